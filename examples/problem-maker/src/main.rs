@@ -1,0 +1,2 @@
+//! Causes a named problem on request.
+fn main() {}

@@ -1,0 +1,2 @@
+//! Lambda Triage.
+fn main() {}

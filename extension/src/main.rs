@@ -1,2 +1,5 @@
-//! Lambda Triage.
-fn main() {}
+//! Lambda Triage: an AWS Lambda extension that says why an invocation went wrong.
+
+fn main() {
+    lambda_triage::start();
+}

@@ -19,3 +19,8 @@ pub use report::{MetricValue, Report, Unit};
 pub use settings::{InvocationRate, Settings};
 pub use timestamp::Timestamp;
 pub use triage::{Dropped, Function, Invoke, Shutdown, Triage};
+
+/// The names of all problems there are, in kebab-case, as the lines and `TRIAGE_DISABLE` use them.
+pub fn problems() -> impl Iterator<Item = &'static str> {
+    ["timeout", "near-timeout", "recursion", "telemetry-dropped"].into_iter()
+}

@@ -1,0 +1,397 @@
+//! The loop: one closed set of inputs, worked through one at a time.
+//!
+//! The order of the inputs is fixed: events of /next, the signal, telemetry, timers. So no amount of
+//! telemetry holds up the next poll, and no timer decides on what has arrived but is not read yet.
+
+use crate::clock::Clock;
+use crate::extensions_api::{Event, Extension};
+use crate::flush::{Ask, FlushMode, FlushPolicy};
+use crate::panics::Guard;
+use crate::shutdown::{Budget, Ending};
+use crate::sinks::{Lines, Stream};
+use crate::telemetry_api::Inbox;
+use std::time::Duration;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::task::JoinHandle;
+use triage_diagnosis::{Body, Function, RecordBody, Settings, Shutdown, Timestamp, Triage};
+
+/// Telemetry is worked through in slices of this many bytes between polls: at 128 MB of memory a
+/// function has a fourteenth of a CPU.
+const SLICE_BYTES: usize = 64 * 1024;
+/// A timer that is this late woke from a freeze or was starved: what happened meanwhile comes first.
+const LATE_MS: u64 = 20;
+/// How long what happened meanwhile gets to be read.
+const CATCH_UP_MS: u64 = 5;
+/// The shortest time between two ticks, so that a wake-up in the past cannot spin.
+const TICK_PAUSE_MS: u64 = 5;
+/// The pause before /next is asked for again after a bug in asking.
+const POLL_PAUSE: Duration = Duration::from_millis(100);
+
+/// What the loop is made of.
+#[derive(Debug)]
+pub(crate) struct Parts {
+    /// Registered.
+    pub(crate) extension: Extension,
+    /// Where the listener puts deliveries.
+    pub(crate) inbox: Inbox,
+    /// Where diagnoses go.
+    pub(crate) lines: Lines,
+    /// The wall clock.
+    pub(crate) clock: Clock,
+    /// Whom it watches.
+    pub(crate) function: Function,
+    /// The knobs of the diagnosis.
+    pub(crate) settings: Settings,
+    /// Whether metrics are embedded in the lines.
+    pub(crate) emf: bool,
+    /// When /next is asked for.
+    pub(crate) flush: FlushMode,
+    /// Ends the process after a time, even if the loop is stuck.
+    pub(crate) exit_after: fn(Duration),
+}
+
+/// The loop's state.
+pub(crate) struct Observer {
+    inbox: Inbox,
+    lines: Lines,
+    clock: Clock,
+    emf: bool,
+    exit_after: fn(Duration),
+    triage: Guard<Triage>,
+    flush: FlushPolicy,
+    polling: Polling,
+    sigterm: Option<Signal>,
+    /// The delivery being worked through.
+    body: Option<Body>,
+    no_tick_before: Timestamp,
+    told_of_lost_lines: bool,
+    told_of_a_bug: bool,
+    /// When /next is to be asked for, if that was put off.
+    ask_at: Option<Timestamp>,
+    end: Option<End>,
+}
+
+/// SHUTDOWN or SIGTERM has come.
+#[derive(Clone, Copy)]
+struct End {
+    budget: Budget,
+    last_telemetry: Timestamp,
+}
+
+/// Everything that can happen.
+enum Input {
+    /// /next has answered.
+    Next(Event),
+    /// Asking for /next ended in a bug.
+    PollFailed,
+    Sigterm,
+    /// There is telemetry to work through.
+    Telemetry,
+    /// All lines are written: there is room for more.
+    LinesWritten,
+    /// A timer.
+    Due {
+        /// When it was to fire.
+        at: Timestamp,
+    },
+}
+
+impl Observer {
+    pub(crate) fn new(parts: Parts) -> Self {
+        let Parts { extension, inbox, lines, clock, function, settings, emf, flush, exit_after } =
+            parts;
+        Self {
+            inbox,
+            lines,
+            clock,
+            emf,
+            exit_after,
+            triage: Guard::new(move || Triage::new(settings.clone(), function.clone())),
+            flush: FlushPolicy::new(flush),
+            polling: Polling::new(extension),
+            sigterm: None,
+            body: None,
+            no_tick_before: Timestamp::default(),
+            told_of_lost_lines: false,
+            told_of_a_bug: false,
+            ask_at: None,
+            end: None,
+        }
+    }
+
+    /// Polls, and diagnoses what comes, until SHUTDOWN or SIGTERM; everything found is written
+    /// then, as far as the budget allows.
+    pub(crate) async fn run(mut self) {
+        self.polling.ask();
+        // Not before the first poll. Without the signal there is still SHUTDOWN.
+        self.sigterm = signal(SignalKind::terminate()).ok();
+        loop {
+            let input = self.input().await;
+            let now = self.clock.now();
+            self.handle(input, now);
+            self.write_reports(now);
+            match self.end {
+                None => self.ask_at = self.ask_for_next(now),
+                Some(end) if now >= self.telemetry_end(end) => {
+                    return self.leave(end.budget).await;
+                }
+                Some(_) => {}
+            }
+        }
+    }
+
+    /// The first input in the fixed order. Nothing is lost when it is dropped while waiting.
+    async fn input(&mut self) -> Input {
+        let due = self.next_due();
+        let wait_ms = due.map(|due| due.ms_since(self.clock.now()));
+        let unwritten = !self.lines.is_drained();
+        let more = self.body.is_some();
+        tokio::select! {
+            biased;
+            input = self.polling.answer() => input,
+            () = received(&mut self.sigterm), if self.end.is_none() => Input::Sigterm,
+            () = telemetry(&self.inbox, more) => Input::Telemetry,
+            () = self.lines.drained(), if unwritten => Input::LinesWritten,
+            () = tokio::time::sleep(Duration::from_millis(wait_ms.unwrap_or_default())),
+                if due.is_some() => Input::Due { at: due.unwrap_or_default() },
+        }
+    }
+
+    fn next_due(&mut self) -> Option<Timestamp> {
+        let tick = self.diagnose(|triage| triage.poll_wake()).flatten();
+        let tick = tick.map(|at| at.max(self.no_tick_before));
+        let end = self.end.map(|end| self.telemetry_end(end));
+        [tick, end, self.ask_at].into_iter().flatten().min()
+    }
+
+    fn handle(&mut self, input: Input, now: Timestamp) {
+        match input {
+            Input::Next(Event::Invoke(invoke)) => {
+                self.flush.handle_invoke(&invoke.request_id, invoke.deadline, now);
+                self.diagnose(|triage| triage.handle_invoke(invoke, now));
+            }
+            Input::Next(Event::Shutdown { reason, deadline }) => {
+                self.begin_to_end(Shutdown { reason }, Ending::Shutdown { deadline }, now);
+            }
+            Input::Sigterm => {
+                let shutdown = Shutdown { reason: "sigterm".to_owned() };
+                self.begin_to_end(shutdown, Ending::Sigterm, now);
+            }
+            Input::PollFailed | Input::LinesWritten => {}
+            Input::Telemetry => self.work_through_a_slice(now),
+            Input::Due { at } => {
+                if now.ms_since(at) > LATE_MS && at >= self.no_tick_before {
+                    self.no_tick_before = now.plus_ms(CATCH_UP_MS);
+                } else if now >= self.no_tick_before {
+                    self.tick(now);
+                }
+            }
+        }
+    }
+
+    fn tick(&mut self, now: Timestamp) {
+        self.diagnose(|triage| {
+            if triage.poll_wake().is_some_and(|wake| wake <= now) {
+                triage.handle_tick(now);
+            }
+        });
+        self.no_tick_before = now.plus_ms(TICK_PAUSE_MS);
+    }
+
+    /// Uses the diagnosis, whatever bug is in it.
+    fn diagnose<R>(&mut self, use_it: impl FnOnce(&mut Triage) -> R) -> Option<R> {
+        let result = self.triage.with(use_it);
+        self.tell_of_a_bug(result.is_none());
+        result
+    }
+
+    fn tell_of_a_bug(&mut self, found: bool) {
+        if found && !self.told_of_a_bug {
+            self.told_of_a_bug = true;
+            tracing::warn!("the diagnosis has a bug; what it knew is forgotten and it begins anew");
+        }
+    }
+
+    fn work_through_a_slice(&mut self, now: Timestamp) {
+        if let Some(dropped) = self.inbox.take_dropped() {
+            self.diagnose(|triage| triage.handle_dropped(dropped, now));
+        }
+        let Some(mut body) = self.body.take().or_else(|| self.inbox.take().map(Body::new)) else {
+            return;
+        };
+        if let Some(end) = &mut self.end {
+            end.last_telemetry = now;
+        }
+        let flush = &mut self.flush;
+        let rest = self.triage.with(|triage| {
+            let slice_end = body.position().saturating_add(SLICE_BYTES);
+            while body.position() < slice_end {
+                match body.next_record() {
+                    None => return None,
+                    Some(Err(malformed)) => triage.handle_malformed(malformed, now),
+                    Some(Ok(record)) => {
+                        if let Some(made) = record.time {
+                            flush.handle_record(made, now);
+                        }
+                        if let RecordBody::RuntimeDone(done) = &record.body {
+                            flush.handle_runtime_done(&done.request_id, record.time, now);
+                        }
+                        triage.handle_record(&record, now);
+                    }
+                }
+            }
+            Some(body)
+        });
+        self.tell_of_a_bug(rest.is_none());
+        // A delivery with a bug in its way is not gone on with.
+        self.body = rest.flatten();
+    }
+
+    /// Writes what was found, as far as there is room; the rest stays folded in the diagnosis.
+    /// Says how much was written.
+    fn write_reports(&mut self, now: Timestamp) -> usize {
+        let mut written = 0;
+        while self.lines.has_room() {
+            let Some(report) = self.diagnose(|triage| triage.poll_report(now)).flatten() else {
+                break;
+            };
+            if report.is_problem() {
+                self.flush.handle_problem();
+            }
+            self.lines.push(Stream::Stdout, &report.to_line(self.emf));
+            written += 1;
+        }
+        if !self.told_of_lost_lines && self.lines.lost() > 0 {
+            self.told_of_lost_lines = true;
+            tracing::warn!("a line could not be written: standard output or error is closed");
+        }
+        written
+    }
+
+    /// Asks for /next, or says when to see again.
+    fn ask_for_next(&mut self, now: Timestamp) -> Option<Timestamp> {
+        if self.polling.is_under_way() {
+            return None;
+        }
+        let settled = self.body.is_none() && self.inbox.is_empty() && self.lines.is_drained();
+        match self.flush.poll(settled, now) {
+            Ask::At(at) => Some(at),
+            Ask::Now => {
+                self.polling.ask();
+                None
+            }
+        }
+    }
+
+    fn begin_to_end(&mut self, shutdown: Shutdown, ending: Ending, now: Timestamp) {
+        let budget = Budget::new(ending, now);
+        (self.exit_after)(Duration::from_millis(budget.exit_by.ms_since(now)));
+        self.ask_at = None;
+        self.end = Some(End { budget, last_telemetry: now });
+        self.diagnose(|triage| triage.handle_shutdown(&shutdown, now));
+    }
+
+    fn telemetry_end(&self, end: End) -> Timestamp {
+        let busy = self.body.is_some() || !self.inbox.is_empty();
+        let quiet = end.last_telemetry.plus_ms(Budget::QUIET_MS);
+        if busy { end.budget.telemetry_until } else { quiet.min(end.budget.telemetry_until) }
+    }
+
+    /// Closes what is open and writes what is left.
+    async fn leave(mut self, budget: Budget) {
+        let now = self.clock.now();
+        self.diagnose(|triage| triage.finish(now));
+        let left = Duration::from_millis(budget.exit_by.ms_since(now));
+        let write = async {
+            while self.write_reports(now) > 0 || !self.lines.is_drained() {
+                self.lines.drained().await;
+            }
+        };
+        // Over time: a reader that does not read. What it missed is lost with the sandbox.
+        let _ = tokio::time::timeout(left, write).await;
+    }
+}
+
+/// Asking for /next: at most one request at a time, in a task of its own, so that the loop can
+/// wait for other things too without giving it up.
+struct Polling {
+    task: Option<JoinHandle<(Extension, Event)>>,
+    /// The extension while no request is under way; lost with a task that panicked.
+    idle: Option<Extension>,
+    /// To go on from in that case.
+    spare: Extension,
+    pause: Option<Duration>,
+}
+
+impl Polling {
+    fn new(extension: Extension) -> Self {
+        let spare = extension.fresh();
+        Self { task: None, idle: Some(extension), spare, pause: None }
+    }
+
+    fn is_under_way(&self) -> bool {
+        self.task.is_some()
+    }
+
+    /// Asks, if no request is under way.
+    fn ask(&mut self) {
+        if self.is_under_way() {
+            return;
+        }
+        let mut extension = self.idle.take().unwrap_or_else(|| self.spare.fresh());
+        let pause = self.pause.take();
+        self.task = Some(tokio::spawn(async move {
+            if let Some(pause) = pause {
+                tokio::time::sleep(pause).await;
+            }
+            let event = extension.next().await;
+            (extension, event)
+        }));
+    }
+
+    /// Waits for the answer, for ever if no request is under way.
+    async fn answer(&mut self) -> Input {
+        let Some(task) = &mut self.task else { return std::future::pending().await };
+        let result = task.await;
+        self.task = None;
+        match result {
+            Ok((extension, event)) => {
+                self.idle = Some(extension);
+                Input::Next(event)
+            }
+            Err(_) => {
+                self.pause = Some(POLL_PAUSE);
+                Input::PollFailed
+            }
+        }
+    }
+}
+
+impl Drop for Polling {
+    /// Whoever goes on polling after a bug in the loop must be the only one to.
+    fn drop(&mut self) {
+        if let Some(task) = &self.task {
+            task.abort();
+        }
+    }
+}
+
+/// Waits for the signal, for ever if it cannot be had.
+async fn received(signal: &mut Option<Signal>) {
+    if let Some(signal) = signal
+        && signal.recv().await.is_some()
+    {
+        return;
+    }
+    std::future::pending().await
+}
+
+/// Waits for telemetry. If there is `more` of a delivery, only until everything else that is ready
+/// has had its turn.
+async fn telemetry(inbox: &Inbox, more: bool) {
+    if more || !inbox.is_empty() {
+        tokio::task::yield_now().await;
+    } else {
+        inbox.filled().await;
+    }
+}

@@ -1,0 +1,168 @@
+//! The HTTP side of the Extensions API: one kept connection to `AWS_LAMBDA_RUNTIME_API`.
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::client::conn::http1::{SendRequest, handshake};
+use hyper::header::{HOST, HeaderMap};
+use hyper::{Method, Request, StatusCode, Uri};
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+
+/// The longest answer that is read. An INVOKE event holds no payload: some hundred bytes.
+const ANSWER_MAX_BYTES: usize = 256 * 1024;
+
+/// Where the API is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Endpoint {
+    /// Host and port.
+    authority: String,
+    /// What comes before each path, without a slash at its end.
+    base_path: String,
+}
+
+/// `AWS_LAMBDA_RUNTIME_API` names no place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("AWS_LAMBDA_RUNTIME_API holds no host and port")]
+pub(crate) struct EndpointError;
+
+impl Endpoint {
+    /// From `host:port` as on Lambda; local emulators add a scheme and a path
+    /// (`http://127.0.0.1:9000/.rt`).
+    ///
+    /// # Errors
+    /// If there is no host in it, or it is not HTTP.
+    pub(crate) fn parse(text: &str) -> Result<Self, EndpointError> {
+        let text = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
+        let uri: Uri = text.parse().map_err(|_| EndpointError)?;
+        let authority = uri.authority().ok_or(EndpointError)?;
+        if uri.scheme_str() != Some("http") || authority.host().is_empty() {
+            return Err(EndpointError);
+        }
+        let host = authority.host();
+        let port = authority.port_u16().unwrap_or(80);
+        Ok(Self {
+            authority: format!("{host}:{port}"),
+            base_path: uri.path().trim_end_matches('/').to_owned(),
+        })
+    }
+}
+
+/// A call that got no answer.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CallError {
+    /// Nobody listens there.
+    #[error("no connection: {0}")]
+    Connect(#[source] std::io::Error),
+    /// The connection broke, or what came was not HTTP.
+    #[error("{0}")]
+    Http(#[from] hyper::Error),
+    /// The answer broke off or is longer than any that the API gives.
+    #[error("the answer cannot be read: {0}")]
+    Answer(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// What was to be asked is no HTTP request.
+    #[error("{0}")]
+    Request(#[from] hyper::http::Error),
+}
+
+/// An answer, whatever its status.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    /// The status.
+    pub(crate) status: StatusCode,
+    /// The headers.
+    pub(crate) headers: HeaderMap,
+    /// The body.
+    pub(crate) body: Bytes,
+}
+
+/// The client. It has no time-out of its own; dropping a call gives its connection up.
+#[derive(Debug)]
+pub(crate) struct RuntimeApi {
+    endpoint: Endpoint,
+    connection: Option<SendRequest<Full<Bytes>>>,
+}
+
+impl RuntimeApi {
+    /// A client that connects at its first call.
+    #[must_use]
+    pub(crate) fn new(endpoint: Endpoint) -> Self {
+        Self { endpoint, connection: None }
+    }
+
+    /// Another client of the same API.
+    #[must_use]
+    pub(crate) fn fresh(&self) -> Self {
+        Self::new(self.endpoint.clone())
+    }
+
+    /// Asks, on the kept connection or a new one.
+    ///
+    /// # Errors
+    /// If no whole answer came. A kept connection may have gone stale in a freeze: the next call
+    /// makes a new one.
+    pub(crate) async fn call(
+        &mut self,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: impl Into<Bytes>,
+    ) -> Result<Answer, CallError> {
+        let mut request = Request::builder()
+            .method(method)
+            .uri(format!("{}{path}", self.endpoint.base_path))
+            .header(HOST, &self.endpoint.authority);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let request = request.body(Full::new(body.into()))?;
+
+        let mut connection = match self.connection.take() {
+            Some(mut kept) => match kept.ready().await {
+                Ok(()) => kept,
+                Err(_) => self.connect().await?,
+            },
+            None => self.connect().await?,
+        };
+        let (parts, body) = connection.send_request(request).await?.into_parts();
+        let body =
+            Limited::new(body, ANSWER_MAX_BYTES).collect().await.map_err(CallError::Answer)?;
+        self.connection = Some(connection);
+        Ok(Answer { status: parts.status, headers: parts.headers, body: body.to_bytes() })
+    }
+
+    async fn connect(&self) -> Result<SendRequest<Full<Bytes>>, CallError> {
+        let stream =
+            TcpStream::connect(&self.endpoint.authority).await.map_err(CallError::Connect)?;
+        // Requests are small and each waits for its answer. Only a matter of speed.
+        let _ = stream.set_nodelay(true);
+        let (sender, connection) = handshake(TokioIo::new(stream)).await?;
+        // It ends with the connection; its error also reaches the call that is under way.
+        tokio::spawn(connection);
+        Ok(sender)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_address_may_carry_a_scheme_and_a_path() {
+        for (text, authority, base_path) in [
+            ("127.0.0.1:9001", "127.0.0.1:9001", ""),
+            ("169.254.100.1:9001", "169.254.100.1:9001", ""),
+            ("http://127.0.0.1:9000/.rt", "127.0.0.1:9000", "/.rt"),
+            ("http://127.0.0.1:9000/.rt/", "127.0.0.1:9000", "/.rt"),
+            ("127.0.0.1:9000/.rt/orders", "127.0.0.1:9000", "/.rt/orders"),
+            ("localhost", "localhost:80", ""),
+            ("[::1]:9001", "[::1]:9001", ""),
+        ] {
+            let expected =
+                Endpoint { authority: authority.to_owned(), base_path: base_path.to_owned() };
+            assert_eq!(Endpoint::parse(text), Ok(expected), "{text}");
+        }
+        for text in ["", "http://", "https://127.0.0.1:9001", ":9001", "a b", "file:///tmp"] {
+            assert_eq!(Endpoint::parse(text), Err(EndpointError), "{text}");
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! Leaving in time, whatever is stuck.
+
+use std::time::Duration;
+use triage_diagnosis::Timestamp;
+
+/// What asked for the end, and so how much time there is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// SHUTDOWN: Lambda gives extensions 2,000 ms in all before SIGKILL.
+    Shutdown {
+        /// `deadlineMs` of the event.
+        deadline: Option<Timestamp>,
+    },
+    /// SIGTERM: SIGKILL follows some hundred ms later.
+    Sigterm,
+}
+
+/// What is left of the time before the deadline: for the exit itself.
+const MARGIN_MS: u64 = 200;
+
+/// How the last moments are spent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Budget {
+    /// Late telemetry is taken until then at the longest.
+    pub(crate) telemetry_until: Timestamp,
+    /// The process is gone by then.
+    pub(crate) exit_by: Timestamp,
+}
+
+impl Budget {
+    /// After this long without telemetry, none is expected any more.
+    pub(crate) const QUIET_MS: u64 = 40;
+
+    /// The budget from now on.
+    #[must_use]
+    pub(crate) fn new(ending: Ending, now: Timestamp) -> Self {
+        let (named_ms, telemetry_ms, deadline) = match ending {
+            Ending::Shutdown { deadline } => (1_500, 300, deadline),
+            Ending::Sigterm => (250, 100, None),
+        };
+        let mut exit_by = now.plus_ms(named_ms);
+        if let Some(deadline) = deadline {
+            exit_by = exit_by.min(deadline.minus_ms(MARGIN_MS)).max(now);
+        }
+        Self { telemetry_until: now.plus_ms(telemetry_ms).min(exit_by), exit_by }
+    }
+}
+
+/// Ends the process with code 0 after this time, from a plain thread: the loop itself may be what
+/// is stuck.
+pub(crate) fn exit_after(time: Duration) {
+    // Without a thread left to start, the loop's own way out remains.
+    let _ = std::thread::Builder::new().name("exit".to_owned()).stack_size(64 * 1024).spawn(
+        move || {
+            std::thread::sleep(time);
+            std::process::exit(0);
+        },
+    );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_budget_is_the_least_of_the_named_time_and_what_the_deadline_leaves() {
+        let now = Timestamp::from_ms(1_000_000);
+        let budget = |in_ms: Option<u64>| {
+            let deadline = in_ms.map(|ms| Timestamp::from_ms(998_000 + ms));
+            let budget = Budget::new(Ending::Shutdown { deadline }, now);
+            (budget.telemetry_until.ms_since(now), budget.exit_by.ms_since(now))
+        };
+        assert_eq!(budget(None), (300, 1_500));
+        assert_eq!(budget(Some(4_000)), (300, 1_500));
+        assert_eq!(budget(Some(3_000)), (300, 800));
+        assert_eq!(budget(Some(2_300)), (100, 100));
+        assert_eq!(budget(Some(2_100)), (0, 0));
+        assert_eq!(budget(Some(0)), (0, 0), "a deadline in the past");
+        let sigterm = Budget::new(Ending::Sigterm, now);
+        assert_eq!(sigterm.exit_by.ms_since(now), 250);
+    }
+}

@@ -1,0 +1,332 @@
+//! Lines for standard output and standard error, written by one plain thread.
+//!
+//! `println!`, tokio's stdout and a tracing writer of their own all block on a full pipe or panic
+//! on a closed one. Here whoever has a line puts it into a bounded queue and goes on; the one
+//! thread that may get stuck in `write` does nothing else, and leaving the process does not wait
+//! for it. It starts with the first line, so a healthy sandbox never has it.
+
+use std::collections::VecDeque;
+use std::fs::File;
+use std::io::{ErrorKind, Write};
+use std::os::fd::AsFd;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::time::Duration;
+use tokio::sync::Notify;
+
+/// The longest line with its newline, in bytes: PIPE_BUF, so that a line and another process's
+/// line on the same pipe never mix.
+pub(crate) const LINE_MAX_BYTES: usize = 4096;
+
+/// The most bytes that wait for the thread.
+const QUEUE_MAX_BYTES: usize = 32 * LINE_MAX_BYTES;
+
+/// How long to leave a pipe alone that is full and set to non-blocking.
+const FULL_PIPE_PAUSE: Duration = Duration::from_millis(10);
+
+/// Which of the two.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stream {
+    /// Diagnoses.
+    Stdout,
+    /// The extension's own log.
+    Stderr,
+}
+
+/// Where a stream's lines end up: a file in the shipped program, anything else in tests.
+type Sink = Box<dyn Write + Send>;
+
+/// Opens a stream's sink; called once for each stream, in the writing thread.
+type Open = dyn Fn(Stream) -> std::io::Result<Sink> + Send + Sync;
+
+/// The queue and its thread. A clone is another handle to the same.
+#[derive(Clone)]
+pub(crate) struct Lines {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    state: Mutex<State>,
+    filled: Condvar,
+    written: Notify,
+    open: Box<Open>,
+}
+
+#[derive(Default)]
+struct State {
+    queue: VecDeque<(Stream, Vec<u8>)>,
+    /// Bytes in the queue and in the line being written.
+    bytes: usize,
+    thread: Thread,
+    lost: u64,
+}
+
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum Thread {
+    #[default]
+    NotStarted,
+    Running,
+    /// It could not be started (no threads left): lines are counted as lost.
+    Refused,
+}
+
+impl Lines {
+    /// The process's own standard output and standard error.
+    #[must_use]
+    pub(crate) fn of_process() -> Self {
+        Self::new(|stream| {
+            // A descriptor of our own, past std's buffers and locks: nothing of it is flushed or
+            // waited for at exit.
+            let fd = match stream {
+                Stream::Stdout => std::io::stdout().as_fd().try_clone_to_owned()?,
+                Stream::Stderr => std::io::stderr().as_fd().try_clone_to_owned()?,
+            };
+            Ok(Box::new(File::from(fd)) as Sink)
+        })
+    }
+
+    /// Any other two sinks.
+    pub(crate) fn new(
+        open: impl Fn(Stream) -> std::io::Result<Box<dyn Write + Send>> + Send + Sync + 'static,
+    ) -> Self {
+        Self {
+            shared: Arc::new(Shared {
+                state: Mutex::default(),
+                filled: Condvar::new(),
+                written: Notify::new(),
+                open: Box::new(open),
+            }),
+        }
+    }
+
+    /// Whether a line of any permitted length would be taken now.
+    #[must_use]
+    pub(crate) fn has_room(&self) -> bool {
+        self.shared.lock().bytes + LINE_MAX_BYTES <= QUEUE_MAX_BYTES
+    }
+
+    /// Whether everything taken has been written (or given up).
+    #[must_use]
+    pub(crate) fn is_drained(&self) -> bool {
+        self.shared.lock().bytes == 0
+    }
+
+    /// Waits until [`Self::is_drained`]. It may never come: bound it.
+    pub(crate) async fn drained(&self) {
+        while !self.is_drained() {
+            // One waiter at a time, and a permit is kept for it: no wake-up is missed.
+            self.shared.written.notified().await;
+        }
+    }
+
+    /// How many lines were lost: no room, longer than [`LINE_MAX_BYTES`] or a closed pipe.
+    #[must_use]
+    pub(crate) fn lost(&self) -> u64 {
+        self.shared.lock().lost
+    }
+
+    /// Takes a line (without its newline) to be written, and says whether it was taken. Never
+    /// waits.
+    pub(crate) fn push(&self, stream: Stream, line: &str) -> bool {
+        self.push_into(self.shared.lock(), stream, line)
+    }
+
+    /// The same for a panic hook, which may run while this thread holds the queue: then the line
+    /// is lost instead.
+    pub(crate) fn push_from_hook(&self, stream: Stream, line: &str) -> bool {
+        match self.shared.state.try_lock() {
+            Ok(state) => self.push_into(state, stream, line),
+            Err(TryLockError::Poisoned(state)) => self.push_into(state.into_inner(), stream, line),
+            Err(TryLockError::WouldBlock) => false,
+        }
+    }
+
+    fn push_into(&self, mut state: MutexGuard<'_, State>, stream: Stream, line: &str) -> bool {
+        let bytes = line.len() + 1;
+        if state.thread == Thread::NotStarted {
+            let shared = self.shared.clone();
+            state.thread = match std::thread::Builder::new()
+                .name("lines".to_owned())
+                .stack_size(64 * 1024)
+                .spawn(move || shared.write_forever())
+            {
+                Ok(_) => Thread::Running,
+                Err(_) => Thread::Refused,
+            };
+        }
+        if state.thread == Thread::Refused
+            || bytes > LINE_MAX_BYTES
+            || state.bytes + bytes > QUEUE_MAX_BYTES
+        {
+            state.lost += 1;
+            return false;
+        }
+        let mut whole = Vec::with_capacity(bytes);
+        whole.extend_from_slice(line.as_bytes());
+        whole.push(b'\n');
+        state.queue.push_back((stream, whole));
+        state.bytes += bytes;
+        drop(state);
+        self.shared.filled.notify_one();
+        true
+    }
+}
+
+impl std::fmt::Debug for Lines {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Lines").field("lost", &self.lost()).finish_non_exhaustive()
+    }
+}
+
+impl Shared {
+    /// A panic while the lock is held leaves the queue as it was before or after one step: usable.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write_forever(&self) {
+        let mut stdout = (self.open)(Stream::Stdout).ok();
+        let mut stderr = (self.open)(Stream::Stderr).ok();
+        loop {
+            let mut state = self.lock();
+            let (stream, line) = loop {
+                match state.queue.pop_front() {
+                    Some(next) => break next,
+                    None => {
+                        state = self.filled.wait(state).unwrap_or_else(PoisonError::into_inner);
+                    }
+                }
+            };
+            drop(state);
+            let sink = match stream {
+                Stream::Stdout => &mut stdout,
+                Stream::Stderr => &mut stderr,
+            };
+            let written = match sink {
+                Some(file) => write_whole(file.as_mut(), &line),
+                None => false,
+            };
+            if !written {
+                // Nobody will ever read it again: the reader has closed the pipe.
+                *sink = None;
+            }
+            let mut state = self.lock();
+            state.bytes -= line.len();
+            state.lost += u64::from(!written);
+            let drained = state.bytes == 0;
+            drop(state);
+            if drained {
+                self.written.notify_one();
+            }
+        }
+    }
+}
+
+/// Writes all of `bytes`, and says whether it could.
+fn write_whole(sink: &mut dyn Write, mut bytes: &[u8]) -> bool {
+    while !bytes.is_empty() {
+        match sink.write(bytes) {
+            Ok(0) => return false,
+            Ok(n) => bytes = bytes.get(n..).unwrap_or_default(),
+            Err(e) if e.kind() == ErrorKind::Interrupted => {}
+            Err(e) if e.kind() == ErrorKind::WouldBlock => std::thread::sleep(FULL_PIPE_PAUSE),
+            Err(_) => return false,
+        }
+    }
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::{self, Read};
+
+    #[derive(Clone, Default)]
+    struct Paper(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Paper {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            // One byte at a time: a short write is not the end of a line.
+            self.0.lock().unwrap().push(bytes[0]);
+            Ok(1)
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn drained(lines: &Lines) {
+        tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(lines.drained());
+    }
+
+    #[test]
+    fn writes_each_line_whole_to_its_stream_in_order() {
+        let (out, err) = (Paper::default(), Paper::default());
+        let (o, e) = (out.clone(), err.clone());
+        let lines = Lines::new(move |stream| {
+            Ok(Box::new(if stream == Stream::Stdout { o.clone() } else { e.clone() }))
+        });
+        assert!(lines.push(Stream::Stdout, "one"));
+        assert!(lines.push(Stream::Stderr, "two"));
+        assert!(lines.push(Stream::Stdout, "three"));
+        drained(&lines);
+        assert_eq!(*out.0.lock().unwrap(), b"one\nthree\n");
+        assert_eq!(*err.0.lock().unwrap(), b"two\n");
+        assert_eq!(lines.lost(), 0);
+    }
+
+    #[test]
+    fn a_reader_that_does_not_read_never_makes_a_push_wait_and_loses_nothing_that_was_taken() {
+        let (mut reader, writer) = io::pipe().unwrap();
+        let lines = Lines::new(move |_| Ok(Box::new(writer.try_clone()?)));
+        let line = "x".repeat(LINE_MAX_BYTES - 1);
+        let mut taken = 0;
+        while lines.has_room() {
+            assert!(lines.push(Stream::Stdout, &line), "room was promised");
+            taken += 1;
+            // Once the pipe (64 KiB) is full and the thread stuck, the queue fills.
+            assert!(taken < 1000, "the queue has no bound");
+        }
+        assert!(!lines.push(Stream::Stdout, &line));
+        assert_eq!(lines.lost(), 1);
+        assert!(!lines.is_drained());
+
+        let mut read = vec![0; taken * LINE_MAX_BYTES];
+        reader.read_exact(&mut read).unwrap();
+        drained(&lines);
+        assert_eq!(read.iter().filter(|&&b| b == b'\n').count(), taken);
+        assert!(lines.has_room());
+    }
+
+    #[test]
+    fn a_closed_pipe_costs_its_own_lines_and_is_counted() {
+        let err = Paper::default();
+        let e = err.clone();
+        let lines = Lines::new(move |stream| match stream {
+            Stream::Stdout => {
+                let (reader, writer) = io::pipe()?;
+                drop(reader);
+                Ok(Box::new(writer))
+            }
+            Stream::Stderr => Ok(Box::new(e.clone())),
+        });
+        for _ in 0..3 {
+            assert!(lines.push(Stream::Stdout, "nobody reads this"));
+        }
+        assert!(lines.push(Stream::Stderr, "somebody reads this"));
+        drained(&lines);
+        assert_eq!(lines.lost(), 3);
+        assert_eq!(*err.0.lock().unwrap(), b"somebody reads this\n");
+    }
+
+    #[test]
+    fn a_line_that_is_too_long_is_left_out_whole() {
+        let out = Paper::default();
+        let o = out.clone();
+        let lines = Lines::new(move |_| Ok(Box::new(o.clone())));
+        assert!(!lines.push(Stream::Stdout, &"x".repeat(LINE_MAX_BYTES)));
+        assert!(lines.push(Stream::Stdout, &"y".repeat(LINE_MAX_BYTES - 1)));
+        drained(&lines);
+        assert_eq!(out.0.lock().unwrap().len(), LINE_MAX_BYTES);
+        assert_eq!(lines.lost(), 1);
+    }
+}

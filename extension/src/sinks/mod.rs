@@ -1,0 +1,5 @@
+//! Where lines go.
+
+mod lines;
+
+pub(crate) use lines::{LINE_MAX_BYTES, Lines, Stream};

@@ -1,0 +1,233 @@
+//! Deliveries that wait to be worked through, bounded in bytes.
+
+use std::collections::VecDeque;
+use std::hash::{DefaultHasher, Hasher};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::Notify;
+use triage_diagnosis::Dropped;
+
+/// The most bytes of deliveries that are held: those that wait and those still being received.
+pub(crate) const QUEUE_MAX_BYTES: usize = 4 * 1024 * 1024;
+
+/// How many deliveries are remembered to know one that is sent again.
+const REMEMBERED: usize = 8;
+
+/// The queue between the listener's connections and the loop. A clone is another handle to the
+/// same.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Inbox {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    state: Mutex<State>,
+    filled: Notify,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    bodies: VecDeque<Vec<u8>>,
+    held_bytes: usize,
+    dropped: Dropped,
+    /// Hashes of the latest deliveries.
+    recent: VecDeque<u64>,
+}
+
+impl Inbox {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.shared.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Room for a delivery that is about to be received.
+    pub(super) fn reserve(&self) -> Reservation {
+        let hasher = DefaultHasher::new();
+        Reservation { inbox: self.clone(), body: Vec::new(), left_out_bytes: 0, hasher }
+    }
+
+    /// The delivery that came first.
+    pub(crate) fn take(&self) -> Option<Vec<u8>> {
+        let mut state = self.lock();
+        let body = state.bodies.pop_front()?;
+        state.held_bytes -= body.len();
+        Some(body)
+    }
+
+    /// What was left out since the last time, if anything.
+    pub(crate) fn take_dropped(&self) -> Option<Dropped> {
+        let dropped = std::mem::take(&mut self.lock().dropped);
+        (dropped.deliveries > 0).then_some(dropped)
+    }
+
+    /// Whether nothing waits.
+    #[must_use]
+    pub(crate) fn is_empty(&self) -> bool {
+        let state = self.lock();
+        state.bodies.is_empty() && state.dropped.deliveries == 0
+    }
+
+    /// Waits until [`Self::is_empty`] no longer holds. For one waiter.
+    pub(crate) async fn filled(&self) {
+        while self.is_empty() {
+            self.shared.filled.notified().await;
+        }
+    }
+}
+
+/// A delivery being received. Dropping it forgets it: its sender got no answer and sends it again.
+#[derive(Debug)]
+pub(super) struct Reservation {
+    inbox: Inbox,
+    body: Vec<u8>,
+    left_out_bytes: u64,
+    /// Over all bytes, also those left out, in whatever parts they come.
+    hasher: DefaultHasher,
+}
+
+impl Reservation {
+    /// Takes the next bytes as far as there is room, for this body of at most `max_bytes` and
+    /// among all of them; the rest is left out and counted.
+    pub(super) fn extend(&mut self, bytes: &[u8], max_bytes: usize) {
+        self.hasher.write(bytes);
+        let mut state = self.inbox.lock();
+        // Nothing after a gap is taken: the records behind it would not be whole.
+        let room = if self.left_out_bytes > 0 {
+            0
+        } else {
+            (QUEUE_MAX_BYTES - state.held_bytes).min(max_bytes.saturating_sub(self.body.len()))
+        };
+        let (taken, left_out) = bytes.split_at(room.min(bytes.len()));
+        state.held_bytes += taken.len();
+        drop(state);
+        self.body.extend_from_slice(taken);
+        self.left_out_bytes += left_out.len() as u64;
+    }
+
+    /// Something is missing at the end that will not come any more.
+    pub(super) fn cut_short(&mut self) {
+        self.left_out_bytes = self.left_out_bytes.max(1);
+    }
+
+    /// Puts what was received into the queue, unless it was received before.
+    pub(super) fn commit(mut self) {
+        let body = std::mem::take(&mut self.body);
+        let left_out_bytes = std::mem::take(&mut self.left_out_bytes);
+        // Lambda sends a delivery again if our answer was lost, in a freeze for instance. Two
+        // different ones are never the same: their records carry times and request ids.
+        let hash = self.hasher.finish();
+
+        let mut state = self.inbox.lock();
+        if body.is_empty() && left_out_bytes == 0 || state.recent.contains(&hash) {
+            state.held_bytes -= body.len();
+            return;
+        }
+        if state.recent.len() == REMEMBERED {
+            state.recent.pop_front();
+        }
+        state.recent.push_back(hash);
+        if left_out_bytes > 0 {
+            state.dropped.deliveries += 1;
+            state.dropped.bytes += left_out_bytes;
+        }
+        if !body.is_empty() {
+            state.bodies.push_back(body);
+        }
+        drop(state);
+        self.inbox.shared.filled.notify_one();
+    }
+}
+
+impl Drop for Reservation {
+    fn drop(&mut self) {
+        if !self.body.is_empty() {
+            self.inbox.lock().held_bytes -= self.body.len();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn deliver(inbox: &Inbox, body: &[u8], max_bytes: usize) {
+        let mut reservation = inbox.reserve();
+        reservation.extend(body, max_bytes);
+        reservation.commit();
+    }
+
+    fn held_bytes(inbox: &Inbox) -> usize {
+        inbox.lock().held_bytes
+    }
+
+    #[test]
+    fn gives_deliveries_in_order_and_frees_their_room() {
+        let inbox = Inbox::default();
+        assert!(inbox.is_empty());
+        deliver(&inbox, b"[1]", 100);
+        deliver(&inbox, b"[2]", 100);
+        assert_eq!(inbox.take().as_deref(), Some(&b"[1]"[..]));
+        assert_eq!(inbox.take().as_deref(), Some(&b"[2]"[..]));
+        assert_eq!(inbox.take(), None);
+        assert_eq!(inbox.take_dropped(), None);
+        assert_eq!(held_bytes(&inbox), 0);
+    }
+
+    #[test]
+    fn a_delivery_sent_again_counts_once() {
+        let inbox = Inbox::default();
+        deliver(&inbox, b"[1]", 100);
+        deliver(&inbox, b"[2]", 100);
+        let mut in_parts = inbox.reserve();
+        for part in [&b"["[..], b"", b"1]"] {
+            in_parts.extend(part, 100);
+        }
+        in_parts.commit();
+        assert_eq!(std::iter::from_fn(|| inbox.take()).count(), 2);
+        deliver(&inbox, b"[1]", 100);
+        assert!(inbox.is_empty());
+        assert_eq!(held_bytes(&inbox), 0);
+        for n in 3..3 + REMEMBERED {
+            deliver(&inbox, format!("[{n}]").as_bytes(), 100);
+        }
+        assert_eq!(inbox.lock().recent.len(), REMEMBERED);
+    }
+
+    #[test]
+    fn a_long_delivery_keeps_its_beginning_and_counts_the_rest() {
+        let inbox = Inbox::default();
+        let mut reservation = inbox.reserve();
+        for part in [&b"01234"[..], b"56789", b"abc"] {
+            reservation.extend(part, 8);
+        }
+        reservation.commit();
+        assert_eq!(inbox.take().as_deref(), Some(&b"01234567"[..]));
+        assert_eq!(inbox.take_dropped(), Some(Dropped { deliveries: 1, bytes: 5 }));
+        assert_eq!(inbox.take_dropped(), None);
+        assert!(inbox.is_empty());
+    }
+
+    #[test]
+    fn all_deliveries_together_are_bounded_and_what_is_left_out_is_counted() {
+        let inbox = Inbox::default();
+        let mebibyte = |n: u8| vec![n; 1024 * 1024];
+        for n in 0..6 {
+            deliver(&inbox, &mebibyte(n), usize::MAX);
+        }
+        assert_eq!(held_bytes(&inbox), QUEUE_MAX_BYTES);
+        assert_eq!(inbox.take_dropped(), Some(Dropped { deliveries: 2, bytes: 2 * 1024 * 1024 }));
+        assert_eq!(std::iter::from_fn(|| inbox.take()).count(), 4);
+        assert_eq!(held_bytes(&inbox), 0);
+    }
+
+    #[test]
+    fn a_delivery_that_breaks_off_is_forgotten_and_taken_when_it_comes_again() {
+        let inbox = Inbox::default();
+        let mut broken = inbox.reserve();
+        broken.extend(b"[1", 100);
+        drop(broken);
+        assert!(inbox.is_empty());
+        assert_eq!(held_bytes(&inbox), 0);
+        deliver(&inbox, b"[1]", 100);
+        assert_eq!(inbox.take().as_deref(), Some(&b"[1]"[..]));
+    }
+}

@@ -21,9 +21,10 @@ macro_rules! tests {
 
 tests! {
     healthy "healthy"
-    timeout "timeout"
     near_timeout "near-timeout"
+    timeout "timeout"
     kms "kms"
     efs "efs"
     recursion "recursion"
+    blind_recursion "blind-recursion"
 }

@@ -141,18 +141,18 @@ pub fn scenarios() -> Vec<Scenario> {
             expected: vec![],
         },
         Scenario {
-            name: "timeout",
-            title: "A timeout",
-            story: "The handler is still at work when the function's 2 s are over; Lambda kills it.",
-            calls: vec![Call::new(r#"{"problem":"timeout"}"#, Status::Timeout)],
-            expected: vec![Expected::confirmed(0, "timeout", "function", "Timeouts")],
-        },
-        Scenario {
             name: "near-timeout",
             title: "A near-timeout",
             story: "The handler answers, but it has used up more than nine tenths of its time.",
             calls: vec![Call::new(r#"{"problem":"near-timeout","percent":94}"#, Status::Success)],
             expected: vec![Expected::confirmed(0, "near-timeout", "function", "NearTimeouts")],
+        },
+        Scenario {
+            name: "timeout",
+            title: "A timeout",
+            story: "The handler is still at work when the function's 2 s are over; Lambda kills it.",
+            calls: vec![Call::new(r#"{"problem":"timeout"}"#, Status::Timeout)],
+            expected: vec![Expected::confirmed(0, "timeout", "function", "Timeouts")],
         },
         Scenario {
             name: "kms",
@@ -187,6 +187,24 @@ pub fn scenarios() -> Vec<Scenario> {
                  Lineage=1:a87bd80c:0",
             ),
             expected: vec![recursion(3, 4.0), recursion(4, 5.0)],
+        },
+        Scenario {
+            name: "blind-recursion",
+            title: "A chain that Lambda's own guard cannot see",
+            story: "Something in the chain does not pass the Lineage on, so that Lambda would let \
+                    it run for ever. The same trace comes back, by a new parent each time: that \
+                    is suspicious, and no proof.",
+            calls: chain(
+                4,
+                "Root=1-6a3b1c2e-89abcdef0123456789abcdef;Parent=53995c3f42cd8ad8;Sampled=0",
+            ),
+            expected: vec![Expected {
+                call: 3,
+                problem: "recursion",
+                stage: "suspected",
+                view: "function",
+                metrics: vec![("SuspectedProblems", 1.0)],
+            }],
         },
     ]
 }

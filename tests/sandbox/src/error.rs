@@ -34,10 +34,10 @@ pub enum SandboxError {
         source: std::io::Error,
     },
     /// `cargo build` failed or made no such binary.
-    #[error("cargo build --bin {binary}: {problem}")]
+    #[error("cargo build {target}: {problem}")]
     Build {
-        /// The binary asked for.
-        binary: String,
+        /// What was asked for, such as `--bin lambda-triage`.
+        target: String,
         /// The last lines of cargo's message.
         problem: String,
     },

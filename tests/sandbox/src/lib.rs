@@ -24,16 +24,33 @@
 //! # Ok(()) }
 //! ```
 
+mod capture;
 mod cargo_bin;
 mod config;
+mod emf;
+mod ending;
+mod environment;
 mod error;
+mod extensions_api;
 mod faults;
+mod init;
+mod invoke;
 mod log;
+mod managed;
 mod metrics;
 mod outcome;
+mod platform;
+mod process;
+mod process_env;
+mod runtime_api;
 mod sandbox;
+mod server;
+mod shared;
+mod subscriber;
+mod telemetry;
+mod telemetry_api;
 
-pub use cargo_bin::cargo_bin;
+pub use cargo_bin::{cargo_bin, cargo_example};
 pub use config::{
     Config, ExtensionConfig, FunctionConfig, InitializationType, LifecycleConfig, LogFormat,
     ReasonCase, RuntimeApiForm, SubscriptionAnswer, TelemetryBehaviour,

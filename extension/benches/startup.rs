@@ -4,6 +4,8 @@
 //! profile, against an API on loopback that answers at once, and prints the figures beside what
 //! they may be. Prints only: how long things take depends on the machine and on what else it does.
 
+#![allow(clippy::disallowed_macros, reason = "it is there to print")]
+
 #[path = "../tests/stand_in/mod.rs"]
 mod stand_in;
 

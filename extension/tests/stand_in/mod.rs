@@ -3,7 +3,11 @@
 //! client.
 
 #![allow(dead_code, unreachable_pub, reason = "each test and bench uses its part")]
-#![allow(clippy::unwrap_used, reason = "a test's scenery fails by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a test's scenery fails by panicking, and lives by the real clock"
+)]
 
 use std::collections::{HashMap, VecDeque};
 use std::io::{BufRead, BufReader, Read, Write};

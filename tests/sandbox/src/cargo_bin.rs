@@ -1,0 +1,55 @@
+//! Builds binaries of the workspace for tests and demonstrations.
+
+use std::collections::HashMap;
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::sync::{Mutex, PoisonError};
+
+use crate::SandboxError;
+
+static BUILT: Mutex<Option<HashMap<String, PathBuf>>> = Mutex::new(None);
+
+/// Builds the binary `name` of the cargo workspace that the current directory lies in, with the
+/// dev profile, and gives its path. Once a process; later calls answer at once.
+///
+/// Uses the program that `CARGO` names, or `cargo`; all of cargo's own settings apply.
+///
+/// # Errors
+/// [`SandboxError::Build`] when cargo cannot be run, fails, or names no such executable.
+pub fn cargo_bin(name: &str) -> Result<PathBuf, SandboxError> {
+    // Held over the build: cargo would only wait for its own lock.
+    let mut guard = BUILT.lock().unwrap_or_else(PoisonError::into_inner);
+    let built = guard.get_or_insert_default();
+    if let Some(path) = built.get(name) {
+        return Ok(path.clone());
+    }
+    let path = build(name)?;
+    built.insert(name.to_owned(), path.clone());
+    Ok(path)
+}
+
+fn build(name: &str) -> Result<PathBuf, SandboxError> {
+    let problem = |problem: String| SandboxError::Build { binary: name.to_owned(), problem };
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));
+    // `--workspace`, since the current directory of a test is its package's.
+    let output = Command::new(cargo)
+        .args(["build", "--workspace", "--bin", name])
+        .arg("--message-format=json-render-diagnostics")
+        .stdin(Stdio::null())
+        .output()
+        .map_err(|error| problem(format!("cannot run cargo: {error}")))?;
+    if !output.status.success() {
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        let lines: Vec<&str> = stderr.lines().collect();
+        return Err(problem(lines[lines.len().saturating_sub(20)..].join("\n")));
+    }
+    output
+        .stdout
+        .split(|&byte| byte == b'\n')
+        .filter_map(|line| serde_json::from_slice::<serde_json::Value>(line).ok())
+        .filter(|message| message["reason"] == "compiler-artifact")
+        .filter(|message| message["target"]["name"] == name)
+        .find_map(|message| message["executable"].as_str().map(PathBuf::from))
+        .ok_or_else(|| problem("cargo named no such executable".into()))
+}

@@ -1,0 +1,279 @@
+//! What the environment tells: log events, metrics from them, and telemetry records with their
+//! way to the subscribers.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
+
+use serde_json::{Value, json};
+use tokio::sync::watch;
+
+use crate::config::{FunctionConfig, InitializationType, LogFormat, TelemetryBehaviour};
+use crate::log::{LogEvent, LogSource, LogStream};
+use crate::metrics::MetricStore;
+use crate::subscriber::{Subscriber, Subscription};
+
+/// The oldest log events and records are forgotten beyond these.
+const MAX_KEPT_EVENTS: usize = 200_000;
+const MAX_KEPT_BYTES: usize = 256 << 20;
+
+/// A telemetry record as it is delivered, JSON.
+#[derive(Debug, Clone)]
+pub(crate) struct Record {
+    pub(crate) kind: Kind,
+    pub(crate) json: Arc<str>,
+}
+
+/// What a subscription can ask for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Platform,
+    Function,
+    Extension,
+}
+
+impl Kind {
+    pub(crate) fn parse(name: &str) -> Option<Self> {
+        match name {
+            "platform" => Some(Self::Platform),
+            "function" => Some(Self::Function),
+            "extension" => Some(Self::Extension),
+            _ => None,
+        }
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct Telemetry {
+    behaviour: TelemetryBehaviour,
+    log_format: LogFormat,
+    log_level: &'static str,
+    inner: Mutex<Inner>,
+    changed: watch::Sender<u64>,
+    frozen: watch::Sender<bool>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    log: VecDeque<LogEvent>,
+    log_bytes: usize,
+    metrics: MetricStore,
+    records: VecDeque<Record>,
+    record_bytes: usize,
+    /// Records since the environment began; a subscriber is sent these too.
+    since_init: Option<Vec<Record>>,
+    subscribers: Vec<Arc<Subscriber>>,
+    /// The invocation that wrapped lines are stamped with.
+    request_id: Option<String>,
+}
+
+impl Telemetry {
+    pub(crate) fn new(behaviour: TelemetryBehaviour, function: &FunctionConfig) -> Self {
+        let managed = function.initialization_type == InitializationType::ManagedInstances;
+        Self {
+            behaviour,
+            log_format: if managed { LogFormat::Json } else { function.log_format },
+            log_level: "INFO",
+            inner: Mutex::default(),
+            changed: watch::channel(0).0,
+            frozen: watch::channel(false).0,
+        }
+    }
+
+    /// Takes in one event of a process's output.
+    pub(crate) fn printed(&self, source: &LogSource, stream: LogStream, bytes: &[u8]) {
+        let text = String::from_utf8_lossy(bytes).into_owned();
+        let kind = match source {
+            LogSource::Function => Kind::Function,
+            LogSource::Extension(_) => Kind::Extension,
+            LogSource::Platform => Kind::Platform,
+        };
+        let mut inner = self.lock();
+        let (text, record) = match self.log_format {
+            LogFormat::Text => (text.clone(), Value::String(text)),
+            LogFormat::Json => match serde_json::from_str::<Value>(&text) {
+                Ok(object @ Value::Object(_)) => (text, object),
+                _ => {
+                    let request_id = inner.request_id.clone().filter(|_| kind == Kind::Function);
+                    let mut wrapped =
+                        json!({"timestamp": now(), "level": self.log_level, "message": text});
+                    if let Some(id) = request_id {
+                        wrapped["requestId"] = id.into();
+                    }
+                    (wrapped.to_string(), wrapped)
+                }
+            },
+        };
+        inner.keep_log(LogEvent { time: SystemTime::now(), source: source.clone(), stream, text });
+        let name = if kind == Kind::Function { "function" } else { "extension" };
+        inner.keep_record(kind, name, &record, &self.behaviour);
+        drop(inner);
+        self.notify();
+    }
+
+    /// Adds a telemetry record of the platform.
+    pub(crate) fn platform(&self, name: &str, record: &Value) {
+        self.lock().keep_record(Kind::Platform, name, record, &self.behaviour);
+        self.notify();
+    }
+
+    /// Adds a platform line to the log: `text`, or the record itself with the JSON format.
+    pub(crate) fn platform_log(&self, name: &str, record: &Value, text: String) {
+        let text = match self.log_format {
+            LogFormat::Text => text,
+            LogFormat::Json => json!({"time": now(), "type": name, "record": record}).to_string(),
+        };
+        self.log_line(text);
+    }
+
+    /// Adds a platform line that has no JSON form; none with the JSON format.
+    pub(crate) fn platform_text(&self, text: String) {
+        if self.log_format == LogFormat::Text {
+            self.log_line(text);
+        }
+    }
+
+    fn log_line(&self, text: String) {
+        self.lock().keep_log(LogEvent {
+            time: SystemTime::now(),
+            source: LogSource::Platform,
+            stream: LogStream::Platform,
+            text,
+        });
+        self.notify();
+    }
+
+    pub(crate) fn set_request_id(&self, id: Option<String>) {
+        self.lock().request_id = id;
+    }
+
+    /// A new environment: no subscribers, and what comes now is kept for those to come.
+    pub(crate) fn begin_environment(&self) {
+        let mut inner = self.lock();
+        inner.since_init = Some(Vec::new());
+        inner.subscribers.drain(..).for_each(|subscriber| subscriber.close());
+    }
+
+    /// No subscriptions any more.
+    pub(crate) fn end_subscribing(&self) {
+        self.lock().since_init = None;
+    }
+
+    /// Adds or replaces the subscription of an extension.
+    pub(crate) fn subscribe(self: &Arc<Self>, subscription: Subscription) {
+        let subscriber = Arc::new(Subscriber::new(subscription, &self.behaviour));
+        let mut inner = self.lock();
+        inner.subscribers.retain(|other| {
+            let replaced = other.name() == subscriber.name();
+            if replaced {
+                other.close();
+            }
+            !replaced
+        });
+        for record in inner.since_init.iter().flatten() {
+            subscriber.offer(record);
+        }
+        inner.subscribers.push(Arc::clone(&subscriber));
+        drop(inner);
+        tokio::spawn(subscriber.deliver(Arc::clone(self), self.frozen.subscribe()));
+    }
+
+    /// Ends all deliveries.
+    pub(crate) fn close(&self) {
+        self.lock().subscribers.drain(..).for_each(|subscriber| subscriber.close());
+    }
+
+    pub(crate) fn subscribers(&self) -> Vec<Arc<Subscriber>> {
+        self.lock().subscribers.clone()
+    }
+
+    /// Notes that one subscriber lost records; it and the kept records tell of it.
+    pub(crate) fn dropped(&self, subscriber: &Subscriber, records: usize, bytes: usize) {
+        let record = json!({
+            "droppedRecords": records,
+            "droppedBytes": bytes,
+            "reason": format!("{} did not take its records in time", subscriber.name()),
+        });
+        let record = self.lock().remember(Kind::Platform, "platform.logsDropped", &record);
+        subscriber.offer_first(record);
+        self.notify();
+    }
+
+    /// Deliveries pause while the environment is frozen.
+    pub(crate) fn set_frozen(&self, frozen: bool) {
+        self.frozen.send_replace(frozen);
+    }
+
+    pub(crate) fn log(&self) -> Vec<LogEvent> {
+        self.lock().log.iter().cloned().collect()
+    }
+
+    pub(crate) fn metrics(&self) -> MetricStore {
+        self.lock().metrics.clone()
+    }
+
+    pub(crate) fn records(&self) -> Vec<Value> {
+        let records: Vec<_> = self.lock().records.iter().map(|r| Arc::clone(&r.json)).collect();
+        // Each was made from a value.
+        records.iter().map(|json| serde_json::from_str(json).unwrap_or_default()).collect()
+    }
+
+    pub(crate) fn changes(&self) -> watch::Receiver<u64> {
+        self.changed.subscribe()
+    }
+
+    fn notify(&self) {
+        self.changed.send_modify(|count| *count += 1);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inner {
+    fn keep_log(&mut self, event: LogEvent) {
+        self.metrics.extract(&event.text, event.time);
+        self.log_bytes += event.text.len();
+        self.log.push_back(event);
+        while self.log.len() > MAX_KEPT_EVENTS || self.log_bytes > MAX_KEPT_BYTES {
+            let Some(oldest) = self.log.pop_front() else { break };
+            self.log_bytes -= oldest.text.len();
+        }
+    }
+
+    fn keep_record(
+        &mut self,
+        kind: Kind,
+        name: &str,
+        record: &Value,
+        behaviour: &TelemetryBehaviour,
+    ) {
+        let record = self.remember(kind, name, record);
+        if let Some(since_init) = &mut self.since_init
+            && since_init.len() < behaviour.max_queued_records
+        {
+            since_init.push(record.clone());
+        }
+        for subscriber in &self.subscribers {
+            subscriber.offer(&record);
+        }
+    }
+
+    fn remember(&mut self, kind: Kind, name: &str, record: &Value) -> Record {
+        let json = json!({"time": now(), "type": name, "record": record}).to_string();
+        let record = Record { kind, json: json.into() };
+        self.record_bytes += record.json.len();
+        self.records.push_back(record.clone());
+        while self.records.len() > MAX_KEPT_EVENTS || self.record_bytes > MAX_KEPT_BYTES {
+            let Some(oldest) = self.records.pop_front() else { break };
+            self.record_bytes -= oldest.json.len();
+        }
+        record
+    }
+}
+
+/// Now, as telemetry spells it.
+pub(crate) fn now() -> String {
+    humantime::format_rfc3339_millis(SystemTime::now()).to_string()
+}

@@ -1,0 +1,127 @@
+//! The budgets, measured: `cargo bench -p lambda-triage --bench startup`.
+//!
+//! Runs the extension and the bare client (`examples/bare_client.rs`) in turn, each in the release
+//! profile, against an API on loopback that answers at once, and prints the figures beside what
+//! they may be. Prints only: how long things take depends on the machine and on what else it does.
+
+#![allow(clippy::disallowed_macros, reason = "it is there to print")]
+
+#[path = "../tests/stand_in/mod.rs"]
+mod stand_in;
+
+use stand_in::{Call, StandIn, command, rss_kib};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+const STARTS: usize = 60;
+const INVOCATIONS: usize = 1_000;
+
+#[derive(Default)]
+struct Figures {
+    binary_bytes: u64,
+    first_next: Vec<Duration>,
+    rss_kib: Vec<u64>,
+}
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let extension = PathBuf::from(env!("CARGO_BIN_EXE_lambda-triage"));
+    let bare = bare_client(&extension)?;
+    let programs = [extension, bare];
+    let mut figures = [Figures::default(), Figures::default()];
+    for (program, figures) in programs.iter().zip(&mut figures) {
+        figures.binary_bytes = std::fs::metadata(program)?.len();
+    }
+    for _ in 0..STARTS {
+        for (program, figures) in programs.iter().zip(&mut figures) {
+            start(program, figures)?;
+        }
+    }
+    let [extension, bare] = &mut figures;
+    println!("{:<28}{:>14}{:>14}{:>8}", "", "lambda-triage", "bare client", "ratio");
+    row("binary, KB", extension.binary_bytes as f64 / 1e3, bare.binary_bytes as f64 / 1e3);
+    for figures in [&mut *extension, &mut *bare] {
+        figures.first_next.sort_unstable();
+        figures.rss_kib.sort_unstable();
+    }
+    let ms = |time: Duration| time.as_secs_f64() * 1e3;
+    row("first /next, ms, least", ms(extension.first_next[0]), ms(bare.first_next[0]));
+    let middle = STARTS / 2;
+    row("first /next, ms, median", ms(extension.first_next[middle]), ms(bare.first_next[middle]));
+    row("RSS after first /next, KB", extension.rss_kib[middle] as f64, bare.rss_kib[middle] as f64);
+    println!("budgets: binary 1,800 KB; first /next 1.5 times; RSS 2 times\n");
+    healthy(&programs[0])
+}
+
+fn row(what: &str, extension: f64, bare: f64) {
+    println!("{what:<28}{extension:>14.2}{bare:>14.2}{:>8.2}", extension / bare);
+}
+
+/// Builds the bare client beside the extension, in the profile that the bench has.
+fn bare_client(extension: &Path) -> Result<PathBuf, Box<dyn std::error::Error>> {
+    let status = Command::new(env!("CARGO"))
+        .args(["build", "--release", "--package", "lambda-triage", "--example", "bare_client"])
+        .status()?;
+    assert!(status.success(), "the bare client does not build");
+    let folder = extension.parent().ok_or("the extension is in no folder")?;
+    Ok(folder.join("examples/bare_client"))
+}
+
+/// One start up to the first /next.
+fn start(program: &Path, figures: &mut Figures) -> Result<(), std::io::Error> {
+    let api = StandIn::start();
+    let mut command = command(program, &api);
+    let begun = Instant::now();
+    let mut child = command.spawn()?;
+    let first = api.wait_for(Call::Next, 1);
+    figures.first_next.push(first.at - begun);
+    // What follows the first poll is part of the resting state.
+    std::thread::sleep(Duration::from_millis(20));
+    figures.rss_kib.push(rss_kib(child.id()));
+    api.shutdown("spindown");
+    child.wait()?;
+    Ok(())
+}
+
+/// Healthy invocations: how soon after INVOKE the next event is asked for, and what is printed.
+fn healthy(program: &Path) -> Result<(), Box<dyn std::error::Error>> {
+    let api = StandIn::start();
+    let child = command(program, &api).spawn()?;
+    let pid = child.id();
+    api.wait_for(Call::Next, 1);
+    let to = api.telemetry_address();
+    let mut stream = std::net::TcpStream::connect(to)?;
+    let mut delays = Vec::with_capacity(INVOCATIONS);
+    for n in 0..INVOCATIONS {
+        let id = format!("00000000-0000-4000-8000-{n:012}");
+        api.invoke(&id);
+        let asked = api.wait_for(Call::Next, n + 2);
+        delays.push(asked.at.saturating_duration_since(api.answered_at()));
+        stand_in::post_on(&mut stream, healthy_telemetry(&id, n).as_bytes());
+    }
+    let rss = rss_kib(pid);
+    api.shutdown("spindown");
+    let output = child.wait_with_output()?;
+    delays.sort_unstable();
+    println!("over {INVOCATIONS} healthy invocations:");
+    println!(
+        "  /next asked for after INVOKE, ms: median {:.3}, 99th percentile {:.3}, most {:.3}",
+        delays[INVOCATIONS / 2].as_secs_f64() * 1e3,
+        delays[INVOCATIONS * 99 / 100].as_secs_f64() * 1e3,
+        delays[INVOCATIONS - 1].as_secs_f64() * 1e3,
+    );
+    println!("  bytes printed: {}", output.stdout.len() + output.stderr.len());
+    println!("  RSS at the end, KB: {rss}");
+    Ok(())
+}
+
+fn healthy_telemetry(id: &str, n: usize) -> String {
+    let time = |ms: usize| format!("2022-10-12T00:{:02}:{:02}.{ms:03}Z", n / 60 % 60, n % 60);
+    format!(
+        r#"[{{"time":"{}","type":"platform.start","record":{{"requestId":"{id}","version":"$LATEST"}}}},{{"time":"{}","type":"function","record":"handled order {n}\n"}},{{"time":"{}","type":"platform.runtimeDone","record":{{"requestId":"{id}","status":"success","metrics":{{"durationMs":12.5,"producedBytes":26}}}}}},{{"time":"{}","type":"platform.report","record":{{"requestId":"{id}","status":"success","metrics":{{"durationMs":12.5,"billedDurationMs":13,"memorySizeMB":128,"maxMemoryUsedMB":42}}}}}}]"#,
+        time(0),
+        time(5),
+        time(12),
+        time(15)
+    )
+}

@@ -33,7 +33,7 @@ pub(crate) async fn finish(
     sandbox.shutdown(ShutdownReason::Spindown).await;
     let found = diagnoses(&sandbox.log()).unwrap();
     let differences = differences(expected, outcomes, &found);
-    assert!(differences.is_empty(), "{differences:#?}\n{}", shown(sandbox));
+    assert!(differences.is_empty(), "{differences:#?}\nThe log:\n{}", shown(sandbox));
     assert_extracted(sandbox, expected);
     assert_eq!(stderr(sandbox), Vec::<String>::new());
     for exit in sandbox.extension_exits() {
@@ -80,7 +80,9 @@ pub(crate) fn stderr(sandbox: &Sandbox) -> Vec<String> {
         .collect()
 }
 
-/// The log, for the message of a failed test.
+/// The end of the log, for the message of a failed test.
 pub(crate) fn shown(sandbox: &Sandbox) -> String {
-    sandbox.log().iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+    let log = sandbox.log();
+    let last = &log[log.len().saturating_sub(40)..];
+    last.iter().map(|event| format!("{event:.400}")).collect::<Vec<_>>().join("\n")
 }

@@ -1,11 +1,12 @@
 //! Environments that live on, start anew, log as JSON, or hold more than one extension.
 
 use crate::environment::{extension, finish, prove, rust, shown, stderr};
-use demo::{Diagnosis, Scenario, diagnoses, differences};
+use demo::{Diagnosis, Expected, Scenario, diagnoses, differences};
 use lambda_sandbox::{
-    Config, ExtensionConfig, InitPhase, Invocation, LogFormat, LogSource, Sandbox, ShutdownReason,
-    Status,
+    Config, ExtensionConfig, InitPhase, Invocation, LogEvent, LogFormat, LogSource, Sandbox,
+    ShutdownReason, Status,
 };
+use std::time::Duration;
 
 fn scenario(name: &str) -> Scenario {
     demo::scenarios().into_iter().find(|scenario| scenario.name == name).unwrap()
@@ -67,6 +68,37 @@ async fn it_comes_back_after_a_timeout() {
     }
     finish(&sandbox, &expected, &outcomes).await;
     assert_eq!(sandbox.extension_exits().len(), 3);
+}
+
+/// The first line of a quiet function may wait for the next thaw; a function that keeps failing
+/// does not wait for one.
+#[tokio::test]
+async fn what_keeps_failing_is_reported_before_the_freeze() {
+    let sandbox = Sandbox::start(rust()).await.unwrap();
+    let scenario = scenario("kms");
+    let mut outcomes = Vec::new();
+    let mut expected = Vec::new();
+    for call in 0..4 {
+        outcomes.extend(scenario.play(&sandbox).await.unwrap());
+        expected.extend(scenario.expected.iter().cloned().map(|one| Expected { call, ..one }));
+    }
+    let id = outcomes[3].request_id.clone();
+    let is_line = move |event: &LogEvent| {
+        matches!(event.source, LogSource::Extension(_)) && event.text.contains(&id)
+    };
+    sandbox.wait_for_log(is_line, Duration::from_secs(5)).await.unwrap();
+    finish(&sandbox, &expected, &outcomes).await;
+}
+
+#[tokio::test]
+async fn a_healthy_function_that_logs_much_stays_alone_too() {
+    let sandbox = Sandbox::start(rust()).await.unwrap();
+    let invocation = Invocation::new(r#"{"problem":"log-flood","lines":5000}"#);
+    let outcome = sandbox.invoke(invocation).await.unwrap();
+    assert_eq!(outcome.status, Status::Success);
+    finish(&sandbox, &[], &[outcome]).await;
+    let lines = sandbox.log().iter().filter(|event| event.source == LogSource::Function).count();
+    assert_eq!(lines, 5000);
 }
 
 /// The second finds the listener's port taken by the first.

@@ -22,14 +22,11 @@ const KMS_OF_ANOTHER: [(&str, &str); 4] = [
     ("invoke-kms-invalid-state", "kms-invalid-state"),
     ("invoke-kms-not-found", "kms-not-found"),
 ];
-const FILE_SYSTEMS: [(&str, &str); 7] = [
+const FILE_SYSTEMS: [(&str, &str); 4] = [
     ("efs-mount-failure", "efs-mount-failure"),
     ("efs-mount-connectivity", "efs-mount-connectivity"),
     ("efs-mount-timeout", "efs-mount-timeout"),
     ("efs-io", "efs-io"),
-    ("s3-files-mount-failure", "s3-files-mount-failure"),
-    ("s3-files-mount-connectivity", "s3-files-mount-connectivity"),
-    ("s3-files-mount-timeout", "s3-files-mount-timeout"),
 ];
 
 #[tokio::test]

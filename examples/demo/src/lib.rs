@@ -5,7 +5,7 @@ mod diagnosis;
 mod scenario;
 
 pub use diagnosis::{Diagnosis, diagnoses, differences};
-pub use scenario::{Call, Expected, PlayError, Scenario, Trace, scenarios};
+pub use scenario::{Call, Expected, PlayError, Scenario, Trace, handed_on, scenarios};
 
 use lambda_sandbox::{Config, ExtensionConfig, FunctionConfig, SandboxError, cargo_bin};
 use std::path::Path;

@@ -12,7 +12,7 @@ use lambda_sandbox::{
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-/// The promise for a line that needs no later event is far below this.
+/// How long a line may take that waits for no later event: far longer than it does.
 const PROMPT: Duration = Duration::from_millis(400);
 
 #[tokio::main(flavor = "current_thread")]
@@ -33,7 +33,7 @@ async fn show() -> Result<bool, PlayError> {
     let extension = cargo_bin("lambda-triage")?;
     let function = problem_maker()?;
     let started = Instant::now();
-    page::opening(&extension.display().to_string());
+    page::opening(&extension);
 
     let sandbox = Sandbox::start(config(function, &extension)).await?;
     let mut wrong = Vec::new();
@@ -94,15 +94,12 @@ async fn await_lines(
         .iter()
         .map(|expected| (expected.problem, outcomes[expected.call].request_id.as_str()))
         .collect();
-    for thawed in 0..=3 {
-        if thawed > 0 {
-            page::thaw();
-            sandbox.invoke(Invocation::new(r#"{"problem":"healthy"}"#)).await?;
-        }
-        if all_come(sandbox, &wanted).await {
-            break;
-        }
+    let mut thawed = 0;
+    while !all_come(sandbox, &wanted).await && thawed < 3 {
+        thawed += 1;
+        sandbox.invoke(Invocation::new(r#"{"problem":"healthy"}"#)).await?;
     }
+    page::thawed(thawed);
     Ok(())
 }
 

@@ -2,9 +2,10 @@
 
 use anstream::println;
 use anstyle::{AnsiColor, Style};
-use demo::{Call, Diagnosis, Scenario};
+use demo::{Call, Diagnosis, Scenario, Trace, handed_on};
 use lambda_sandbox::{InvocationOutcome, MetricStore};
 use serde_json::Value;
+use std::path::Path;
 
 const WIDTH: usize = 96;
 const HEADING: Style = AnsiColor::Cyan.on_default().bold();
@@ -14,22 +15,24 @@ const BAD: Style = AnsiColor::Red.on_default().bold();
 const WARNING: Style = AnsiColor::Yellow.on_default().bold();
 const DIM: Style = Style::new().dimmed();
 
-pub(crate) fn opening(extension: &str) {
+pub(crate) fn opening(extension: &Path) {
+    let here = std::env::current_dir().unwrap_or_default();
+    let shown = extension.strip_prefix(here).unwrap_or(extension);
     println!("{HEADING}Lambda Triage at work{HEADING:#}");
-    wrapped(
-        "",
-        &format!(
-            "A local Lambda on loopback runs a real function with the extension {extension} \
+    wrapped(&format!(
+        "A local Lambda on loopback runs a real function with the extension {extension} \
              attached, makes things go wrong, and shows what its log group then holds."
-        ),
-    );
+    ));
 }
 
 pub(crate) fn heading(number: usize, of: usize, scenario: &Scenario) {
-    let title = format!("{number}/{of}  {}", scenario.title);
+    ruled(&format!("{number}/{of}  {}", scenario.title));
+    wrapped(scenario.story);
+}
+
+fn ruled(title: &str) {
     let rule = "─".repeat(WIDTH.saturating_sub(title.chars().count() + 1));
     println!("\n{HEADING}{title}{HEADING:#} {LABEL}{rule}{LABEL:#}");
-    wrapped("", scenario.story);
 }
 
 pub(crate) fn invocation(call: &Call, outcome: &InvocationOutcome) {
@@ -40,17 +43,23 @@ pub(crate) fn invocation(call: &Call, outcome: &InvocationOutcome) {
         outcome.duration_ms,
         outcome.request_id,
     );
+    if call.trace != Trace::Fresh {
+        println!("    {LABEL}hands on{LABEL:#} {}", handed_on(outcome).unwrap_or_default());
+    }
 }
 
 pub(crate) fn silence() {
     println!("\n  {GOOD}✓ nothing printed{GOOD:#}");
 }
 
-pub(crate) fn thaw() {
-    println!(
-        "  {LABEL}(the environment was frozen before the log reached the extension: one healthy \
-         invocation thaws it){LABEL:#}"
-    );
+/// The environment had to be thawed for the lines to come.
+pub(crate) fn thawed(invocations: u32) {
+    if invocations > 0 {
+        println!(
+            "  {LABEL}(frozen before the telemetry reached the extension; thawed by another \
+             invocation){LABEL:#}"
+        );
+    }
 }
 
 /// A diagnosis, first to read, then as the log holds it.
@@ -70,9 +79,11 @@ pub(crate) fn diagnosis(diagnosis: &Diagnosis) {
     labelled("advice", diagnosis.text("advice"));
     labelled("see", diagnosis.text("reference"));
     if let Value::Object(evidence) = &diagnosis.json["diagnosis"]["evidence"] {
+        let mut label = "evidence";
         for (name, value) in evidence {
             let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-            labelled("evidence", &format!("{name}: {value}"));
+            labelled(label, &format!("{name} {value}"));
+            label = "";
         }
     }
     println!("  {DIM}{}{DIM:#}", diagnosis.line);
@@ -83,24 +94,28 @@ fn labelled(label: &str, text: &str) {
         return;
     }
     let mut label = format!("{label:<9}");
-    for line in textwrap::wrap(text, WIDTH - 13) {
+    for line in textwrap::wrap(text, options(WIDTH - 13)) {
         println!("    {LABEL}{label}{LABEL:#}{line}");
         label = " ".repeat(9);
     }
 }
 
-fn wrapped(indent: &str, text: &str) {
-    for line in textwrap::wrap(text, WIDTH - indent.len()) {
-        println!("{indent}{line}");
+fn wrapped(text: &str) {
+    for line in textwrap::wrap(text, options(WIDTH)) {
+        println!("{line}");
     }
+}
+
+/// ARNs and other long words stay whole.
+fn options(width: usize) -> textwrap::Options<'static> {
+    textwrap::Options::new(width)
+        .word_splitter(textwrap::WordSplitter::NoHyphenation)
+        .break_words(false)
 }
 
 /// Every metric with the number of its values, their sum and the largest.
 pub(crate) fn metrics(store: &MetricStore) {
-    let rule = "─".repeat(WIDTH - 44);
-    println!(
-        "\n{HEADING}The metrics that CloudWatch extracts from it{HEADING:#}{LABEL}{rule}{LABEL:#}"
-    );
+    ruled("The metrics that CloudWatch extracts from these lines");
     println!(
         "{LABEL}{:<15}{:<24}{:<20}{:>8}{:>6}{:>6}{LABEL:#}",
         "namespace", "dimensions", "metric", "samples", "sum", "max"

@@ -104,7 +104,9 @@ impl Scenario {
     }
 }
 
-fn handed_on(outcome: &InvocationOutcome) -> Option<String> {
+/// The trace header that an invocation handed on to the one it causes, as the function tells it.
+#[must_use]
+pub fn handed_on(outcome: &InvocationOutcome) -> Option<String> {
     let answer: Value = serde_json::from_slice(&outcome.payload).ok()?;
     Some(answer.get("next")?.as_str()?.to_owned())
 }

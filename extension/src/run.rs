@@ -236,7 +236,7 @@ impl Observer {
                         if let RecordBody::RuntimeDone(done) = &record.body {
                             flush.handle_runtime_done(&done.request_id, record.time, now);
                         }
-                        triage.handle_record(&record, now);
+                        triage.handle_record(record, now);
                     }
                 }
             }
@@ -260,6 +260,9 @@ impl Observer {
             }
             self.lines.push(Stream::Stdout, &report.to_line(self.emf));
             written += 1;
+        }
+        while let Some(problem) = self.diagnose(Triage::poll_fault).flatten() {
+            tracing::warn!("the detector of {problem} has a bug; some of its findings are missing");
         }
         if !self.told_of_lost_lines && self.lines.lost() > 0 {
             self.told_of_lost_lines = true;

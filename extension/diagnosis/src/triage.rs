@@ -10,8 +10,6 @@ pub struct Function {
     pub name: String,
     /// Its version, `$LATEST` or a number.
     pub version: String,
-    /// `AWS_LAMBDA_FUNCTION_MEMORY_SIZE`, in MB.
-    pub memory_mb: Option<u32>,
     /// Several invocations at once, no INVOKE events and no runtimeDone records: Lambda Managed
     /// Instances, or a platform that refuses to register INVOKE.
     pub concurrent: bool,
@@ -67,7 +65,7 @@ impl Triage {
     }
 
     /// A telemetry record has come.
-    pub fn handle_record(&mut self, record: &Record<'_>, now: Timestamp) {
+    pub fn handle_record(&mut self, record: Record<'_>, now: Timestamp) {
         let _ = (record, now);
     }
 
@@ -101,6 +99,12 @@ impl Triage {
     /// is folded here, in bounded memory and with exact counts.
     pub fn poll_report(&mut self, now: Timestamp) -> Option<Report> {
         let _ = (now, &self.settings, &self.function);
+        None
+    }
+
+    /// The name of a detector that panicked since the last call, each once. Its findings may be
+    /// missing; everything else goes on.
+    pub fn poll_fault(&mut self) -> Option<&'static str> {
         None
     }
 

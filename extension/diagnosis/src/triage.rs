@@ -79,11 +79,6 @@ impl Triage {
         let _ = (dropped, now);
     }
 
-    /// The time of [`Self::poll_wake`] has come.
-    pub fn handle_tick(&mut self, now: Timestamp) {
-        let _ = now;
-    }
-
     /// SHUTDOWN has come. Records may still follow; [`Self::finish`] closes everything.
     pub fn handle_shutdown(&mut self, shutdown: &Shutdown, now: Timestamp) {
         let _ = (shutdown, now);
@@ -108,7 +103,8 @@ impl Triage {
         None
     }
 
-    /// When [`Self::handle_tick`] wants to be called, if at all. None while nothing is wrong.
+    /// When [`Self::poll_report`] wants to be called again though nothing happens; None while
+    /// nothing is wrong.
     #[must_use]
     pub fn poll_wake(&self) -> Option<Timestamp> {
         None

@@ -37,8 +37,6 @@ pub(crate) struct FunctionIdentity {
     pub(crate) name: Option<String>,
     /// `AWS_LAMBDA_FUNCTION_VERSION`
     pub(crate) version: Option<String>,
-    /// `AWS_LAMBDA_FUNCTION_MEMORY_SIZE`, in MB.
-    pub(crate) memory_mb: Option<u32>,
     /// `AWS_LAMBDA_INITIALIZATION_TYPE` is `lambda-managed-instances`: INVOKE cannot be
     /// registered for, several invocations run at once.
     pub(crate) managed_instances: bool,
@@ -109,9 +107,9 @@ impl Config {
         let log = values.choice(
             "TRIAGE_LOG",
             &[
-                ("warn", LevelFilter::WARN),
                 ("off", LevelFilter::OFF),
                 ("error", LevelFilter::ERROR),
+                ("warn", LevelFilter::WARN),
                 ("info", LevelFilter::INFO),
                 ("debug", LevelFilter::DEBUG),
                 ("trace", LevelFilter::TRACE),
@@ -121,9 +119,6 @@ impl Config {
         let function = FunctionIdentity {
             name: values.platform("AWS_LAMBDA_FUNCTION_NAME"),
             version: values.platform("AWS_LAMBDA_FUNCTION_VERSION"),
-            memory_mb: values
-                .platform("AWS_LAMBDA_FUNCTION_MEMORY_SIZE")
-                .and_then(|text| text.parse().ok()),
             managed_instances: values
                 .platform("AWS_LAMBDA_INITIALIZATION_TYPE")
                 .is_some_and(|kind| kind.eq_ignore_ascii_case("lambda-managed-instances")),
@@ -210,7 +205,6 @@ mod tests {
             ("TRIAGE_LOG", "debug"),
             ("AWS_LAMBDA_FUNCTION_NAME", "orders"),
             ("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST"),
-            ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "128"),
             ("AWS_LAMBDA_INITIALIZATION_TYPE", "lambda-managed-instances"),
             ("AWS_LAMBDA_RUNTIME_API", "127.0.0.1:9001"),
         ]);
@@ -222,7 +216,6 @@ mod tests {
                 function: FunctionIdentity {
                     name: Some("orders".to_owned()),
                     version: Some("$LATEST".to_owned()),
-                    memory_mb: Some(128),
                     managed_instances: true,
                 },
                 settings: Settings {
@@ -286,7 +279,7 @@ mod tests {
             (
                 "TRIAGE_LOG",
                 "7",
-                "TRIAGE_LOG is not one of warn, off, error, info, debug, trace (it holds a number of 1 digit); using warn",
+                "TRIAGE_LOG is not one of off, error, warn, info, debug, trace (it holds a number of 1 digit); using warn",
             ),
         ] {
             let (config, warnings) = read(&[(name, value)]);

@@ -20,10 +20,9 @@ use triage_diagnosis::{Body, Function, RecordBody, Settings, Shutdown, Timestamp
 const SLICE_BYTES: usize = 64 * 1024;
 /// A timer that is this late woke from a freeze or was starved: what happened meanwhile comes first.
 const LATE_MS: u64 = 20;
-/// How long what happened meanwhile gets to be read.
-const CATCH_UP_MS: u64 = 5;
-/// The shortest time between two ticks, so that a wake-up in the past cannot spin.
-const TICK_PAUSE_MS: u64 = 5;
+/// The shortest time between two timers: a time that is past for ever cannot spin, and after a
+/// freeze what happened meanwhile gets to be read.
+const TIMER_PAUSE_MS: u64 = 5;
 /// The pause before /next is asked for again after a bug in asking.
 const POLL_PAUSE: Duration = Duration::from_millis(100);
 
@@ -63,7 +62,8 @@ pub(crate) struct Observer {
     sigterm: Option<Signal>,
     /// The delivery being worked through.
     body: Option<Body>,
-    no_tick_before: Timestamp,
+    no_timer_before: Timestamp,
+    catches_up: bool,
     told_of_lost_lines: bool,
     told_of_a_bug: bool,
     /// When /next is to be asked for, if that was put off.
@@ -111,7 +111,8 @@ impl Observer {
             polling: Polling::new(extension),
             sigterm: None,
             body: None,
-            no_tick_before: Timestamp::default(),
+            no_timer_before: Timestamp::default(),
+            catches_up: false,
             told_of_lost_lines: false,
             told_of_a_bug: false,
             ask_at: None,
@@ -128,6 +129,11 @@ impl Observer {
         loop {
             let input = self.input().await;
             let now = self.clock.now();
+            if let Input::Due { at } = input
+                && self.is_to_catch_up(at, now)
+            {
+                continue;
+            }
             self.handle(input, now);
             self.write_reports(now);
             match self.end {
@@ -158,10 +164,10 @@ impl Observer {
     }
 
     fn next_due(&mut self) -> Option<Timestamp> {
-        let tick = self.diagnose(|triage| triage.poll_wake()).flatten();
-        let tick = tick.map(|at| at.max(self.no_tick_before));
+        let wake = self.diagnose(|triage| triage.poll_wake()).flatten();
         let end = self.end.map(|end| self.telemetry_end(end));
-        [tick, end, self.ask_at].into_iter().flatten().min()
+        let due = [wake, end, self.ask_at].into_iter().flatten().min();
+        due.map(|due| due.max(self.no_timer_before))
     }
 
     fn handle(&mut self, input: Input, now: Timestamp) {
@@ -177,25 +183,19 @@ impl Observer {
                 let shutdown = Shutdown { reason: "sigterm".to_owned() };
                 self.begin_to_end(shutdown, Ending::Sigterm, now);
             }
-            Input::PollFailed | Input::LinesWritten => {}
+            // What is due is done after every input.
+            Input::PollFailed | Input::LinesWritten | Input::Due { .. } => {}
             Input::Telemetry => self.work_through_a_slice(now),
-            Input::Due { at } => {
-                if now.ms_since(at) > LATE_MS && at >= self.no_tick_before {
-                    self.no_tick_before = now.plus_ms(CATCH_UP_MS);
-                } else if now >= self.no_tick_before {
-                    self.tick(now);
-                }
-            }
         }
     }
 
-    fn tick(&mut self, now: Timestamp) {
-        self.diagnose(|triage| {
-            if triage.poll_wake().is_some_and(|wake| wake <= now) {
-                triage.handle_tick(now);
-            }
-        });
-        self.no_tick_before = now.plus_ms(TICK_PAUSE_MS);
+    /// Whether a timer that was to fire `at` has slept through a freeze (or was starved), so that
+    /// what arrived meanwhile must be read before anything is decided by the time. Once only:
+    /// where everything is late, that is no reason never to act.
+    fn is_to_catch_up(&mut self, at: Timestamp, now: Timestamp) -> bool {
+        self.no_timer_before = now.plus_ms(TIMER_PAUSE_MS);
+        self.catches_up = now.ms_since(at) > LATE_MS && !self.catches_up;
+        self.catches_up
     }
 
     /// Uses the diagnosis, whatever bug is in it.
@@ -236,7 +236,7 @@ impl Observer {
                         if let RecordBody::RuntimeDone(done) = &record.body {
                             flush.handle_runtime_done(&done.request_id, record.time, now);
                         }
-                        triage.handle_record(&record, now);
+                        triage.handle_record(record, now);
                     }
                 }
             }
@@ -260,6 +260,9 @@ impl Observer {
             }
             self.lines.push(Stream::Stdout, &report.to_line(self.emf));
             written += 1;
+        }
+        while let Some(problem) = self.diagnose(Triage::poll_fault).flatten() {
+            tracing::warn!("the detector of {problem} has a bug; some of its findings are missing");
         }
         if !self.told_of_lost_lines && self.lines.lost() > 0 {
             self.told_of_lost_lines = true;

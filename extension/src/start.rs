@@ -94,7 +94,6 @@ async fn begin(config: &Config, clock: Clock, lines: Lines) -> Result<Parts, Sta
     let function = Function {
         name: identity.name.clone().or(registration.function_name).unwrap_or_default(),
         version: identity.version.clone().or(registration.function_version).unwrap_or_default(),
-        memory_mb: identity.memory_mb,
         concurrent: !registration.invoke_events,
     };
     Ok(Parts {

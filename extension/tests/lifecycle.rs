@@ -281,7 +281,6 @@ fn nonsense_in_the_configuration_is_a_warning_each_and_no_exit() {
         "TRIAGE_FLUSH",
         "TRIAGE_LOG",
         "TRIAGE_SIGNATURES",
-        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE",
     ];
     let variables: Vec<_> = names.iter().map(|name| (*name, "hunter2;§")).collect();
     let mut extension = Running::start(&api, &variables);

@@ -223,6 +223,7 @@ pub fn post(to: SocketAddr, body: &[u8]) -> Option<String> {
 }
 
 pub fn post_on(stream: &mut TcpStream, body: &[u8]) -> Option<String> {
+    stream.set_nodelay(true).unwrap();
     let head = format!("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n", body.len());
     stream.write_all(head.as_bytes()).unwrap();
     stream.write_all(body).unwrap();

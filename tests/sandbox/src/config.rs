@@ -37,7 +37,7 @@ pub struct FunctionConfig {
     pub env: Vec<(String, String)>,
     /// The function's timeout: covers the runtime and the extensions together.
     pub timeout: Duration,
-    /// Memory size in MB. Reported and compared with, not enforced.
+    /// Memory size in MB. Told to the processes and reported, not enforced.
     pub memory_mb: u32,
     /// Text or JSON logs.
     pub log_format: LogFormat,

@@ -29,7 +29,8 @@ pub struct FunctionConfig {
     pub name: String,
     /// Version, `$LATEST` or a number.
     pub version: String,
-    /// Program and arguments of the runtime process. The program may be a bare name on `PATH`.
+    /// Program and arguments of the runtime process. The program may be a bare name on `PATH`; a
+    /// relative path counts from the task root.
     pub command: Vec<String>,
     /// `_HANDLER`, and the `handler` that extensions are told at registration.
     pub handler: String,

@@ -140,7 +140,7 @@ async fn run(arguments: Arguments) -> Result<(), Error> {
         };
         let reason = exit.reason.as_str();
         let took = exit.took.as_millis();
-        printer.note(&format!("extension {} {end} {took} ms after {reason}", exit.name))?;
+        printer.note(&format!("extension {} {end}, {took} ms after {reason}", exit.name))?;
     }
     printer.metrics(&sandbox.metrics())?;
     Ok(())

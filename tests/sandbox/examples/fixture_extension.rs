@@ -3,6 +3,7 @@
 //! - `FIXTURE_EVENTS`: events to register for; `INVOKE,SHUTDOWN`.
 //! - `FIXTURE_TYPES`: telemetry types to subscribe to; none.
 //! - `FIXTURE_BUFFERING`: the buffering object.
+//! - `FIXTURE_PROTOCOL`: HTTP or TCP; HTTP.
 //! - `FIXTURE_TELEMETRY_STATUSES`: the listener's first answers, then 200.
 //! - `FIXTURE_ON_INVOKE`, `FIXTURE_ON_SHUTDOWN`, `FIXTURE_ON_INIT`: `exit N`, `hang`, `sleep N` in
 //!   ms, `exit-error`, `init-error`.
@@ -10,7 +11,7 @@
 //! - `FIXTURE_PRINT_ENVIRONMENT`: prints the names of its variables.
 
 use std::collections::VecDeque;
-use std::io;
+use std::io::{self, BufRead};
 use std::net::TcpListener;
 use std::time::Duration;
 
@@ -113,7 +114,11 @@ fn subscribe(id: &str, types: &str) -> io::Result<()> {
         .flat_map(|statuses| statuses.split(','))
         .filter_map(|status| status.parse().ok())
         .collect();
+    let tcp = variable("FIXTURE_PROTOCOL").as_deref() == Some("TCP");
     std::thread::spawn(move || {
+        if tcp {
+            return print_lines(&listener);
+        }
         http::listen(&listener, move |body| {
             let records: Value = serde_json::from_slice(body).unwrap_or_default();
             let records = records.as_array().cloned().unwrap_or_default();
@@ -131,11 +136,17 @@ fn subscribe(id: &str, types: &str) -> io::Result<()> {
         None => json!({"timeoutMs": 25}),
     };
     let version = variable("FIXTURE_SCHEMA_VERSION").unwrap_or("2025-01-29".into());
+    let destination = if tcp {
+        json!({"protocol": "TCP", "port": port})
+    } else {
+        let uri = format!("http://sandbox.localdomain:{port}/telemetry");
+        json!({"protocol": "HTTP", "URI": uri})
+    };
     let body = json!({
         "schemaVersion": version,
         "types": types.split(',').collect::<Vec<_>>(),
         "buffering": buffering,
-        "destination": {"protocol": "HTTP", "URI": format!("http://sandbox.localdomain:{port}/telemetry")},
+        "destination": destination,
     });
     let answer = http::call(
         "PUT",
@@ -145,4 +156,13 @@ fn subscribe(id: &str, types: &str) -> io::Result<()> {
     )?;
     println!("subscribed: {} {}", answer.status, String::from_utf8_lossy(&answer.body));
     Ok(())
+}
+
+fn print_lines(listener: &TcpListener) -> io::Result<()> {
+    loop {
+        let (stream, _) = listener.accept()?;
+        for line in io::BufReader::new(stream).lines() {
+            println!("telemetry: {}", line?);
+        }
+    }
 }

@@ -45,11 +45,11 @@ pub enum SandboxError {
     #[error("the sandbox is shut down")]
     ShutDown,
     /// What was waited for did not come.
-    #[error("not seen within {waited:?}; the log held:\n{log}")]
+    #[error("not seen within {waited:?}; the log's end:\n{log}")]
     NotSeen {
         /// The limit.
         waited: Duration,
-        /// The log so far, one line an event.
+        /// The last 100 log events, one line an event.
         log: String,
     },
 }

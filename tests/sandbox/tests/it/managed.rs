@@ -90,3 +90,16 @@ async fn a_crash_takes_every_invocation_with_it() {
     assert_eq!(sandbox.extension_exits()[0].reason, ShutdownReason::Failure);
     assert_eq!(invoke(&sandbox, json!([])).await.status, Status::Success);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_shutdown_does_not_wait_for_open_invocations() {
+    let sandbox = start_managed(PATIENCE).await;
+    let (open, exits) = tokio::join!(invoke(&sandbox, json!([{"sleep_ms": 60_000}])), async {
+        let started = |r: &Value| r["type"] == "platform.start";
+        sandbox.wait_for_telemetry(started, PATIENCE).await.unwrap();
+        sandbox.shutdown(ShutdownReason::Spindown).await
+    });
+    assert_eq!(open.status, Status::Failure);
+    assert_eq!(open.error_type.as_deref(), Some("Sandbox.Failure"));
+    assert_eq!(exits[0].code, Some(0));
+}

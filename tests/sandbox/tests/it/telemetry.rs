@@ -200,3 +200,23 @@ async fn raw_bytes_reach_the_subscribers() {
     until_delivered(&sandbox, "made.up").await;
     assert_eq!(sandbox.deliver_raw("not JSON").await, [Some(200)]);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tcp_subscribers_are_sent_lines() {
+    let sandbox = start(with_extension(&[ALL, ("PROTOCOL", "TCP")])).await;
+    invoke(&sandbox, json!([{"print": "one"}, {"print": "two"}, {"sleep_ms": 100}])).await;
+    until_delivered(&sandbox, "function").await;
+    seen(&sandbox, "\"record\":\"two\"").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_listener_that_refuses_all_harms_nobody() {
+    let telemetry = TelemetryBehaviour { max_queued_records: 5, ..TelemetryBehaviour::default() };
+    let statuses = ["500"; 1_000].join(",");
+    let extension = [ALL, ("TELEMETRY_STATUSES", statuses.as_str())];
+    let sandbox = start(Config { telemetry, ..with_extension(&extension) }).await;
+    for _ in 0..20 {
+        let outcome = invoke(&sandbox, json!([{"print_many": 20}])).await;
+        assert_eq!(outcome.status, lambda_sandbox::Status::Success);
+    }
+}

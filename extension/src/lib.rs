@@ -11,6 +11,7 @@ mod extensions_api;
 mod flush;
 mod log;
 mod panics;
+mod polling;
 mod run;
 mod runtime_api;
 mod shutdown;

@@ -1,8 +1,10 @@
 //! The real binary's telemetry listener, and whatever may come to it.
 
+mod running;
 mod stand_in;
 
-use stand_in::{Call, Running, StandIn, post, post_on, status};
+use running::Running;
+use stand_in::{Call, StandIn, post, post_on, status};
 use std::io::Write;
 use std::net::TcpStream;
 

@@ -20,3 +20,7 @@ mod start;
 mod telemetry_api;
 
 pub use start::start;
+
+#[cfg(test)]
+#[path = "../tests/stand_in/mod.rs"]
+mod stand_in;

@@ -78,3 +78,47 @@ impl Drop for Polling {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::runtime_api::{Endpoint, RuntimeApi};
+    use crate::stand_in::{Call, StandIn};
+
+    async fn started(api: &StandIn) -> Polling {
+        let endpoint = Endpoint::parse(&api.address.to_string()).unwrap();
+        let client = RuntimeApi::new(endpoint);
+        let (extension, _) = Extension::register(client, "triage", true).await.unwrap();
+        Polling::new(extension)
+    }
+
+    #[tokio::test]
+    async fn there_is_one_request_at_a_time_and_waiting_can_be_given_up() {
+        let api = StandIn::start();
+        let mut polling = started(&api).await;
+        polling.ask();
+        polling.ask();
+        for _ in 0..3 {
+            let moment = Duration::from_millis(10);
+            assert!(tokio::time::timeout(moment, polling.event()).await.is_err());
+        }
+        api.invoke("a");
+        assert!(matches!(polling.event().await, Ok(Event::Invoke(_))));
+        assert!(!polling.is_under_way());
+        assert_eq!(api.seen(Call::Next).len(), 1);
+    }
+
+    #[tokio::test]
+    async fn after_a_bug_in_a_request_another_can_be_made() {
+        let api = StandIn::start();
+        let mut polling = started(&api).await;
+        polling.ask();
+        // To whoever waits for a task, a panic in it and its end by force look alike.
+        polling.task.as_ref().unwrap().abort();
+        assert_eq!(polling.event().await, Err(Failed));
+        assert!(!polling.is_under_way());
+        polling.ask();
+        api.invoke("a");
+        assert!(matches!(polling.event().await, Ok(Event::Invoke(_))));
+    }
+}

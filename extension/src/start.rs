@@ -121,13 +121,9 @@ async fn begin(config: &Config, clock: Clock, lines: Lines) -> Result<Parts, Sta
 }
 
 #[cfg(test)]
-#[path = "../tests/stand_in/mod.rs"]
-mod stand_in;
-
-#[cfg(test)]
 mod tests {
-    use super::stand_in::{Call, StandIn};
     use super::*;
+    use crate::stand_in::{Call, StandIn};
     use std::sync::atomic::{AtomicU32, Ordering};
     use triage_diagnosis::Timestamp;
 

@@ -105,6 +105,27 @@ fn a_delivery_sent_again_counts_once() {
 }
 
 #[test]
+fn a_delivery_that_breaks_off_and_is_sent_again_counts_once() {
+    let api = StandIn::start();
+    let mut extension = Running::start(&api, &[]);
+    let to = api.telemetry_address();
+    api.wait_for(Call::Next, 1);
+    let record = format!(
+        r#"{{"time":"{}","type":"function","record":"KMSDisabledException: x"}}"#,
+        time(now_ms())
+    );
+    let mut stream = std::net::TcpStream::connect(to).unwrap();
+    write!(stream, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n[{record},").unwrap();
+    drop(stream);
+    post(to, format!("[{record}]").as_bytes());
+    leaves(&api, &mut extension);
+    extension.wait_for_stdout("\n");
+    let out = extension.stdout();
+    assert_eq!(total(&out, "KmsErrors") + total(&out, "SuspectedProblems"), 1.0, "{out}");
+    assert!(!out.contains("telemetry-dropped"), "{out}");
+}
+
+#[test]
 fn of_a_body_that_is_too_long_the_beginning_is_read_and_the_rest_counted() {
     let api = StandIn::start();
     let mut extension = Running::start(&api, &[]);

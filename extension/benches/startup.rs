@@ -6,10 +6,13 @@
 
 #![allow(clippy::disallowed_macros, reason = "it is there to print")]
 
+#[path = "../tests/running/mod.rs"]
+mod running;
 #[path = "../tests/stand_in/mod.rs"]
 mod stand_in;
 
-use stand_in::{Call, StandIn, command, rss_kib};
+use running::{BINARY, command, rss_kib};
+use stand_in::{Call, StandIn};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -25,7 +28,7 @@ struct Figures {
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let extension = PathBuf::from(env!("CARGO_BIN_EXE_lambda-triage"));
+    let extension = PathBuf::from(BINARY);
     let bare = bare_client(&extension)?;
     let programs = [extension, bare];
     let mut figures = [Figures::default(), Figures::default()];

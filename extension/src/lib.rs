@@ -11,6 +11,7 @@ mod extensions_api;
 mod flush;
 mod log;
 mod panics;
+mod polling;
 mod run;
 mod runtime_api;
 mod shutdown;
@@ -19,3 +20,7 @@ mod start;
 mod telemetry_api;
 
 pub use start::start;
+
+#[cfg(test)]
+#[path = "../tests/stand_in/mod.rs"]
+mod stand_in;

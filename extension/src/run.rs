@@ -7,13 +7,15 @@ use crate::clock::Clock;
 use crate::extensions_api::{Event, Extension};
 use crate::flush::{Ask, FlushMode, FlushPolicy};
 use crate::panics::Guard;
+use crate::polling::{Failed, Polling};
 use crate::shutdown::{Budget, Ending};
 use crate::sinks::{Lines, Stream};
-use crate::telemetry_api::Inbox;
+use crate::telemetry_api::{Delivery, Inbox};
 use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::task::JoinHandle;
-use triage_diagnosis::{Body, Function, RecordBody, Settings, Shutdown, Timestamp, Triage};
+use triage_diagnosis::{
+    Body, Dropped, Function, RecordBody, Settings, Shutdown, Timestamp, Triage,
+};
 
 /// Telemetry is worked through in slices of this many bytes between polls: at 128 MB of memory a
 /// function has a fourteenth of a CPU.
@@ -23,8 +25,6 @@ const LATE_MS: u64 = 20;
 /// The shortest time between two timers: a time that is past for ever cannot spin, and after a
 /// freeze what happened meanwhile gets to be read.
 const TIMER_PAUSE_MS: u64 = 5;
-/// The pause before /next is asked for again after a bug in asking.
-const POLL_PAUSE: Duration = Duration::from_millis(100);
 
 /// What the loop is made of.
 #[derive(Debug)]
@@ -61,7 +61,7 @@ pub(crate) struct Observer {
     polling: Polling,
     sigterm: Option<Signal>,
     /// The delivery being worked through.
-    body: Option<Body>,
+    delivery: Option<InWork>,
     no_timer_before: Timestamp,
     catches_up: bool,
     told_of_lost_lines: bool,
@@ -69,6 +69,19 @@ pub(crate) struct Observer {
     /// When /next is to be asked for, if that was put off.
     ask_at: Option<Timestamp>,
     end: Option<End>,
+}
+
+/// A delivery being worked through.
+struct InWork {
+    body: Body,
+    /// Bytes of it that were not taken.
+    left_out_bytes: u64,
+}
+
+impl From<Delivery> for InWork {
+    fn from(delivery: Delivery) -> Self {
+        Self { body: Body::new(delivery.body), left_out_bytes: delivery.left_out_bytes }
+    }
 }
 
 /// SHUTDOWN or SIGTERM has come.
@@ -110,7 +123,7 @@ impl Observer {
             flush: FlushPolicy::new(flush),
             polling: Polling::new(extension),
             sigterm: None,
-            body: None,
+            delivery: None,
             no_timer_before: Timestamp::default(),
             catches_up: false,
             told_of_lost_lines: false,
@@ -151,10 +164,10 @@ impl Observer {
         let due = self.next_due();
         let wait_ms = due.map(|due| due.ms_since(self.clock.now()));
         let unwritten = !self.lines.is_drained();
-        let more = self.body.is_some();
+        let more = self.delivery.is_some();
         tokio::select! {
             biased;
-            input = self.polling.answer() => input,
+            event = self.polling.event() => event.map_or_else(|Failed| Input::PollFailed, Input::Next),
             () = received(&mut self.sigterm), if self.end.is_none() => Input::Sigterm,
             () = telemetry(&self.inbox, more) => Input::Telemetry,
             () = self.lines.drained(), if unwritten => Input::LinesWritten,
@@ -216,18 +229,27 @@ impl Observer {
         if let Some(dropped) = self.inbox.take_dropped() {
             self.diagnose(|triage| triage.handle_dropped(dropped, now));
         }
-        let Some(mut body) = self.body.take().or_else(|| self.inbox.take().map(Body::new)) else {
-            return;
-        };
+        let next = || self.inbox.take().map(InWork::from);
+        let Some(mut delivery) = self.delivery.take().or_else(next) else { return };
         if let Some(end) = &mut self.end {
             end.last_telemetry = now;
         }
         let flush = &mut self.flush;
         let rest = self.triage.with(|triage| {
-            let slice_end = body.position().saturating_add(SLICE_BYTES);
-            while body.position() < slice_end {
-                match body.next_record() {
-                    None => return None,
+            let slice_end = delivery.body.position().saturating_add(SLICE_BYTES);
+            while delivery.body.position() < slice_end {
+                match delivery.body.next_record() {
+                    None => {
+                        if delivery.left_out_bytes > 0 {
+                            let bytes = delivery.left_out_bytes;
+                            triage.handle_dropped(Dropped { deliveries: 1, bytes }, now);
+                        }
+                        return None;
+                    }
+                    // The record that was cut in two is ours to answer for.
+                    Some(Err(malformed)) if delivery.left_out_bytes > 0 => {
+                        delivery.left_out_bytes += malformed.bytes as u64;
+                    }
                     Some(Err(malformed)) => triage.handle_malformed(malformed, now),
                     Some(Ok(record)) => {
                         if let Some(made) = record.time {
@@ -240,11 +262,11 @@ impl Observer {
                     }
                 }
             }
-            Some(body)
+            Some(delivery)
         });
         self.tell_of_a_bug(rest.is_none());
         // A delivery with a bug in its way is not gone on with.
-        self.body = rest.flatten();
+        self.delivery = rest.flatten();
     }
 
     /// Writes what was found, as far as there is room; the rest stays folded in the diagnosis.
@@ -276,7 +298,7 @@ impl Observer {
         if self.polling.is_under_way() {
             return None;
         }
-        let settled = self.body.is_none() && self.inbox.is_empty() && self.lines.is_drained();
+        let settled = self.delivery.is_none() && self.inbox.is_empty() && self.lines.is_drained();
         match self.flush.poll(settled, now) {
             Ask::At(at) => Some(at),
             Ask::Now => {
@@ -295,7 +317,7 @@ impl Observer {
     }
 
     fn telemetry_end(&self, end: End) -> Timestamp {
-        let busy = self.body.is_some() || !self.inbox.is_empty();
+        let busy = self.delivery.is_some() || !self.inbox.is_empty();
         let quiet = end.last_telemetry.plus_ms(Budget::QUIET_MS);
         if busy { end.budget.telemetry_until } else { quiet.min(end.budget.telemetry_until) }
     }
@@ -312,70 +334,6 @@ impl Observer {
         };
         // Over time: a reader that does not read. What it missed is lost with the sandbox.
         let _ = tokio::time::timeout(left, write).await;
-    }
-}
-
-/// Asking for /next: at most one request at a time, in a task of its own, so that the loop can
-/// wait for other things too without giving it up.
-struct Polling {
-    task: Option<JoinHandle<(Extension, Event)>>,
-    /// The extension while no request is under way; lost with a task that panicked.
-    idle: Option<Extension>,
-    /// To go on from in that case.
-    spare: Extension,
-    pause: Option<Duration>,
-}
-
-impl Polling {
-    fn new(extension: Extension) -> Self {
-        let spare = extension.fresh();
-        Self { task: None, idle: Some(extension), spare, pause: None }
-    }
-
-    fn is_under_way(&self) -> bool {
-        self.task.is_some()
-    }
-
-    /// Asks, if no request is under way.
-    fn ask(&mut self) {
-        if self.is_under_way() {
-            return;
-        }
-        let mut extension = self.idle.take().unwrap_or_else(|| self.spare.fresh());
-        let pause = self.pause.take();
-        self.task = Some(tokio::spawn(async move {
-            if let Some(pause) = pause {
-                tokio::time::sleep(pause).await;
-            }
-            let event = extension.next().await;
-            (extension, event)
-        }));
-    }
-
-    /// Waits for the answer, for ever if no request is under way.
-    async fn answer(&mut self) -> Input {
-        let Some(task) = &mut self.task else { return std::future::pending().await };
-        let result = task.await;
-        self.task = None;
-        match result {
-            Ok((extension, event)) => {
-                self.idle = Some(extension);
-                Input::Next(event)
-            }
-            Err(_) => {
-                self.pause = Some(POLL_PAUSE);
-                Input::PollFailed
-            }
-        }
-    }
-}
-
-impl Drop for Polling {
-    /// Whoever goes on polling after a bug in the loop must be the only one to.
-    fn drop(&mut self) {
-        if let Some(task) = &self.task {
-            task.abort();
-        }
     }
 }
 

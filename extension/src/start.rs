@@ -12,14 +12,17 @@ use crate::sinks::{Lines, Stream};
 use crate::telemetry_api::{Inbox, Subscription, bind, serve, subscribe};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
+use tokio::runtime::Runtime;
 use triage_diagnosis::Function;
 
-/// How long the reason for an early exit may take to be written.
-const LAST_WORDS: Duration = Duration::from_secs(1);
+/// How long the reason for an early exit may take to be written, in ms.
+const LAST_WORDS_MS: u32 = 1_000;
 
 /// Why the extension cannot begin.
 #[derive(Debug, thiserror::Error)]
 enum StartError {
+    #[error("there is nothing left to run it with: {0}")]
+    Runtime(#[source] std::io::Error),
     #[error("{0}")]
     Endpoint(#[from] EndpointError),
     #[error("{0}")]
@@ -39,29 +42,37 @@ pub fn start() -> ! {
     for warning in warnings {
         tracing::warn!("{warning}");
     }
-
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
-        // No descriptors left: there is no way to register.
-        Err(_) => std::process::exit(1),
+        Err(e) => leave_with_last_words(&lines, &StartError::Runtime(e)),
     };
-    let begun = runtime.block_on(async {
-        let begun = begin(&config, clock, lines.clone()).await;
-        if let Err(e) = &begun {
-            // Whatever TRIAGE_LOG says: the function will not start because of it.
-            lines.push(Stream::Stderr, &format!("lambda-triage ERROR: {e}"));
-            let _ = tokio::time::timeout(LAST_WORDS, lines.drained()).await;
-        }
-        begun
-    });
-    // Never by return: dropping the runtime may wait for ever.
-    let Ok(parts) = begun else { std::process::exit(1) };
-    let spare = parts.extension.fresh();
-    if catch_unwind(AssertUnwindSafe(|| runtime.block_on(Observer::new(parts).run()))).is_err() {
-        // A bug in the loop itself. The function must not fail for it.
-        runtime.block_on(poll_until_shutdown(spare));
+    match runtime.block_on(begin(&config, clock, lines.clone())) {
+        Ok(parts) => observe(&runtime, parts),
+        Err(e) => leave_with_last_words(&lines, &e),
     }
+    // Not by return: dropping the runtime may wait for ever.
     std::process::exit(0)
+}
+
+/// Says why the function will not start, whatever TRIAGE_LOG is, and exits.
+fn leave_with_last_words(lines: &Lines, error: &StartError) -> ! {
+    lines.push(Stream::Stderr, &format!("lambda-triage ERROR: {error}"));
+    for _ in 0..LAST_WORDS_MS {
+        if lines.is_drained() {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    std::process::exit(1)
+}
+
+/// Runs the loop to its end. If it ends in a bug, the function must not fail for that: what is
+/// left to do then is to poll.
+fn observe(runtime: &Runtime, parts: Parts) {
+    let mut spare = parts.extension.fresh();
+    if catch_unwind(AssertUnwindSafe(|| runtime.block_on(Observer::new(parts).run()))).is_err() {
+        runtime.block_on(async { while !matches!(spare.next().await, Event::Shutdown { .. }) {} });
+    }
 }
 
 async fn begin(config: &Config, clock: Clock, lines: Lines) -> Result<Parts, StartError> {
@@ -109,7 +120,36 @@ async fn begin(config: &Config, clock: Clock, lines: Lines) -> Result<Parts, Sta
     })
 }
 
-/// What is left to do when nothing else works.
-async fn poll_until_shutdown(mut extension: Extension) {
-    while !matches!(extension.next().await, Event::Shutdown { .. }) {}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stand_in::{Call, StandIn};
+    use std::sync::atomic::{AtomicU32, Ordering};
+    use triage_diagnosis::Timestamp;
+
+    #[test]
+    fn after_a_bug_in_the_loop_it_polls_on_until_shutdown() {
+        let api = StandIn::start();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let lines = Lines::new(|_| Ok(Box::new(std::io::sink())));
+        let config = Config::from_lookup(|name| {
+            (name == "AWS_LAMBDA_RUNTIME_API").then(|| api.address.to_string().into())
+        });
+        let readings = AtomicU32::new(0);
+        let clock = Clock::new(move || {
+            assert!(readings.fetch_add(1, Ordering::Relaxed) < 3, "as a bug would");
+            Timestamp::from_ms(1_000_000)
+        });
+        let mut parts = runtime.block_on(begin(&config.0, clock, lines)).unwrap();
+        // Not this process.
+        parts.exit_after = |_| {};
+        for n in 0..10 {
+            api.invoke(&n.to_string());
+        }
+        api.shutdown("spindown");
+        observe(&runtime, parts);
+        let polls = api.seen(Call::Next).len();
+        // The answer that the bug struck may be lost, and with it one poll.
+        assert!((10..=12).contains(&polls), "{polls}");
+    }
 }

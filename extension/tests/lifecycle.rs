@@ -1,8 +1,10 @@
 //! The real binary against APIs that refuse, fail and talk nonsense.
 
+mod running;
 mod stand_in;
 
-use stand_in::{Answer, Call, PATIENCE, Running, StandIn, now_ms};
+use running::Running;
+use stand_in::{Answer, Call, PATIENCE, StandIn, now_ms};
 use std::time::{Duration, Instant};
 
 /// It still polls after whatever was done to it, says so by asking again after an INVOKE, and
@@ -237,9 +239,7 @@ fn sigterm_ends_it_with_0() {
     let mut extension = Running::start(&api, &[]);
     api.invoke("a");
     api.wait_for(Call::Next, 2);
-    let pid = i32::try_from(extension.child.id()).unwrap();
-    nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::Signal::SIGTERM)
-        .unwrap();
+    extension.sigterm();
     let (status, _) = extension.wait();
     assert_eq!(status.code(), Some(0), "{status}");
     assert_eq!(extension.stderr(), "");

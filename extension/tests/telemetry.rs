@@ -1,9 +1,11 @@
 //! The real binary's telemetry listener, and whatever may come to it.
 
+mod running;
 mod stand_in;
 
-use stand_in::{Call, Running, StandIn, post, post_on, status};
-use std::io::Write;
+use running::Running;
+use stand_in::{Call, PATIENCE, StandIn, post, post_on, status};
+use std::io::{Read, Write};
 use std::net::TcpStream;
 
 const OK: &str = "HTTP/1.1 200 OK";
@@ -74,7 +76,9 @@ fn a_connection_is_kept_and_many_are_served() {
         assert_eq!(post_on(&mut kept, format!("[{n}]").as_bytes()).as_deref(), Some(OK), "{n}");
         assert_eq!(post(to, format!("[\"{n}\"]").as_bytes()).as_deref(), Some(OK), "{n}");
     }
-    drop(idle);
+    let mut forgotten = idle.first().unwrap();
+    forgotten.set_read_timeout(Some(PATIENCE)).unwrap();
+    assert_eq!(forgotten.read(&mut [0]).unwrap(), 0, "as many are kept as come");
     leaves(&api, extension);
 }
 

@@ -12,6 +12,15 @@ pub(crate) const QUEUE_MAX_BYTES: usize = 4 * 1024 * 1024;
 /// How many deliveries are remembered to know one that is sent again.
 const REMEMBERED: usize = 8;
 
+/// A delivery, as far as it was taken.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Delivery {
+    /// Its bytes.
+    pub(crate) body: Vec<u8>,
+    /// How many bytes at its end were left out.
+    pub(crate) left_out_bytes: u64,
+}
+
 /// The queue between the listener's connections and the loop. A clone is another handle to the
 /// same.
 #[derive(Clone, Debug, Default)]
@@ -27,8 +36,9 @@ struct Shared {
 
 #[derive(Debug, Default)]
 struct State {
-    bodies: VecDeque<Vec<u8>>,
+    deliveries: VecDeque<Delivery>,
     held_bytes: usize,
+    /// What was left out whole.
     dropped: Dropped,
     /// Hashes of the latest deliveries.
     recent: VecDeque<u64>,
@@ -46,14 +56,14 @@ impl Inbox {
     }
 
     /// The delivery that came first.
-    pub(crate) fn take(&self) -> Option<Vec<u8>> {
+    pub(crate) fn take(&self) -> Option<Delivery> {
         let mut state = self.lock();
-        let body = state.bodies.pop_front()?;
-        state.held_bytes -= body.len();
-        Some(body)
+        let delivery = state.deliveries.pop_front()?;
+        state.held_bytes -= delivery.body.len();
+        Some(delivery)
     }
 
-    /// What was left out since the last time, if anything.
+    /// What was left out whole since the last time, if anything.
     pub(crate) fn take_dropped(&self) -> Option<Dropped> {
         let dropped = std::mem::take(&mut self.lock().dropped);
         (dropped.deliveries > 0).then_some(dropped)
@@ -63,7 +73,7 @@ impl Inbox {
     #[must_use]
     pub(crate) fn is_empty(&self) -> bool {
         let state = self.lock();
-        state.bodies.is_empty() && state.dropped.deliveries == 0
+        state.deliveries.is_empty() && state.dropped.deliveries == 0
     }
 
     /// Waits until [`Self::is_empty`] no longer holds. For one waiter.
@@ -125,12 +135,11 @@ impl Reservation {
             state.recent.pop_front();
         }
         state.recent.push_back(hash);
-        if left_out_bytes > 0 {
+        if body.is_empty() {
             state.dropped.deliveries += 1;
             state.dropped.bytes += left_out_bytes;
-        }
-        if !body.is_empty() {
-            state.bodies.push_back(body);
+        } else {
+            state.deliveries.push_back(Delivery { body, left_out_bytes });
         }
         drop(state);
         self.inbox.shared.filled.notify_one();
@@ -155,6 +164,12 @@ mod tests {
         reservation.commit();
     }
 
+    fn take_whole(inbox: &Inbox) -> Option<Vec<u8>> {
+        let delivery = inbox.take()?;
+        assert_eq!(delivery.left_out_bytes, 0);
+        Some(delivery.body)
+    }
+
     fn held_bytes(inbox: &Inbox) -> usize {
         inbox.lock().held_bytes
     }
@@ -165,8 +180,8 @@ mod tests {
         assert!(inbox.is_empty());
         deliver(&inbox, b"[1]", 100);
         deliver(&inbox, b"[2]", 100);
-        assert_eq!(inbox.take().as_deref(), Some(&b"[1]"[..]));
-        assert_eq!(inbox.take().as_deref(), Some(&b"[2]"[..]));
+        assert_eq!(take_whole(&inbox).as_deref(), Some(&b"[1]"[..]));
+        assert_eq!(take_whole(&inbox).as_deref(), Some(&b"[2]"[..]));
         assert_eq!(inbox.take(), None);
         assert_eq!(inbox.take_dropped(), None);
         assert_eq!(held_bytes(&inbox), 0);
@@ -200,8 +215,8 @@ mod tests {
             reservation.extend(part, 8);
         }
         reservation.commit();
-        assert_eq!(inbox.take().as_deref(), Some(&b"01234567"[..]));
-        assert_eq!(inbox.take_dropped(), Some(Dropped { deliveries: 1, bytes: 5 }));
+        let delivery = Delivery { body: b"01234567".to_vec(), left_out_bytes: 5 };
+        assert_eq!(inbox.take(), Some(delivery));
         assert_eq!(inbox.take_dropped(), None);
         assert!(inbox.is_empty());
     }
@@ -228,6 +243,6 @@ mod tests {
         assert!(inbox.is_empty());
         assert_eq!(held_bytes(&inbox), 0);
         deliver(&inbox, b"[1]", 100);
-        assert_eq!(inbox.take().as_deref(), Some(&b"[1]"[..]));
+        assert_eq!(take_whole(&inbox).as_deref(), Some(&b"[1]"[..]));
     }
 }

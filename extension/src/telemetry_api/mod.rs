@@ -4,6 +4,6 @@ mod inbox;
 mod listener;
 mod subscription;
 
-pub(crate) use inbox::Inbox;
+pub(crate) use inbox::{Delivery, Inbox};
 pub(crate) use listener::{bind, serve};
 pub(crate) use subscription::{Subscription, subscribe};

@@ -1,0 +1,269 @@
+//! From telemetry to lines, through pipes that are full, closed or slow.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests fail by panicking")]
+
+mod running;
+mod stand_in;
+
+use running::Running;
+use serde_json::Value;
+use stand_in::{Call, StandIn, now_ms, post};
+use std::io::{PipeReader, PipeWriter, Read, Write, pipe};
+use std::process::Stdio;
+use std::time::{Duration, Instant, UNIX_EPOCH};
+
+fn time(ms: u64) -> String {
+    humantime::format_rfc3339_millis(UNIX_EPOCH + Duration::from_millis(ms)).to_string()
+}
+
+fn runtime_done(request_id: &str, status: &str, at_ms: u64) -> String {
+    format!(
+        r#"{{"time":"{}","type":"platform.runtimeDone","record":{{"requestId":"{request_id}","status":"{status}","metrics":{{"durationMs":3000.0}}}}}}"#,
+        time(at_ms)
+    )
+}
+
+/// A delivery that says that these invocations have timed out.
+fn timeouts(request_ids: &[String]) -> String {
+    let records: Vec<_> =
+        request_ids.iter().map(|id| runtime_done(id, "timeout", now_ms())).collect();
+    format!("[{}]", records.join(","))
+}
+
+fn ids(prefix: &str, count: usize) -> Vec<String> {
+    (0..count).map(|n| format!("{prefix}-{n}")).collect()
+}
+
+fn total(lines: &str, metric: &str) -> f64 {
+    lines
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).expect("every line is whole"))
+        .map(|line| match &line[metric] {
+            Value::Array(values) => values.iter().filter_map(Value::as_f64).sum(),
+            value => value.as_f64().unwrap_or_default(),
+        })
+        .sum()
+}
+
+fn leaves(api: &StandIn, extension: &mut Running) -> Duration {
+    assert!(extension.is_running());
+    let asked = api.seen(Call::Next).len();
+    api.invoke("the-last");
+    api.wait_for(Call::Next, asked + 1);
+    api.shutdown("spindown");
+    let (status, took) = extension.wait();
+    assert_eq!(status.code(), Some(0));
+    took
+}
+
+/// A pipe without room for a single byte.
+fn full_pipe() -> (PipeReader, PipeWriter) {
+    let (reader, mut writer) = pipe().unwrap();
+    // A pipe holds 64 KiB by default; the writing thread gets stuck at the end of it.
+    let filler = writer.try_clone().unwrap();
+    nix::fcntl::fcntl(&filler, nix::fcntl::FcntlArg::F_SETFL(nix::fcntl::OFlag::O_NONBLOCK))
+        .unwrap();
+    while writer.write(&[b'\n'; 4096]).is_ok() {}
+    nix::fcntl::fcntl(&filler, nix::fcntl::FcntlArg::F_SETFL(nix::fcntl::OFlag::empty())).unwrap();
+    (reader, writer)
+}
+
+#[test]
+fn what_telemetry_shows_becomes_a_line() {
+    let api = StandIn::start();
+    let mut extension = Running::start(&api, &[("AWS_LAMBDA_FUNCTION_NAME", "orders")]);
+    api.invoke("a");
+    api.wait_for(Call::Next, 2);
+    post(api.telemetry_address(), timeouts(&ids("a", 1)).as_bytes());
+    leaves(&api, &mut extension);
+    extension.wait_for_stdout("\n");
+    let line: Value = serde_json::from_str(extension.stdout().trim_end()).unwrap();
+    assert_eq!(line["diagnosis"]["problem"], "timeout");
+    assert_eq!(line["requestId"], "a-0");
+    assert_eq!(line["FunctionName"], "orders");
+    assert_eq!(extension.stderr(), "");
+}
+
+#[test]
+fn a_delivery_sent_again_counts_once() {
+    let api = StandIn::start();
+    let mut extension = Running::start(&api, &[]);
+    let to = api.telemetry_address();
+    api.wait_for(Call::Next, 1);
+    // Log lines, which the diagnosis cannot tell from a second occurrence.
+    let body = format!(
+        r#"[{{"time":"{}","type":"function","record":"KMSDisabledException: x"}}]"#,
+        time(now_ms())
+    );
+    for _ in 0..5 {
+        post(to, body.as_bytes());
+    }
+    leaves(&api, &mut extension);
+    extension.wait_for_stdout("\n");
+    let out = extension.stdout();
+    assert_eq!(total(&out, "KmsErrors") + total(&out, "SuspectedProblems"), 1.0, "{out}");
+}
+
+#[test]
+fn a_delivery_that_breaks_off_and_is_sent_again_counts_once() {
+    let api = StandIn::start();
+    let mut extension = Running::start(&api, &[]);
+    let to = api.telemetry_address();
+    api.wait_for(Call::Next, 1);
+    let record = format!(
+        r#"{{"time":"{}","type":"function","record":"KMSDisabledException: x"}}"#,
+        time(now_ms())
+    );
+    let mut stream = std::net::TcpStream::connect(to).unwrap();
+    write!(stream, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n[{record},").unwrap();
+    drop(stream);
+    post(to, format!("[{record}]").as_bytes());
+    leaves(&api, &mut extension);
+    extension.wait_for_stdout("\n");
+    let out = extension.stdout();
+    assert_eq!(total(&out, "KmsErrors") + total(&out, "SuspectedProblems"), 1.0, "{out}");
+    assert!(!out.contains("telemetry-dropped"), "{out}");
+}
+
+#[test]
+fn of_a_body_that_is_too_long_the_beginning_is_read_and_the_rest_counted() {
+    let api = StandIn::start();
+    let mut extension = Running::start(&api, &[]);
+    api.wait_for(Call::Next, 1);
+    let text = "x".repeat(2 * 1024 * 1024);
+    let body = format!(
+        r#"[{},{{"time":"{}","type":"function","record":"{text}"}}]"#,
+        runtime_done("a", "timeout", now_ms()),
+        time(now_ms())
+    );
+    assert_eq!(post(api.telemetry_address(), body.as_bytes()).unwrap(), "HTTP/1.1 200 OK");
+    leaves(&api, &mut extension);
+    extension.wait_for_stdout("telemetry-dropped");
+    let out = extension.stdout();
+    assert_eq!(total(&out, "Timeouts"), 1.0, "{out}");
+    assert_eq!(total(&out, "TelemetryDropped"), 1.0, "{out}");
+}
+
+#[test]
+fn nobody_reading_standard_output_delays_nothing_and_what_was_found_comes_when_somebody_does() {
+    let api = StandIn::start();
+    let (mut reader, writer) = full_pipe();
+    let mut extension = Running::start_with(&api, &[], Stdio::from(writer));
+    let to = api.telemetry_address();
+    api.wait_for(Call::Next, 1);
+    for n in 0..20 {
+        // More than any queue holds.
+        assert!(post(to, timeouts(&ids(&format!("r{n}"), 50)).as_bytes()).is_some());
+        api.invoke(&format!("r{n}"));
+        api.wait_for(Call::Next, n + 2);
+    }
+    assert!(extension.is_running());
+    let collected = std::thread::spawn(move || {
+        let mut text = String::new();
+        reader.read_to_string(&mut text).unwrap();
+        text
+    });
+    leaves(&api, &mut extension);
+    let text = collected.join().unwrap();
+    assert_eq!(total(text.trim_start(), "Timeouts"), 1_000.0);
+}
+
+#[test]
+fn nobody_ever_reading_standard_output_does_not_hold_up_the_exit() {
+    let api = StandIn::start();
+    let (_reader, writer) = full_pipe();
+    let mut extension = Running::start_with(&api, &[], Stdio::from(writer));
+    api.wait_for(Call::Next, 1);
+    post(api.telemetry_address(), timeouts(&ids("r", 50)).as_bytes());
+    let took = leaves(&api, &mut extension);
+    // SIGKILL comes after 2 s.
+    assert!(took < Duration::from_millis(1_900), "{took:?}");
+}
+
+#[test]
+fn a_closed_standard_output_is_said_once_and_survived() {
+    let api = StandIn::start();
+    let (reader, writer) = pipe().unwrap();
+    drop(reader);
+    let mut extension = Running::start_with(&api, &[], Stdio::from(writer));
+    let to = api.telemetry_address();
+    for n in 0..3 {
+        post(to, timeouts(&ids(&format!("r{n}"), 3)).as_bytes());
+        api.invoke(&format!("r{n}"));
+        api.wait_for(Call::Next, n + 2);
+    }
+    extension.wait_for_stderr("could not be written");
+    leaves(&api, &mut extension);
+    assert_eq!(extension.stderr().lines().count(), 1, "{}", extension.stderr());
+}
+
+#[test]
+fn no_standard_streams_at_all_are_survived() {
+    let api = StandIn::start();
+    let mut command = running::command(running::BINARY.as_ref(), &api);
+    command.env("TRIAGE_PROBE", "nonsense");
+    let mut child = command.spawn().unwrap();
+    drop((child.stdout.take(), child.stderr.take()));
+    post(api.telemetry_address(), timeouts(&ids("r", 3)).as_bytes());
+    api.invoke("a");
+    api.wait_for(Call::Next, 2);
+    api.shutdown("failure");
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn what_was_found_is_written_at_sigterm() {
+    let api = StandIn::start();
+    let mut extension = Running::start(&api, &[]);
+    api.invoke("a");
+    api.wait_for(Call::Next, 2);
+    post(api.telemetry_address(), timeouts(&["a".to_owned()]).as_bytes());
+    extension.sigterm();
+    assert_eq!(extension.wait().0.code(), Some(0));
+    extension.wait_for_stdout("\"timeout\"");
+}
+
+#[test]
+fn telemetry_that_follows_shutdown_is_still_read() {
+    let api = StandIn::start();
+    let mut extension = Running::start(&api, &[]);
+    api.invoke("a");
+    api.wait_for(Call::Next, 2);
+    let to = api.telemetry_address();
+    let mut stream = std::net::TcpStream::connect(to).unwrap();
+    stand_in::post_on(&mut stream, b"[]");
+    api.shutdown("timeout");
+    stand_in::post_on(&mut stream, timeouts(&["a".to_owned()]).as_bytes());
+    assert_eq!(extension.wait().0.code(), Some(0));
+    extension.wait_for_stdout("\"requestId\":\"a\"");
+    assert_eq!(total(&extension.stdout(), "Timeouts"), 1.0, "{}", extension.stdout());
+}
+
+#[test]
+fn in_end_mode_next_is_asked_for_after_runtime_done_and_what_it_showed_is_written_before() {
+    let api = StandIn::start();
+    let mut extension = Running::start(&api, &[("TRIAGE_FLUSH", "end")]);
+    let to = api.telemetry_address();
+    api.invoke("first");
+    api.wait_for(Call::Next, 2);
+    // Experience: telemetry is prompt, and an invocation takes 5 s.
+    let (start, done) = (time(now_ms()), runtime_done("first", "success", now_ms() + 5_000));
+    let body = format!(
+        r#"[{{"time":"{start}","type":"platform.start","record":{{"requestId":"first"}}}},{done}]"#
+    );
+    post(to, body.as_bytes());
+
+    api.event(stand_in::invoke("second", now_ms() + 60_000));
+    // Whatever else comes does not end the wait.
+    post(to, br#"[{"time":"2022-10-12T00:00:15.064Z","type":"function","record":"hello"}]"#);
+    let begun = Instant::now();
+    std::thread::sleep(Duration::from_millis(50));
+    assert_eq!(api.seen(Call::Next).len(), 2, "asked {:?} too soon", begun.elapsed());
+    let done = Instant::now();
+    post(to, timeouts(&["second".to_owned()]).as_bytes());
+    let asked = api.wait_for(Call::Next, 3);
+    assert!(asked.at > done);
+    assert!(asked.at - done < Duration::from_secs(3), "it waited for its cap");
+    extension.wait_for_stdout("\"second\"");
+    leaves(&api, &mut extension);
+}

@@ -1,0 +1,137 @@
+//! The real binary as a process.
+
+#![allow(dead_code, unreachable_pub, reason = "each test and bench uses its part")]
+#![allow(clippy::unwrap_used, reason = "a test's scenery fails by panicking")]
+
+use crate::stand_in::{PATIENCE, StandIn};
+use std::io::Read;
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::{Duration, Instant};
+
+pub const BINARY: &str = env!("CARGO_BIN_EXE_lambda-triage");
+
+/// A running extension; killed when dropped.
+pub struct Running {
+    pub child: Child,
+    stdout: Option<Captured>,
+    stderr: Captured,
+}
+
+type Captured = Arc<(Mutex<Vec<u8>>, Condvar)>;
+
+impl Running {
+    /// The real binary with nothing in its environment but `variables` and the API's address.
+    pub fn start(api: &StandIn, variables: &[(&str, &str)]) -> Self {
+        Self::start_with(api, variables, Stdio::piped())
+    }
+
+    /// The same with a standard output that the test keeps to itself.
+    pub fn start_with(api: &StandIn, variables: &[(&str, &str)], stdout: Stdio) -> Self {
+        let mut command = command(BINARY.as_ref(), api);
+        command.envs(variables.iter().copied()).stdout(stdout);
+        let mut child = command.spawn().unwrap();
+        let stdout = child.stdout.take().map(capture);
+        let stderr = capture(child.stderr.take().unwrap());
+        Self { child, stdout, stderr }
+    }
+
+    pub fn sigterm(&self) {
+        let pid = nix::unistd::Pid::from_raw(i32::try_from(self.child.id()).unwrap());
+        nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM).unwrap();
+    }
+
+    pub fn is_running(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
+    }
+
+    /// Waits for the end: how it ended and how long that took.
+    pub fn wait(&mut self) -> (ExitStatus, Duration) {
+        let begun = Instant::now();
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return (status, begun.elapsed());
+            }
+            assert!(begun.elapsed() < PATIENCE, "it does not end; it wrote:\n{}", self.stderr());
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    }
+
+    pub fn stdout(&self) -> String {
+        text(self.stdout.as_ref().unwrap())
+    }
+
+    pub fn stderr(&self) -> String {
+        text(&self.stderr)
+    }
+
+    /// Waits until a text is among the lines on standard error.
+    pub fn wait_for_stderr(&self, wanted: &str) {
+        wait_for_text(&self.stderr, wanted);
+    }
+
+    /// Waits until a text is among the lines on standard output.
+    pub fn wait_for_stdout(&self, wanted: &str) {
+        wait_for_text(self.stdout.as_ref().unwrap(), wanted);
+    }
+
+    /// Resident memory, in KiB.
+    pub fn rss_kib(&self) -> u64 {
+        rss_kib(self.child.id())
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A client of the API with a clean environment, its streams piped.
+pub fn command(program: &Path, api: &StandIn) -> Command {
+    let mut command = Command::new(program);
+    command
+        .env_clear()
+        .env("AWS_LAMBDA_RUNTIME_API", api.address.to_string())
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    command
+}
+
+pub fn rss_kib(pid: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse().unwrap()
+}
+
+fn capture(mut from: impl Read + Send + 'static) -> Captured {
+    let captured = Captured::default();
+    let into = captured.clone();
+    std::thread::spawn(move || {
+        let mut buffer = [0; 4096];
+        while let Ok(n @ 1..) = from.read(&mut buffer) {
+            into.0.lock().unwrap().extend_from_slice(&buffer[..n]);
+            into.1.notify_all();
+        }
+    });
+    captured
+}
+
+fn text(captured: &Captured) -> String {
+    String::from_utf8_lossy(&captured.0.lock().unwrap()).into_owned()
+}
+
+fn wait_for_text(captured: &Captured, wanted: &str) {
+    let (bytes, changed) = &**captured;
+    let lacks = |bytes: &mut Vec<u8>| !String::from_utf8_lossy(bytes).contains(wanted);
+    let (bytes, result) =
+        changed.wait_timeout_while(bytes.lock().unwrap(), PATIENCE, lacks).unwrap();
+    assert!(
+        !result.timed_out(),
+        "{wanted:?} was not written, but:\n{}",
+        String::from_utf8_lossy(&bytes)
+    );
+}

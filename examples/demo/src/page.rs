@@ -20,8 +20,9 @@ pub(crate) fn opening(extension: &Path) {
     let shown = extension.strip_prefix(here).unwrap_or(extension);
     println!("{HEADING}Lambda Triage at work{HEADING:#}");
     wrapped(&format!(
-        "A local Lambda on loopback runs a real function with the extension {extension} \
-             attached, makes things go wrong, and shows what its log group then holds."
+        "A local Lambda on loopback runs a real function, with the extension {} attached, makes \
+         things go wrong, and shows what its log group then holds.",
+        shown.display()
     ));
 }
 

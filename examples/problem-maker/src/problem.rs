@@ -10,7 +10,7 @@ use std::io::Write;
 use std::time::{Duration, SystemTime};
 
 #[derive(Clone, Copy, Debug)]
-enum Cause {
+pub(crate) enum Cause {
     /// Answers at once and prints nothing.
     Healthy,
     /// Works on until long after the deadline.

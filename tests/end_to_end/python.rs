@@ -6,36 +6,43 @@ use lambda_sandbox::{Config, LogFormat};
 use std::io::Write;
 use std::path::Path;
 use std::process::Command;
+use std::sync::LazyLock;
 
-/// The Python function with the extension; None, and a line that says why, without a Python that
+/// The Python function with the extension; None, after a line that says why, without a Python that
 /// has awslambdaric. With `TRIAGE_TEST_ALL` set that is a failure.
 fn python() -> Option<Config> {
-    let python = std::env::var("TRIAGE_TEST_PYTHON").unwrap_or_else(|_| "python3".to_owned());
-    let probe = Command::new(&python).args(["-c", "import awslambdaric"]).output();
-    let missing = match probe {
-        Ok(probe) if probe.status.success() => None,
-        Ok(probe) => {
-            let error = String::from_utf8_lossy(&probe.stderr);
-            Some(error.lines().last().unwrap_or("it failed").to_owned())
+    static PYTHON: LazyLock<Result<String, String>> = LazyLock::new(|| {
+        let python = find_python();
+        if let Err(missing) = &python {
+            // Not eprintln, which the test harness would capture.
+            let line = format!("skipped: the Python function, since {missing}\n");
+            let _ = std::io::stderr().write_all(line.as_bytes());
         }
-        Err(error) => Some(error.to_string()),
-    };
-    if let Some(missing) = missing {
-        let text =
-            format!("skipped: the Python function, since {python} has no awslambdaric: {missing}");
-        let all = std::env::var_os("TRIAGE_TEST_ALL").is_some_and(|value| !value.is_empty());
-        assert!(!all, "{text}");
-        // Not eprintln, which the test harness would capture.
-        let _ = writeln!(std::io::stderr(), "{text}");
-        return None;
-    }
-    let command = [&python, "-m", "awslambdaric", "app.handler"].map(str::to_owned);
+        python
+    });
+    let all = std::env::var_os("TRIAGE_TEST_ALL").is_some_and(|value| !value.is_empty());
+    assert!(!all || PYTHON.is_ok(), "{PYTHON:?}");
+    let python = PYTHON.as_ref().ok()?;
+    let command = [python, "-m", "awslambdaric", "app.handler"].map(str::to_owned);
     let mut config = config(command.into(), extension());
     config.function.handler = "app.handler".to_owned();
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/problem-maker-python");
     config.function.task_root = Some(source);
     config.function.env.push(("PYTHONDONTWRITEBYTECODE".to_owned(), "1".to_owned()));
     Some(config)
+}
+
+/// A Python that has awslambdaric, or why there is none.
+fn find_python() -> Result<String, String> {
+    let python = std::env::var("TRIAGE_TEST_PYTHON").unwrap_or_else(|_| "python3".to_owned());
+    let probe = Command::new(&python).args(["-c", "import awslambdaric"]).output();
+    let probe = probe.map_err(|error| format!("{python} cannot be run: {error}"))?;
+    if probe.status.success() {
+        return Ok(python);
+    }
+    let error = String::from_utf8_lossy(&probe.stderr);
+    let reason = error.lines().last().unwrap_or("it failed");
+    Err(format!("{python} has no awslambdaric: {reason}"))
 }
 
 #[tokio::test]

@@ -142,3 +142,86 @@ fn keep_largest(values: &mut Vec<(&'static str, f64)>) {
         values.truncate(MAX_VALUES);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn diagnosis(at: u64, cause: Option<&'static str>) -> Diagnosis {
+        let mut finding = Finding::confirmed(ms(at), format!("at {at}"));
+        finding.cause = cause;
+        finding.values.push(("Depth", at as f64));
+        let detector = crate::detectors()[0];
+        Diagnosis { detector, finding, request_id: None, function_arn: None, trace_id: None }
+    }
+
+    fn ms(ms: u64) -> Timestamp {
+        Timestamp::from_ms(1_000_000 + ms)
+    }
+
+    fn singles(folding: &mut Folding, times: std::ops::Range<u64>) -> usize {
+        times.filter(|at| folding.admit(diagnosis(*at, None), ms(*at)).is_some()).count()
+    }
+
+    #[test]
+    fn twenty_in_a_minute_are_told_singly() {
+        let mut folding = Folding::default();
+        assert_eq!(singles(&mut folding, 0..100), 20);
+        assert_eq!(singles(&mut folding, 59_999..60_000), 0);
+        assert_eq!(singles(&mut folding, 60_000..60_100), 20);
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_neither_mutes_nor_delays() {
+        let mut folding = Folding::default();
+        singles(&mut folding, 50_000..50_100);
+        assert!(folding.poll(ms(0), false).is_some(), "due though its time seems to lie ahead");
+        assert_eq!(singles(&mut folding, 0..100), 20);
+    }
+
+    #[test]
+    fn a_fold_is_due_ten_seconds_after_its_first() {
+        let mut folding = Folding::default();
+        singles(&mut folding, 0..30);
+        assert_eq!(folding.due_at(), Some(ms(20 + FOLD_MS)));
+        assert!(folding.poll(ms(10_019), false).is_none());
+        let (_, fold) = folding.poll(ms(10_020), false).unwrap();
+        assert_eq!((fold.diagnoses, fold.occurrences), (10, 10));
+        assert_eq!((fold.first_at, fold.last_at), (ms(20), ms(29)));
+        assert_eq!(folding.due_at(), None);
+    }
+
+    #[test]
+    fn a_fold_names_a_cause_only_if_all_have_it() {
+        let mut folding = Folding::default();
+        let fold_cause = |folding: &mut Folding, causes: [Option<&'static str>; 3]| {
+            causes.into_iter().for_each(|cause| folding.fold(diagnosis(0, cause), ms(0)));
+            folding.poll(ms(0), true).unwrap().1.example.cause
+        };
+        assert_eq!(fold_cause(&mut folding, [Some("a"); 3]), Some("a"));
+        assert_eq!(fold_cause(&mut folding, [Some("a"), Some("b"), Some("b")]), None);
+        assert_eq!(fold_cause(&mut folding, [Some("a"), None, Some("a")]), None);
+    }
+
+    #[test]
+    fn own_values_are_bounded_and_the_largest_stays() {
+        let mut folding = Folding::default();
+        for at in (0..500).rev() {
+            folding.fold(diagnosis(at, None), ms(at));
+        }
+        let (_, fold) = folding.poll(ms(0), true).unwrap();
+        assert_eq!(fold.example.values.len(), MAX_VALUES);
+        assert!(fold.example.values.iter().any(|(_, value)| *value == 499.0));
+        assert_eq!(fold.diagnoses, 500);
+    }
+
+    #[test]
+    fn repeats_count_as_signs_and_not_as_diagnoses() {
+        let mut folding = Folding::default();
+        let Diagnosis { detector, finding, .. } = diagnosis(5, None);
+        folding.repeat(detector, finding, ms(5));
+        let (_, fold) = folding.poll(ms(5), true).unwrap();
+        assert_eq!((fold.diagnoses, fold.occurrences), (0, 1));
+        assert!(fold.example.values.is_empty());
+    }
+}

@@ -139,7 +139,9 @@ impl Attempts {
             attempt.invoked_at = Some(now);
             attempt.deadline = invoke.deadline;
             attempt.function_arn = Some(clip(invoke.function_arn));
-            attempt.take_trace(invoke.trace_header.as_deref());
+            if let Some(header) = invoke.trace_header {
+                attempt.trace = trace(&header);
+            }
         }
         index
     }
@@ -163,7 +165,9 @@ impl Attempts {
         if attempt.function_arn.is_none() {
             attempt.function_arn = start.function_arn.map(clip);
         }
-        attempt.take_trace(start.trace_header.as_deref());
+        if let Some(header) = start.trace_header.filter(|_| attempt.invoked_at.is_none()) {
+            attempt.trace = trace(&header);
+        }
         Some(index)
     }
 
@@ -248,17 +252,14 @@ impl Attempts {
     }
 }
 
-impl Attempt {
-    fn take_trace(&mut self, header: Option<&str>) {
-        if let Some(header) = header.filter(|_| self.trace == TraceHeader::default()) {
-            self.trace = TraceHeader::parse(header);
-            self.trace.root = self.trace.root.take().map(clip);
-            self.trace.parent = self.trace.parent.take().map(clip);
-        }
-    }
+fn trace(header: &str) -> TraceHeader {
+    let TraceHeader { root, parent, depth } = TraceHeader::parse(header);
+    TraceHeader { root: root.map(clip), parent: parent.map(clip), depth }
 }
 
-fn clip(mut id: String) -> String {
+/// An id as it is kept and printed: short, and without control characters.
+pub(crate) fn clip(mut id: String) -> String {
+    id.retain(|c| !c.is_control());
     if id.len() > MAX_ID_BYTES {
         let cut = (0..=MAX_ID_BYTES).rev().find(|at| id.is_char_boundary(*at)).unwrap_or(0);
         id.truncate(cut);

@@ -7,6 +7,7 @@
 use crate::detector::{Detector, Finding, Level, Stage};
 use crate::diagnosis::Diagnosis;
 use crate::folding::Fold;
+use crate::invocation::clip;
 use crate::{Function, Settings, Timestamp};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::{Value, json};
@@ -74,7 +75,9 @@ pub(crate) struct Teller {
 
 impl Teller {
     pub(crate) fn new(function: Function, settings: &Settings) -> Self {
-        Self { function, namespace: settings.namespace.clone() }
+        let function =
+            Function { name: clip(function.name), version: clip(function.version), ..function };
+        Self { function, namespace: clip(settings.namespace.clone()) }
     }
 
     /// A diagnosis told singly.

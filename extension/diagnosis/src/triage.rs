@@ -247,8 +247,8 @@ impl Triage {
     /// Looks once at the place of an attempt in its chain.
     fn sight(&mut self, index: usize, at: Timestamp, now: Timestamp) {
         let Some(attempt) = self.attempts.get_mut(index) else { return };
-        // The start of an invocation whose INVOKE will follow may not carry the header yet.
-        let is_complete = attempt.invoked_at.is_some() || attempt.trace.root.is_some();
+        // Where INVOKE comes, it carries the caller's whole header; platform.start need not.
+        let is_complete = self.teller.function.concurrent || attempt.invoked_at.is_some();
         if attempt.is_sighted || !is_complete {
             return;
         }
@@ -418,3 +418,6 @@ struct Panicked;
 fn guarded(detector: &'static Detector, case: &Case<'_>) -> Result<Option<Finding>, Panicked> {
     catch_unwind(AssertUnwindSafe(|| (detector.examine)(case))).map_err(|_| Panicked)
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,8 +8,7 @@
 //! ## Evidence
 //! The error's name or message in the log of the function that called the failing one: confirmed
 //! where the line reports the error, suspected where it is a warning. The failing function itself
-//! was stopped by Lambda. `accessPointArn`
-//! and `calledFunctionArn` are there if the text names them.
+//! was stopped by Lambda. `accessPointArn` and `calledFunctionArn` are there if the text names them.
 //!
 //! ## What to do
 //! Look at the file system's `PercentIOLimit` and `BurstCreditBalance`, check that its mount target is

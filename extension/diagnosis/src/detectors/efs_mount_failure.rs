@@ -9,8 +9,8 @@
 //! ## Evidence
 //! The error's name or message in the log of the function that called the failing one: confirmed
 //! where the line reports the error, suspected where it is a warning. The failing function itself
-//! never starts, so nothing inside it can tell. `accessPointArn`
-//! and `calledFunctionArn` are there if the text names them.
+//! never starts, so nothing inside it can tell. `accessPointArn` and `calledFunctionArn` are there if
+//! the text names them.
 //!
 //! ## What to do
 //! Check in the called function's configuration that the access point exists, that the file system

@@ -8,8 +8,8 @@
 //! ## Evidence
 //! The error's name or message in the log of the function that called the failing one: confirmed
 //! where the line reports the error, suspected where it is a warning. The failing function itself
-//! never starts, so nothing inside it can tell. `accessPointArn`
-//! and `calledFunctionArn` are there if the text names them.
+//! never starts, so nothing inside it can tell. `accessPointArn` and `calledFunctionArn` are there if
+//! the text names them.
 //!
 //! ## What to do
 //! Look at the file system's `PercentIOLimit`, `BurstCreditBalance` and `ClientConnections`; use

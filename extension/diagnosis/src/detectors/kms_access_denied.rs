@@ -4,6 +4,9 @@
 //! ## Causes
 //! The role lacks `kms:Decrypt` or `kms:GenerateDataKey`, the key policy does not allow the role or the
 //! account, a grant was retired, or the key belongs to another account or Region.
+//! - `missing-or-forbidden-key`: KMS does not say which: the key of the ciphertext does not exist here,
+//!   or may not be used.
+//! - `opt-in-required`: the account is not subscribed to KMS.
 //!
 //! ## Evidence
 //! The error's name or message in the function's log: confirmed where the line reports the error,

@@ -3,7 +3,8 @@
 //!
 //! ## Causes
 //! The key is scheduled for deletion, its imported material is missing or expired, its key store is
-//! disconnected, or it is being created or updated.
+//! disconnected, or it is being created or updated. `pending-deletion` and `pending-import` are named
+//! where the message does.
 //!
 //! ## Evidence
 //! The error's name or message in the function's log: confirmed where the line reports the error,

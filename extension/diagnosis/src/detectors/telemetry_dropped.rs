@@ -4,9 +4,9 @@
 //! ## Causes
 //! - `platform`: the platform gave up delivering (`platform.logsDropped`), as when the function logs
 //!   faster than the extension gets CPU to read.
-//! - `overflow`: the extension's own bounds were reached, so that it keeps within its few MiB.
+//! - `overflow`: the extension's own bounds were reached, so that it keeps within its few MiB: bytes of
+//!   telemetry, or invocations open at once.
 //! - `malformed`: a delivery held something that is no record.
-//! - `invocations`: more invocations were open at once than are remembered.
 //!
 //! ## Evidence
 //! Confirmed by the platform's own record, or by the extension's own counters.
@@ -40,11 +40,6 @@ pub(crate) const DETECTOR: Detector = Detector {
             name: "malformed",
             advice: "Something other than the platform may be writing to the extension's telemetry \
                      port; if not, report it with the extension's version.",
-        },
-        Cause {
-            name: "invocations",
-            advice: "More invocations were open at once than the extension remembers; late records \
-                     of the oldest may be missing.",
         },
     ],
     reference: "https://docs.aws.amazon.com/lambda/latest/dg/telemetry-schema-reference.html",
@@ -82,8 +77,8 @@ fn examine(case: &Case<'_>) -> Option<Finding> {
         }
         Loss::Attempts { forgotten } => {
             finding("more invocations were open at once than are remembered".to_owned())
-                .cause("invocations")
-                .evidence("forgotten", Some(*forgotten))
+                .cause("overflow")
+                .evidence("forgottenInvocations", Some(*forgotten))
         }
     })
 }

@@ -20,6 +20,7 @@ async fn main() -> Result<(), Error> {
 }
 
 async fn handle(event: LambdaEvent<Value>) -> Result<Value, Error> {
-    let request = Request::from_event(event.payload)?;
+    // As a text: the runtime client logs errors in their Debug form.
+    let request = Request::from_event(event.payload).map_err(|error| error.to_string())?;
     problem::cause(&request, &event.context).await
 }

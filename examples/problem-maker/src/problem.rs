@@ -96,7 +96,7 @@ fn cause_named(name: &str) -> Result<Cause, RequestError> {
 
 /// Causes what `request` asks for.
 pub(crate) async fn cause(request: &Request, context: &Context) -> Result<Value, Error> {
-    match cause_named(&request.problem)? {
+    match cause_named(&request.problem).map_err(|error| error.to_string())? {
         Cause::Healthy => Ok(json!({ "problem": null })),
         Cause::Timeout => {
             let overrun = Duration::from_secs(60);

@@ -47,7 +47,6 @@ impl Kind {
 pub(crate) struct Telemetry {
     behaviour: TelemetryBehaviour,
     log_format: LogFormat,
-    log_level: &'static str,
     inner: Mutex<Inner>,
     changed: watch::Sender<u64>,
     frozen: watch::Sender<bool>,
@@ -71,7 +70,6 @@ impl Telemetry {
         Self {
             behaviour,
             log_format: if managed { LogFormat::Json } else { function.log_format },
-            log_level: "INFO",
             inner: Mutex::default(),
             changed: watch::channel(0).0,
             frozen: watch::channel(false).0,
@@ -93,8 +91,7 @@ impl Telemetry {
                 Ok(object @ Value::Object(_)) => (text, object),
                 _ => {
                     let request_id = inner.request_id.clone().filter(|_| kind == Kind::Function);
-                    let mut wrapped =
-                        json!({"timestamp": now(), "level": self.log_level, "message": text});
+                    let mut wrapped = json!({"timestamp": now(), "level": "INFO", "message": text});
                     if let Some(id) = request_id {
                         wrapped["requestId"] = id.into();
                     }

@@ -274,6 +274,20 @@ async fn shutdown_leaves_two_seconds_and_then_kills() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_runtime_is_terminated_before_it_is_killed() {
+    let fixture = function().command.remove(0);
+    let script = r#"trap 'echo terminated; exit' TERM; "$0""#;
+    let function = FunctionConfig {
+        command: ["sh", "-c", script, &fixture].map(String::from).into(),
+        ..function()
+    };
+    let sandbox = start(Config { function, ..with_extension(&[]) }).await;
+    sandbox.shutdown(ShutdownReason::Spindown).await;
+    // The shell adds a word of its own.
+    assert!(function_lines(&sandbox).contains(&"terminated".to_owned()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn snap_start_restores_before_the_first_invocation() {
     for steps in [json!([]), json!([{"print": "before"}, {"restore_next": 1}, {"print": "after"}])]
     {

@@ -79,10 +79,15 @@ async fn a_report_is_delivered_with_the_next_invocation_since_all_is_frozen() {
     let reports =
         |records: &[Value]| records.iter().filter(|r| r["type"] == "platform.report").count();
     assert_eq!(reports(&delivered(&sandbox)), 0);
+    // Longer than the buffering time: deliveries stand still too, so the report waits for company.
+    tokio::time::sleep(Duration::from_millis(60)).await;
     let next = invoke(&sandbox, json!([{"sleep_ms": 200}])).await;
     let report = until_delivered(&sandbox, "platform.report").await;
     assert_eq!(report["requestId"], first.request_id);
     assert_ne!(report["requestId"], next.request_id);
+    let lines = extension_lines(&sandbox);
+    let report = lines.iter().position(|line| line.contains("platform.report")).unwrap();
+    assert!(lines[report + 1].contains("platform.start"), "in the same batch: {lines:#?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

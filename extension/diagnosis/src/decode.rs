@@ -1,6 +1,6 @@
 //! Bytes of a telemetry delivery to records, one by one: what cannot be read costs only itself.
 
-use crate::record::{FunctionLog, InvocationReport, LogsDropped, Start, Status};
+use crate::record::{FunctionLog, InitStart, InvocationReport, LogsDropped, Start, Status};
 use crate::{Record, RecordBody, RuntimeDone, Timestamp};
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -135,13 +135,22 @@ fn function_log(raw: &RawValue) -> FunctionLog<'_> {
 
 /// None where the record lacks what makes it one.
 fn platform_record(kind: &str, raw: Option<&RawValue>) -> Option<RecordBody<'static>> {
-    if !matches!(
-        kind,
-        "platform.start" | "platform.runtimeDone" | "platform.report" | "platform.logsDropped"
-    ) {
+    const WATCHED: [&str; 5] = [
+        "platform.initStart",
+        "platform.start",
+        "platform.runtimeDone",
+        "platform.report",
+        "platform.logsDropped",
+    ];
+    if !WATCHED.contains(&kind) {
         return Some(RecordBody::Unwatched);
     }
     let fields: Map<String, Value> = serde_json::from_str(raw?.get()).ok()?;
+    if kind == "platform.initStart" {
+        let phase = string(fields.get("phase"));
+        let is_within_invocation = phase.is_some_and(|phase| phase.eq_ignore_ascii_case("invoke"));
+        return Some(RecordBody::InitStart(InitStart { is_within_invocation }));
+    }
     if kind == "platform.logsDropped" {
         return Some(RecordBody::LogsDropped(LogsDropped {
             records: number(fields.get("droppedRecords")),

@@ -192,8 +192,8 @@ pub struct Case<'a> {
     pub at: Timestamp,
     /// The invocation it happened to, as far as it is known; None for what belongs to none.
     pub attempt: Option<&'a Attempt>,
-    /// The longest timeout seen in this sandbox, in milliseconds: the configured one, unless each
-    /// invocation so far lost a part of it to an initialization.
+    /// The timeout, in milliseconds: the longest time that an invocation of this sandbox had when
+    /// it began, rounded up to a second. None while none is known.
     pub timeout_ms: Option<u64>,
     /// The user's settings.
     pub settings: &'a Settings,

@@ -26,7 +26,7 @@ mod triage;
 
 pub use decode::{Body, Malformed};
 pub use detector::{Cause, Detector, Knob, Level};
-pub use record::{FunctionLog, InvocationReport, LogsDropped, Record, RecordBody};
+pub use record::{FunctionLog, InitStart, InvocationReport, LogsDropped, Record, RecordBody};
 pub use record::{RuntimeDone, Start, Status};
 pub use report::{MAX_LINE_BYTES, MetricValue, PROBLEMS, Report, SUSPECTED_PROBLEMS, Unit};
 pub use settings::{InvocationRate, Settings};

@@ -27,8 +27,8 @@ impl<'a> Log<'a> {
             FunctionLog::Text(text) => (text.as_ref(), text.trim_start().starts_with('{')),
             FunctionLog::Json(json) => (*json, true),
         };
-        match serde_json::from_str::<Value>(text) {
-            Ok(value) if is_json => Self::from_json(&value),
+        match is_json.then(|| serde_json::from_str::<Value>(text)) {
+            Some(Ok(value)) => Self::from_json(&value),
             _ => Self {
                 text: Cow::Borrowed(text),
                 level: None,

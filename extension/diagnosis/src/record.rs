@@ -21,6 +21,8 @@ pub struct Record<'a> {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum RecordBody<'a> {
+    /// `platform.initStart`
+    InitStart(InitStart),
     /// `platform.start`
     Start(Start),
     /// `platform.runtimeDone`
@@ -33,6 +35,14 @@ pub enum RecordBody<'a> {
     Function(FunctionLog<'a>),
     /// A type that nothing here looks at. New ones appear without notice.
     Unwatched,
+}
+
+/// `platform.initStart`: the sandbox initializes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct InitStart {
+    /// Whether it does so within an invocation, after a crash or timeout of the one before (phase
+    /// `invoke`): it takes its time from that invocation's.
+    pub is_within_invocation: bool,
 }
 
 /// `platform.start`: an invocation begins.

@@ -66,6 +66,10 @@ pub struct Triage {
     attempts: Attempts,
     chains: Chains,
     timeout_ms: Option<u64>,
+    invocations: u64,
+    /// Whether the first invocation lost a part of its time to the initialization, so that its
+    /// deadline does not tell the timeout.
+    is_first_cut_short: bool,
     malformed: Option<Loss>,
     /// Findings that belong to no invocation.
     unplaced: Vec<(usize, Finding)>,
@@ -107,6 +111,8 @@ impl Triage {
             settings,
             chains: Chains::default(),
             timeout_ms: None,
+            invocations: 0,
+            is_first_cut_short: false,
             malformed: None,
             unplaced: Vec::new(),
             has_findings: false,
@@ -119,7 +125,10 @@ impl Triage {
 
     /// An INVOKE event has come.
     pub fn handle_invoke(&mut self, invoke: Invoke, now: Timestamp) {
-        if let Some(deadline) = invoke.deadline {
+        self.invocations = self.invocations.saturating_add(1);
+        if let Some(deadline) = invoke.deadline
+            && !(self.invocations == 1 && self.is_first_cut_short)
+        {
             self.learn_timeout(deadline.ms_since(now));
         }
         let attempt = self.attempts.place_invoke(invoke, now);
@@ -131,6 +140,12 @@ impl Triage {
     pub fn handle_record(&mut self, record: Record<'_>, now: Timestamp) {
         let at = record.time.unwrap_or(now);
         match record.body {
+            RecordBody::InitStart(init) if init.is_within_invocation => {
+                self.is_first_cut_short = true;
+                if self.invocations <= 1 {
+                    self.timeout_ms = None;
+                }
+            }
             RecordBody::Start(start) => {
                 if let Some(attempt) = self.attempts.place_start(start, at) {
                     self.sight(attempt, at, now);
@@ -156,7 +171,7 @@ impl Triage {
                 self.examine(None, CaseEvent::TelemetryLost(&Loss::Platform(lost)), at, now);
             }
             RecordBody::Function(log) => self.examine_log(&log, at, now),
-            RecordBody::Unwatched => {}
+            RecordBody::InitStart(_) | RecordBody::Unwatched => {}
         }
         self.tell_forgotten(now);
     }
@@ -221,8 +236,7 @@ impl Triage {
         self.faulty.pop()
     }
 
-    /// The largest timeout seen, in whole seconds: an initialization within an invocation takes its
-    /// time from that one's.
+    /// The largest timeout seen, in whole seconds: INVOKE is read a little late.
     fn learn_timeout(&mut self, until_deadline_ms: u64) {
         let timeout_ms = until_deadline_ms.div_ceil(1_000) * 1_000;
         if (1..=MAX_TIMEOUT_MS).contains(&timeout_ms) {

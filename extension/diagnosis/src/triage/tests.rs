@@ -146,3 +146,23 @@ fn the_timeout_is_the_longest_time_an_invocation_had() {
         assert_eq!(triage.timeout_ms, timeout_ms);
     }
 }
+
+#[test]
+fn an_invocation_that_an_initialization_cut_short_does_not_tell_the_timeout() {
+    for init_is_read_first in [true, false] {
+        let mut triage = triage(&[]);
+        let init = crate::InitStart { is_within_invocation: true };
+        let init = || Record { time: None, body: RecordBody::InitStart(init.clone()) };
+        let invoke = |until_ms| Invoke { deadline: Some(ms(until_ms)), ..Invoke::default() };
+        if init_is_read_first {
+            triage.handle_record(init(), ms(0));
+        }
+        triage.handle_invoke(invoke(1_200), ms(0));
+        if !init_is_read_first {
+            triage.handle_record(init(), ms(1));
+        }
+        assert_eq!(triage.timeout_ms, None);
+        triage.handle_invoke(invoke(12_990), ms(10_000));
+        assert_eq!(triage.timeout_ms, Some(3_000));
+    }
+}

@@ -205,13 +205,14 @@ impl Attempts {
         }
         let mut following = None;
         for (index, attempt) in self.list.iter().enumerate().rev() {
-            // Within one millisecond the order of the records tells: this one's start has not been
-            // read yet, the end of the one before neither.
+            // Within one millisecond the order of the records tells: the start of the one before
+            // has been read, its end and the start of this one have not.
             let is_before = attempt.began_at() == Some(at)
                 && attempt.started_at.is_none()
                 && index.checked_sub(1).is_some_and(|before| {
                     let before = &self.list[before];
-                    before.may_hold(at) && before.runtime_done.is_none() && before.report.is_none()
+                    before.started_at.is_some_and(|start| at >= start)
+                        && before.ended_at().is_none()
                 });
             if !is_before && attempt.began_at().is_none_or(|began| at >= began) {
                 // Written after this one had ended: by the next one, of whose beginning the

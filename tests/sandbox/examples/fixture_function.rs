@@ -46,7 +46,7 @@ fn serve() -> io::Result<()> {
 }
 
 fn answer(id: &str, kind: &str, body: &[u8]) -> io::Result<()> {
-    let headers = [("lambda-runtime-function-error-type", "Fixture.Error")];
+    let headers = [("lambda-runtime-function-error-type", "Function.FixtureError")];
     let path = format!("{RUNTIME}/invocation/{id}/{kind}");
     let answer = http::call("POST", &path, &headers, body)?;
     if answer.status != 202 {
@@ -86,13 +86,15 @@ fn run(steps: &Value, id: &str) -> io::Result<bool> {
                 std::process::Command::new("sleep").arg(text).spawn()?;
             }
             "init_error" => {
-                let headers = [("lambda-runtime-function-error-type", "Fixture.Init")];
-                let body = json!({"errorType": "Fixture.Init", "errorMessage": text}).to_string();
+                let headers = [("lambda-runtime-function-error-type", "Runtime.FixtureInit")];
+                let body =
+                    json!({"errorType": "Runtime.FixtureInit", "errorMessage": text}).to_string();
                 http::call("POST", &format!("{RUNTIME}/init/error"), &headers, body.as_bytes())?;
                 std::process::exit(1);
             }
             "error" => {
-                let body = json!({"errorType": "Fixture.Error", "errorMessage": text}).to_string();
+                let body =
+                    json!({"errorType": "Function.FixtureError", "errorMessage": text}).to_string();
                 answer(id, "error", body.as_bytes())?;
                 answered = true;
             }

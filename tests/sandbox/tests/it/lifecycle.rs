@@ -116,7 +116,7 @@ async fn a_reported_error_leaves_the_environment_alive() {
     let sandbox = start(with_extension(&[])).await;
     let outcome = invoke(&sandbox, json!([{"error": "bad order"}])).await;
     assert_eq!(outcome.status, Status::Error);
-    assert_eq!(outcome.error_type.as_deref(), Some("Fixture.Error"));
+    assert_eq!(outcome.error_type.as_deref(), Some("Function.FixtureError"));
     assert!(outcome.function_error && outcome.payload_text().contains("bad order"));
     assert!(invoke(&sandbox, json!([])).await.init.is_none());
 }
@@ -136,7 +136,7 @@ async fn a_response_above_six_megabytes_is_an_error() {
 async fn a_failed_init_is_tried_again_inside_the_invocation() {
     for (steps, status, error_type) in [
         (json!([{"exit": 7}]), Status::Failure, "Runtime.ExitError"),
-        (json!([{"init_error": "no database"}]), Status::Error, "Fixture.Init"),
+        (json!([{"init_error": "no database"}]), Status::Error, "Runtime.FixtureInit"),
     ] {
         let function = function_with_init(&steps);
         let sandbox = start(Config { function, ..with_extension(&[]) }).await;

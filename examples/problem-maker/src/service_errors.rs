@@ -114,7 +114,7 @@ pub(crate) const SERVICE_ERRORS: &[(&str, ServiceError)] = &[
         ("EFSMountFailureException", Some("EfsMountFailureException")),
         403,
         "The function could not mount the EFS file system with access point \
-         arn:aws:elasticfilesystem:eu-west-1:123456789012:access-point/fsap-015cxmplb72b405fd.",
+         arn:aws:elasticfilesystem:eu-west-1:123456789012:access-point/fsap-0123456789abcdef0.",
     ),
     error(
         "efs-mount-connectivity",
@@ -122,7 +122,7 @@ pub(crate) const SERVICE_ERRORS: &[(&str, ServiceError)] = &[
         ("EFSMountConnectivityException", Some("EfsMountConnectivityException")),
         408,
         "The function couldn't connect to the Amazon EFS file system with access point \
-         arn:aws:elasticfilesystem:eu-west-1:123456789012:access-point/fsap-015cxmplb72b405fd. \
+         arn:aws:elasticfilesystem:eu-west-1:123456789012:access-point/fsap-0123456789abcdef0. \
          Check your network configuration and try again.",
     ),
     error(
@@ -131,7 +131,7 @@ pub(crate) const SERVICE_ERRORS: &[(&str, ServiceError)] = &[
         ("EFSMountTimeoutException", Some("EfsMountTimeoutException")),
         408,
         "The function could not mount the EFS file system with access point \
-         {arn:aws:elasticfilesystem:eu-west-1:123456789012:access-point/fsap-015cxmplb72b405fd} \
+         {arn:aws:elasticfilesystem:eu-west-1:123456789012:access-point/fsap-0123456789abcdef0} \
          due to mount time out",
     ),
     error(

@@ -1,12 +1,20 @@
-//! Bytes of a telemetry delivery to records.
+//! Bytes of a telemetry delivery to records, one by one: what cannot be read costs only itself.
 
-use crate::Record;
+use crate::record::{FunctionLog, InitStart, InvocationReport, LogsDropped, Start, Status};
+use crate::{Record, RecordBody, RuntimeDone, Timestamp};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use serde_json::{Map, Value};
+use std::borrow::Cow;
 
 /// One delivery of the Telemetry API: a JSON array or lines of JSON, read record by record.
 #[derive(Debug)]
 pub struct Body {
     text: String,
     at: usize,
+    /// Bytes that may still be read a second time while looking for the next sound record, so that
+    /// no body costs more than a few passes over it.
+    rereads: usize,
 }
 
 /// A part of a delivery that could not be read as a record.
@@ -16,19 +24,43 @@ pub struct Malformed {
     pub bytes: usize,
 }
 
+/// Whether a record may begin at this brace. Inside a JSON string the quotes would be escaped and
+/// the line break too, so that none of these is met within a log line.
+fn is_beginning(text: &str, brace: usize) -> bool {
+    let rest = &text[brace..];
+    rest.starts_with("{\"time\"") || rest.starts_with("{\"type\"") || text[..brace].ends_with('\n')
+}
+
 impl Body {
     /// Any bytes at all; what is not UTF-8 is replaced by U+FFFD.
     #[must_use]
     pub fn new(bytes: Vec<u8>) -> Self {
         let text = String::from_utf8(bytes)
             .unwrap_or_else(|e| String::from_utf8_lossy(e.as_bytes()).into_owned());
-        Self { text, at: 0 }
+        let rereads = text.len().saturating_mul(2);
+        Self { text, at: 0, rereads }
     }
 
     /// The next record, or what was skipped because it was none. None at the end.
     pub fn next_record(&mut self) -> Option<Result<Record<'_>, Malformed>> {
-        let _ = &self.text;
-        None
+        let rest = &self.text[self.at..];
+        // Brackets and commas between records carry nothing; so an array and lines read alike.
+        self.at += rest.len() - rest.trim_start_matches(is_separator).len();
+        let rest = &self.text[self.at..];
+        if rest.is_empty() {
+            return None;
+        }
+        let mut values = serde_json::Deserializer::from_str(rest).into_iter::<&RawValue>();
+        let bytes = match values.next()? {
+            Ok(value) => value.get().len(),
+            Err(error) => {
+                let bytes = self.skip_to_next_beginning(&error);
+                return Some(Err(Malformed { bytes }));
+            }
+        };
+        let value = &self.text[self.at..self.at + bytes];
+        self.at += bytes;
+        Some(record(value).ok_or(Malformed { bytes }))
     }
 
     /// How many bytes have been worked through so far: the measure for a caller that works in
@@ -37,4 +69,131 @@ impl Body {
     pub fn position(&self) -> usize {
         self.at
     }
+
+    fn skip_to_next_beginning(&mut self, error: &serde_json::Error) -> usize {
+        let rest = &self.text[self.at..];
+        let lines_before: usize =
+            rest.split_inclusive('\n').take(error.line().saturating_sub(1)).map(str::len).sum();
+        let read = lines_before + error.column();
+        let mut braces = rest.match_indices('{').map(|(at, _)| at);
+        let next = braces.find(|at| *at > 0 && is_beginning(rest, *at));
+        let skipped = match (next, self.rereads.checked_sub(read)) {
+            (Some(next), Some(left)) => {
+                self.rereads = left;
+                next
+            }
+            _ => rest.len(),
+        };
+        self.at += skipped;
+        skipped
+    }
 }
+
+fn is_separator(c: char) -> bool {
+    c.is_ascii_whitespace() || matches!(c, '[' | ']' | ',')
+}
+
+#[derive(Deserialize)]
+struct Envelope<'a> {
+    #[serde(borrow, default)]
+    time: Option<&'a RawValue>,
+    #[serde(borrow)]
+    r#type: &'a RawValue,
+    #[serde(borrow, default)]
+    record: Option<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+
+fn text(raw: &RawValue) -> Option<Cow<'_, str>> {
+    serde_json::from_str::<Text<'_>>(raw.get()).ok().map(|text| text.0)
+}
+
+fn record(json: &str) -> Option<Record<'_>> {
+    let envelope: Envelope<'_> = serde_json::from_str(json).ok()?;
+    let time = envelope.time.and_then(timestamp);
+    let kind = text(envelope.r#type)?;
+    let body = if kind == "function" {
+        RecordBody::Function(envelope.record.map_or(FunctionLog::Json("null"), function_log))
+    } else {
+        platform_record(&kind, envelope.record)?
+    };
+    Some(Record { time, body })
+}
+
+fn timestamp(raw: &RawValue) -> Option<Timestamp> {
+    match text(raw) {
+        Some(text) => Timestamp::parse(&text),
+        None => serde_json::from_str(raw.get()).ok().map(Timestamp::from_ms),
+    }
+}
+
+fn function_log(raw: &RawValue) -> FunctionLog<'_> {
+    text(raw).map_or(FunctionLog::Json(raw.get()), FunctionLog::Text)
+}
+
+/// None where the record lacks what makes it one.
+fn platform_record(kind: &str, raw: Option<&RawValue>) -> Option<RecordBody<'static>> {
+    const WATCHED: [&str; 5] = [
+        "platform.initStart",
+        "platform.start",
+        "platform.runtimeDone",
+        "platform.report",
+        "platform.logsDropped",
+    ];
+    if !WATCHED.contains(&kind) {
+        return Some(RecordBody::Unwatched);
+    }
+    let fields: Map<String, Value> = serde_json::from_str(raw?.get()).ok()?;
+    if kind == "platform.initStart" {
+        let phase = string(fields.get("phase"));
+        let is_within_invocation = phase.is_some_and(|phase| phase.eq_ignore_ascii_case("invoke"));
+        return Some(RecordBody::InitStart(InitStart { is_within_invocation }));
+    }
+    if kind == "platform.logsDropped" {
+        return Some(RecordBody::LogsDropped(LogsDropped {
+            records: number(fields.get("droppedRecords")),
+            bytes: number(fields.get("droppedBytes")),
+            reason: string(fields.get("reason")),
+        }));
+    }
+    let request_id = string(fields.get("requestId")).filter(|id| !id.is_empty())?;
+    if kind == "platform.start" {
+        return Some(RecordBody::Start(Start {
+            request_id,
+            trace_header: string(fields.get("tracing").and_then(|t| t.get("value"))),
+            function_arn: string(fields.get("functionArn")),
+        }));
+    }
+    let status = string(fields.get("status")).map_or(Status::Unknown, |s| Status::from_word(&s));
+    let error_type = string(fields.get("errorType"));
+    let duration_ms = number(fields.get("metrics").and_then(|m| m.get("durationMs")))
+        .filter(|ms| ms.is_finite() && *ms >= 0.0);
+    Some(if kind == "platform.runtimeDone" {
+        RecordBody::RuntimeDone(RuntimeDone { request_id, status, error_type, duration_ms })
+    } else {
+        RecordBody::Report(InvocationReport { request_id, status, error_type, duration_ms })
+    })
+}
+
+/// A string, or a number in its place.
+fn string(value: Option<&Value>) -> Option<String> {
+    match value? {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    }
+}
+
+/// A number, or a string that holds one.
+fn number(value: Option<&Value>) -> Option<f64> {
+    match value? {
+        Value::Number(number) => number.as_f64(),
+        Value::String(text) => text.trim().parse().ok(),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -6,21 +6,40 @@
 //!
 //! Data flows one way: bytes → [`Record`] → attempt → case → finding → diagnosis → [`Report`].
 
+mod chain;
 mod decode;
+mod detector;
+mod detectors;
+mod diagnosis;
+mod excerpt;
+mod folding;
+mod from_log;
+mod invocation;
+mod log;
+mod matching;
 mod record;
 mod report;
 mod settings;
 mod timestamp;
+mod trace_header;
 mod triage;
 
 pub use decode::{Body, Malformed};
-pub use record::{Record, RecordBody, RuntimeDone};
-pub use report::{MetricValue, Report, Unit};
+pub use detector::{Cause, Detector, Knob, Level};
+pub use record::{FunctionLog, InitStart, InvocationReport, LogsDropped, Record, RecordBody};
+pub use record::{RuntimeDone, Start, Status};
+pub use report::{MAX_LINE_BYTES, MetricValue, PROBLEMS, Report, SUSPECTED_PROBLEMS, Unit};
 pub use settings::{InvocationRate, Settings};
 pub use timestamp::Timestamp;
 pub use triage::{Dropped, Function, Invoke, Shutdown, Triage};
 
-/// The names of all problems there are, in kebab-case, as the lines and `TRIAGE_DISABLE` use them.
+/// All detectors, by the name of their problem.
+#[must_use]
+pub fn detectors() -> &'static [&'static Detector] {
+    detectors::ALL
+}
+
+/// The names of all problems.
 pub fn problems() -> impl Iterator<Item = &'static str> {
-    ["timeout", "near-timeout", "recursion", "telemetry-dropped"].into_iter()
+    detectors().iter().map(|detector| detector.problem)
 }

@@ -1,9 +1,38 @@
-//! A diagnosis as it leaves: one JSON line and metric values.
+//! A diagnosis as it leaves: one JSON line with CloudWatch's embedded metric format in it.
+//!
+//! The format is AWS's [embedded metric format specification][1].
+//!
+//! [1]: https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
+
+use crate::detector::{Detector, Finding, Level, Stage};
+use crate::diagnosis::Diagnosis;
+use crate::folding::Fold;
+use crate::invocation::clip;
+use crate::{Function, Settings, Timestamp};
+use serde::ser::{Serialize, SerializeMap, Serializer};
+use serde_json::{Value, json};
+
+/// The count of all confirmed problems.
+pub const PROBLEMS: &str = "Problems";
+/// The count of all that are suspected.
+pub const SUSPECTED_PROBLEMS: &str = "SuspectedProblems";
+
+/// The longest line, without its newline: a pipe takes 4,096 bytes in one piece.
+pub const MAX_LINE_BYTES: usize = 4_095;
 
 /// One thing to tell: a diagnosis, or several folded into one.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Report {
-    line: String,
+    detector: &'static Detector,
+    finding: Finding,
+    pub(crate) request_id: Option<String>,
+    pub(crate) function_arn: Option<String>,
+    pub(crate) trace_id: Option<String>,
+    function_name: String,
+    function_version: String,
+    namespace: String,
+    metrics: Vec<MetricValue>,
+    written_at: Timestamp,
 }
 
 /// A metric's name and values.
@@ -13,7 +42,7 @@ pub struct MetricValue {
     pub name: &'static str,
     /// Its unit.
     pub unit: Unit,
-    /// At least one value.
+    /// One value or, where diagnoses were folded, up to 100.
     pub values: Vec<f64>,
 }
 
@@ -22,28 +51,259 @@ pub struct MetricValue {
 pub enum Unit {
     /// `Count`
     Count,
-    /// `None`
+    /// `None`, for what is no count, such as a depth.
     None,
 }
 
+impl Unit {
+    /// As CloudWatch writes it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Count => "Count",
+            Self::None => "None",
+        }
+    }
+}
+
+/// What every report of a sandbox has in common.
+#[derive(Debug)]
+pub(crate) struct Teller {
+    pub(crate) function: Function,
+    pub(crate) namespace: String,
+}
+
+impl Teller {
+    pub(crate) fn new(function: Function, settings: &Settings) -> Self {
+        let function =
+            Function { name: clip(function.name), version: clip(function.version), ..function };
+        Self { function, namespace: clip(settings.namespace.clone()) }
+    }
+
+    /// A diagnosis told singly.
+    pub(crate) fn single(&self, diagnosis: Diagnosis, now: Timestamp) -> Report {
+        Report {
+            request_id: diagnosis.request_id,
+            function_arn: diagnosis.function_arn,
+            trace_id: diagnosis.trace_id,
+            ..self.report(diagnosis.detector, diagnosis.finding, 1, now)
+        }
+    }
+
+    /// Diagnoses told in one line, or more signs of those that have been told.
+    pub(crate) fn folded(&self, detector: &'static Detector, fold: Fold, now: Timestamp) -> Report {
+        let mut finding = fold.example;
+        finding.message = match fold.occurrences {
+            1 => format!("once more: {}", finding.message),
+            n => format!("{n} more times, the last: {}", finding.message),
+        };
+        finding.occurrences = fold.occurrences;
+        finding.at = fold.last_at;
+        let finding = finding
+            .evidence("firstAt", Some(fold.first_at.to_string()))
+            .evidence("lastAt", Some(fold.last_at.to_string()));
+        self.report(detector, finding, fold.diagnoses, now)
+    }
+
+    fn report(
+        &self,
+        detector: &'static Detector,
+        finding: Finding,
+        diagnoses: u64,
+        now: Timestamp,
+    ) -> Report {
+        Report {
+            metrics: metrics(detector, &finding, diagnoses),
+            detector,
+            finding,
+            request_id: None,
+            function_arn: None,
+            trace_id: None,
+            function_name: self.function.name.clone(),
+            function_version: self.function.version.clone(),
+            namespace: self.namespace.clone(),
+            written_at: now,
+        }
+    }
+}
+
+fn metrics(detector: &Detector, finding: &Finding, diagnoses: u64) -> Vec<MetricValue> {
+    if diagnoses == 0 {
+        return Vec::new();
+    }
+    // Exact up to 2^53.
+    let count = diagnoses as f64;
+    let counted = |name| MetricValue { name, unit: Unit::Count, values: vec![count] };
+    match finding.stage {
+        Stage::Suspected => vec![counted(SUSPECTED_PROBLEMS)],
+        Stage::Confirmed => {
+            let mut metrics = vec![counted(detector.metric), counted(PROBLEMS)];
+            for (name, value) in &finding.values {
+                match metrics.iter_mut().find(|metric| metric.name == *name) {
+                    Some(metric) => metric.values.push(*value),
+                    None => {
+                        metrics.push(MetricValue { name, unit: Unit::None, values: vec![*value] })
+                    }
+                }
+            }
+            metrics
+        }
+    }
+}
+
 impl Report {
-    /// The line for standard output, without its newline; at most 4,095 bytes. With `emf` it
-    /// carries the metrics as CloudWatch's embedded metric format.
+    /// The line for standard output, without its newline; at most [`MAX_LINE_BYTES`]. With `emf` it
+    /// carries the metrics in CloudWatch's embedded metric format.
     #[must_use]
     pub fn to_line(&self, emf: bool) -> String {
-        let _ = emf;
-        self.line.clone()
+        [Detail::Full, Detail::Short, Detail::Least]
+            .into_iter()
+            .map(|detail| {
+                // Strings, finite numbers and string keys: nothing JSON could refuse.
+                serde_json::to_string(&Line { report: self, emf, detail }).unwrap_or_default()
+            })
+            .find(|line| line.len() <= MAX_LINE_BYTES)
+            .unwrap_or_default()
     }
 
-    /// The metric values that the line stands for.
+    /// The metric values that the line stands for: none where it only counts more signs of what
+    /// has been told.
     #[must_use]
     pub fn metrics(&self) -> &[MetricValue] {
-        &[]
+        &self.metrics
     }
 
-    /// Whether a problem has happened (suspected or confirmed), and not merely may be about to.
+    /// The problem's name.
+    #[must_use]
+    pub fn problem(&self) -> &'static str {
+        self.detector.problem
+    }
+
+    /// Whether a problem has happened, suspected or confirmed, and not merely may be about to.
     #[must_use]
     pub fn is_problem(&self) -> bool {
-        true
+        self.finding.stage >= Stage::Suspected
     }
+
+    fn level(&self) -> Level {
+        match self.finding.stage {
+            Stage::Confirmed => self.detector.level,
+            Stage::Suspected => self.detector.level.min(Level::Warn),
+        }
+    }
+
+    fn advice(&self) -> &'static str {
+        let cause = self.finding.cause;
+        let known = self.detector.causes.iter().find(|known| Some(known.name) == cause);
+        known.map_or(self.detector.advice, |known| known.advice)
+    }
+}
+
+/// How much of a report fits into its line.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Detail {
+    Full,
+    /// Without the longer pieces of evidence.
+    Short,
+    /// What alarms and filters need.
+    Least,
+}
+
+/// Evidence longer than this is left out of a line that would be too long.
+const SHORT_EVIDENCE_BYTES: usize = 80;
+const LEAST_MESSAGE_CHARS: usize = 120;
+
+struct Line<'a> {
+    report: &'a Report,
+    emf: bool,
+    detail: Detail,
+}
+
+impl Serialize for Line<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let report = self.report;
+        let mut line = serializer.serialize_map(None)?;
+        line.serialize_entry("timestamp", &report.finding.at.to_string())?;
+        line.serialize_entry("level", report.level().as_str())?;
+        line.serialize_entry("message", &self.message())?;
+        entry(&mut line, "requestId", report.request_id.as_deref())?;
+        entry(&mut line, "functionArn", report.function_arn.as_deref())?;
+        line.serialize_entry("functionVersion", &report.function_version)?;
+        entry(&mut line, "traceId", report.trace_id.as_deref())?;
+        line.serialize_entry("diagnosis", &self.diagnosis())?;
+        line.serialize_entry("FunctionName", &report.function_name)?;
+        for metric in &report.metrics {
+            match metric.values[..] {
+                [value] => line.serialize_entry(metric.name, &number(value))?,
+                _ => {
+                    let values: Vec<Value> = metric.values.iter().map(|v| number(*v)).collect();
+                    line.serialize_entry(metric.name, &values)?;
+                }
+            }
+        }
+        if self.emf && !report.metrics.is_empty() {
+            line.serialize_entry("_aws", &self.directive())?;
+        }
+        line.end()
+    }
+}
+
+impl Line<'_> {
+    fn message(&self) -> String {
+        let message = &self.report.finding.message;
+        match self.detail {
+            Detail::Full | Detail::Short => message.clone(),
+            Detail::Least => message.chars().take(LEAST_MESSAGE_CHARS).collect(),
+        }
+    }
+
+    fn diagnosis(&self) -> Value {
+        let Report { detector, finding, .. } = self.report;
+        let mut evidence = finding.evidence.clone();
+        match self.detail {
+            Detail::Full => {}
+            Detail::Short => evidence.retain(|_, v| v.to_string().len() <= SHORT_EVIDENCE_BYTES),
+            Detail::Least => evidence.clear(),
+        }
+        let mut diagnosis = json!({
+            "problem": detector.problem,
+            "stage": finding.stage.as_str(),
+            "view": finding.view.as_str(),
+            "occurrences": finding.occurrences,
+            "advice": self.report.advice(),
+            "reference": detector.reference,
+        });
+        if let Some(cause) = finding.cause {
+            diagnosis["cause"] = cause.into();
+        }
+        if !evidence.is_empty() {
+            diagnosis["evidence"] = evidence.into();
+        }
+        diagnosis
+    }
+
+    fn directive(&self) -> Value {
+        let metrics: Vec<Value> = self.report.metrics.iter().map(definition).collect();
+        json!({
+            "Timestamp": self.report.written_at.as_ms(),
+            "CloudWatchMetrics": [{
+                "Namespace": self.report.namespace,
+                "Dimensions": [["FunctionName"], []],
+                "Metrics": metrics,
+            }],
+        })
+    }
+}
+
+fn definition(metric: &MetricValue) -> Value {
+    json!({"Name": metric.name, "Unit": metric.unit.as_str()})
+}
+
+fn entry<M: SerializeMap>(map: &mut M, name: &str, value: Option<&str>) -> Result<(), M::Error> {
+    value.map_or(Ok(()), |value| map.serialize_entry(name, value))
+}
+
+/// Whole numbers without a fraction, as a person would write a count.
+fn number(value: f64) -> Value {
+    if value.fract() == 0.0 && value.abs() < 9e15 { json!(value as i64) } else { json!(value) }
 }

@@ -1,7 +1,17 @@
 //! The state machine: events in, reports out. It does no input or output and never asks what
 //! time it is.
 
-use crate::{Malformed, Record, Report, Settings, Timestamp};
+use crate::chain::Chains;
+use crate::detector::{Case, CaseEvent, Detector, Finding, Loss};
+use crate::diagnosis::Diagnosis;
+use crate::folding::Folding;
+use crate::invocation::{Attempt, Attempts, End, Timed};
+use crate::matching::Matcher;
+use crate::record::FunctionLog;
+use crate::report::Teller;
+use crate::{Malformed, Record, RecordBody, Report, Settings, Timestamp};
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// The function this sandbox runs, as far as its environment and the registration tell.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -16,7 +26,7 @@ pub struct Function {
 }
 
 /// The INVOKE event of the Extensions API.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Invoke {
     /// The request id.
     pub request_id: String,
@@ -31,8 +41,8 @@ pub struct Invoke {
 /// The end of the sandbox.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Shutdown {
-    /// The platform's word for why, in lower case: `spindown`, `timeout`, `failure` or another;
-    /// `sigterm` when a signal came in its stead.
+    /// The platform's word for why: `spindown`, `timeout`, `failure` or another, in any case of
+    /// letters; `sigterm` when a signal came in its stead.
     pub reason: String,
 }
 
@@ -49,64 +59,379 @@ pub struct Dropped {
 #[derive(Debug)]
 pub struct Triage {
     settings: Settings,
-    function: Function,
+    detectors: Vec<&'static Detector>,
+    /// Built for the first log record: it is not needed on the way to the first invocation.
+    matcher: Option<Matcher>,
+    teller: Teller,
+    attempts: Attempts,
+    chains: Chains,
+    timeout_ms: Option<u64>,
+    invocations: u64,
+    /// Whether the first invocation lost a part of its time to the initialization, so that its
+    /// deadline does not tell the timeout.
+    is_first_cut_short: bool,
+    malformed: Option<Loss>,
+    /// Findings that belong to no invocation.
+    unplaced: Vec<(usize, Finding)>,
+    /// Whether any attempt may hold a finding that was not told.
+    has_findings: bool,
+    ready: VecDeque<Diagnosis>,
+    folding: Folding,
+    is_finished: bool,
+    faulty: Vec<&'static str>,
 }
 
+/// Diagnoses that wait for room to be written singly; more are folded.
+const MAX_READY: usize = 64;
+/// A finding that waits for the platform's report waits this long once the next invocation has
+/// begun: the report of the last one comes with it, after the thaw.
+const LATE_REPORT_MS: u64 = 500;
+/// Lambda's longest timeout.
+const MAX_TIMEOUT_MS: u64 = 900_000;
+
 impl Triage {
-    /// A sandbox of which nothing has been seen yet.
+    /// A sandbox of which nothing has been seen yet, watched by all detectors that are not
+    /// disabled.
     #[must_use]
     pub fn new(settings: Settings, function: Function) -> Self {
-        Self { settings, function }
+        Self::with_detectors(settings, function, crate::detectors())
+    }
+
+    pub(crate) fn with_detectors(
+        settings: Settings,
+        function: Function,
+        detectors: &[&'static Detector],
+    ) -> Self {
+        let is_enabled = |d: &&&'static Detector| !settings.disabled.iter().any(|p| p == d.problem);
+        Self {
+            detectors: detectors.iter().filter(is_enabled).copied().collect(),
+            matcher: None,
+            attempts: Attempts::new(function.concurrent),
+            teller: Teller::new(function, &settings),
+            settings,
+            chains: Chains::default(),
+            timeout_ms: None,
+            invocations: 0,
+            is_first_cut_short: false,
+            malformed: None,
+            unplaced: Vec::new(),
+            has_findings: false,
+            ready: VecDeque::new(),
+            folding: Folding::default(),
+            is_finished: false,
+            faulty: Vec::new(),
+        }
     }
 
     /// An INVOKE event has come.
     pub fn handle_invoke(&mut self, invoke: Invoke, now: Timestamp) {
-        let _ = (invoke, now);
+        self.invocations = self.invocations.saturating_add(1);
+        if let Some(deadline) = invoke.deadline
+            && !(self.invocations == 1 && self.is_first_cut_short)
+        {
+            self.learn_timeout(deadline.ms_since(now));
+        }
+        let attempt = self.attempts.place_invoke(invoke, now);
+        self.sight(attempt, now, now);
+        self.tell_forgotten(now);
     }
 
     /// A telemetry record has come.
     pub fn handle_record(&mut self, record: Record<'_>, now: Timestamp) {
-        let _ = (record, now);
+        let at = record.time.unwrap_or(now);
+        match record.body {
+            RecordBody::InitStart(init) if init.is_within_invocation => {
+                self.is_first_cut_short = true;
+                if self.invocations <= 1 {
+                    self.timeout_ms = None;
+                }
+            }
+            RecordBody::Start(start) => {
+                if let Some(attempt) = self.attempts.place_start(start, at) {
+                    self.sight(attempt, at, now);
+                }
+            }
+            RecordBody::RuntimeDone(done) => {
+                let placed = self.attempts.place_end(End::RuntimeDone, &done.request_id, at);
+                let Some(attempt) = placed else { return };
+                self.examine(Some(attempt), CaseEvent::RuntimeDone(&done), at, now);
+                if let Some(attempt) = self.attempts.get_mut(attempt) {
+                    attempt.runtime_done = Some(Timed { at, record: done });
+                }
+            }
+            RecordBody::Report(report) => {
+                let placed = self.attempts.place_end(End::Report, &report.request_id, at);
+                let Some(attempt) = placed else { return };
+                self.examine(Some(attempt), CaseEvent::Report(&report), at, now);
+                if let Some(attempt) = self.attempts.get_mut(attempt) {
+                    attempt.report = Some(Timed { at, record: report });
+                }
+            }
+            RecordBody::LogsDropped(lost) => {
+                self.examine(None, CaseEvent::TelemetryLost(&Loss::Platform(lost)), at, now);
+            }
+            RecordBody::Function(log) => self.examine_log(&log, at, now),
+            RecordBody::InitStart(_) | RecordBody::Unwatched => {}
+        }
+        self.tell_forgotten(now);
     }
 
     /// A part of a delivery could not be read.
-    pub fn handle_malformed(&mut self, malformed: Malformed, now: Timestamp) {
-        let _ = (malformed, now);
+    pub fn handle_malformed(&mut self, malformed: Malformed, _now: Timestamp) {
+        let lost = malformed.bytes as u64;
+        match &mut self.malformed {
+            Some(Loss::Malformed { pieces, bytes }) => {
+                *pieces = pieces.saturating_add(1);
+                *bytes = bytes.saturating_add(lost);
+            }
+            other => *other = Some(Loss::Malformed { pieces: 1, bytes: lost }),
+        }
     }
 
     /// The shell had to leave telemetry out.
     pub fn handle_dropped(&mut self, dropped: Dropped, now: Timestamp) {
-        let _ = (dropped, now);
+        self.examine(None, CaseEvent::TelemetryLost(&Loss::Overflow(dropped)), now, now);
     }
 
     /// SHUTDOWN has come. Records may still follow; [`Self::finish`] closes everything.
     pub fn handle_shutdown(&mut self, shutdown: &Shutdown, now: Timestamp) {
-        let _ = (shutdown, now);
+        let reason = shutdown.reason.to_ascii_lowercase();
+        self.attempts.supersede_all(now);
+        self.examine(self.attempts.newest(), CaseEvent::Shutdown(&reason), now, now);
     }
 
-    /// Nothing more will come: closes every invocation and releases what was held back. Drain
-    /// [`Self::poll_report`] afterwards.
+    /// Nothing more will come: releases what was held back. Drain [`Self::poll_report`] afterwards.
     pub fn finish(&mut self, now: Timestamp) {
-        let _ = now;
+        self.attempts.supersede_all(now);
+        self.is_finished = true;
     }
 
     /// The next report to write, if any. Call it only with room for a line: what is not fetched
     /// is folded here, in bounded memory and with exact counts.
     pub fn poll_report(&mut self, now: Timestamp) -> Option<Report> {
-        let _ = (now, &self.settings, &self.function);
-        None
-    }
-
-    /// The name of a detector that panicked since the last call, each once. Its findings may be
-    /// missing; everything else goes on.
-    pub fn poll_fault(&mut self) -> Option<&'static str> {
-        None
+        self.settle(now);
+        while let Some(diagnosis) = self.ready.pop_front() {
+            if let Some(diagnosis) = self.folding.admit(diagnosis, now) {
+                return Some(self.teller.single(diagnosis, now));
+            }
+        }
+        let (detector, fold) = self.folding.poll(now, self.is_finished)?;
+        Some(self.teller.folded(detector, fold, now))
     }
 
     /// When [`Self::poll_report`] wants to be called again though nothing happens; None while
     /// nothing is wrong.
     #[must_use]
     pub fn poll_wake(&self) -> Option<Timestamp> {
-        None
+        let held = self.has_findings.then(|| {
+            let waiting = self.attempts.iter().filter(|a| !a.findings.is_empty());
+            waiting.filter_map(|a| Some(a.superseded_at?.plus_ms(LATE_REPORT_MS))).min()
+        });
+        [held.flatten(), self.folding.due_at()].into_iter().flatten().min()
+    }
+
+    /// The name of a detector that panicked since the last call, each once. Its findings may be
+    /// missing; everything else goes on.
+    pub fn poll_fault(&mut self) -> Option<&'static str> {
+        self.faulty.pop()
+    }
+
+    /// The largest timeout seen, in whole seconds: INVOKE is read a little late.
+    fn learn_timeout(&mut self, until_deadline_ms: u64) {
+        let timeout_ms = until_deadline_ms.div_ceil(1_000) * 1_000;
+        if (1..=MAX_TIMEOUT_MS).contains(&timeout_ms) {
+            self.timeout_ms = self.timeout_ms.max(Some(timeout_ms));
+        }
+    }
+
+    fn tell_forgotten(&mut self, now: Timestamp) {
+        for mut attempt in self.attempts.take_forgotten() {
+            let mut ready = Vec::new();
+            take_due(&mut attempt, &self.detectors, false, &mut ready);
+            for diagnosis in ready {
+                self.make_ready(diagnosis, now);
+            }
+            if !attempt.is_over() {
+                let loss = Loss::Attempts { forgotten: 1 };
+                self.examine(None, CaseEvent::TelemetryLost(&loss), now, now);
+            }
+        }
+    }
+
+    /// Looks once at the place of an attempt in its chain.
+    fn sight(&mut self, index: usize, at: Timestamp, now: Timestamp) {
+        let Some(attempt) = self.attempts.get_mut(index) else { return };
+        // Where INVOKE comes, it carries the caller's whole header; platform.start need not.
+        let is_complete = self.teller.function.concurrent || attempt.invoked_at.is_some();
+        if attempt.is_sighted || !is_complete {
+            return;
+        }
+        attempt.is_sighted = true;
+        let rate = self.settings.recursion_rate;
+        let sighting = self.chains.sight(&attempt.request_id, &attempt.trace, rate, at);
+        self.examine(Some(index), CaseEvent::Invoked(&sighting), at, now);
+    }
+
+    fn examine_log(&mut self, log: &FunctionLog<'_>, at: Timestamp, now: Timestamp) {
+        if self.matcher.is_none() {
+            self.matcher = Matcher::new(&self.detectors);
+        }
+        let Some(matcher) = &self.matcher else { return };
+        let mut found = Vec::new();
+        let mut placed = None;
+        matcher.scan(log, |detector, matched| {
+            placed = self.attempts.place_log(matched.log.request_id.as_deref(), at);
+            let case = self.case(placed, CaseEvent::Logged(matched), at);
+            found.push((detector, guarded(self.detectors[detector], &case)));
+        });
+        for (detector, finding) in found {
+            self.take_in(placed, detector, finding, true, now);
+        }
+    }
+
+    fn examine(
+        &mut self,
+        attempt: Option<usize>,
+        event: CaseEvent<'_>,
+        at: Timestamp,
+        now: Timestamp,
+    ) {
+        for detector in 0..self.detectors.len() {
+            let finding = guarded(self.detectors[detector], &self.case(attempt, event, at));
+            self.take_in(attempt, detector, finding, false, now);
+        }
+    }
+
+    fn case<'a>(&'a self, attempt: Option<usize>, event: CaseEvent<'a>, at: Timestamp) -> Case<'a> {
+        Case {
+            event,
+            at,
+            attempt: attempt.and_then(|index| self.attempts.get(index)),
+            timeout_ms: self.timeout_ms,
+            settings: &self.settings,
+        }
+    }
+
+    fn take_in(
+        &mut self,
+        attempt: Option<usize>,
+        detector: usize,
+        finding: Result<Option<Finding>, Panicked>,
+        is_from_log: bool,
+        now: Timestamp,
+    ) {
+        let finding = match finding {
+            Ok(Some(finding)) => finding,
+            Ok(None) => return,
+            Err(Panicked) => {
+                let problem = self.detectors[detector].problem;
+                if !self.faulty.contains(&problem) {
+                    self.faulty.push(problem);
+                }
+                return;
+            }
+        };
+        let attempt = attempt.and_then(|index| self.attempts.get_mut(index));
+        if attempt.as_ref().is_some_and(|a| a.told.contains(&detector)) {
+            if is_from_log {
+                self.folding.repeat(self.detectors[detector], finding, now);
+            }
+            return;
+        }
+        self.has_findings = true;
+        // What belongs to no invocation is one diagnosis each time, but for log lines.
+        let may_merge = attempt.is_some() || is_from_log;
+        let findings = attempt.map_or(&mut self.unplaced, |attempt| &mut attempt.findings);
+        match findings.iter_mut().find(|(known, _)| may_merge && *known == detector) {
+            Some((_, known)) => known.merge(finding, is_from_log),
+            None => findings.push((detector, finding)),
+        }
+        if self.unplaced.len() >= MAX_READY {
+            self.settle(now);
+        }
+    }
+
+    /// Moves what waits for nothing more from the attempts to the reports.
+    fn settle(&mut self, now: Timestamp) {
+        if let Some(loss) = self.malformed.take() {
+            self.examine(None, CaseEvent::TelemetryLost(&loss), now, now);
+        }
+        if !self.has_findings {
+            return;
+        }
+        let mut ready = Vec::new();
+        for (detector, finding) in self.unplaced.drain(..) {
+            ready.push(diagnosis(self.detectors[detector], finding, None));
+        }
+        self.has_findings = false;
+        for attempt in self.attempts.iter_mut().filter(|a| !a.findings.is_empty()) {
+            let waits = !self.is_finished
+                && attempt.report.is_none()
+                && attempt.superseded_at.is_none_or(|at| now.ms_since(at) < LATE_REPORT_MS);
+            take_due(attempt, &self.detectors, waits, &mut ready);
+            self.has_findings |= !attempt.findings.is_empty();
+        }
+        for diagnosis in ready {
+            self.make_ready(diagnosis, now);
+        }
+    }
+
+    fn make_ready(&mut self, diagnosis: Diagnosis, now: Timestamp) {
+        if self.ready.len() < MAX_READY {
+            self.ready.push_back(diagnosis);
+        } else {
+            self.folding.fold(diagnosis, now);
+        }
     }
 }
+
+/// Takes the findings of an attempt that are due and not outranked. Those that await the report
+/// stay while it is waited for.
+fn take_due(
+    attempt: &mut Attempt,
+    detectors: &[&'static Detector],
+    waits: bool,
+    ready: &mut Vec<Diagnosis>,
+) {
+    let found: Vec<usize> = attempt.findings.iter().map(|(detector, _)| *detector).collect();
+    let is_outranked = |told: &[usize], detector: usize| {
+        let problem = detectors[detector].problem;
+        let explains = |other: &usize| detectors[*other].outranks.contains(&problem);
+        found.iter().any(explains) || told.iter().any(explains)
+    };
+    for (detector, finding) in std::mem::take(&mut attempt.findings) {
+        if is_outranked(&attempt.told, detector) {
+            continue;
+        }
+        if waits && finding.awaits_report {
+            attempt.findings.push((detector, finding));
+            continue;
+        }
+        attempt.told.push(detector);
+        ready.push(diagnosis(detectors[detector], finding, Some(attempt)));
+    }
+}
+
+fn diagnosis(
+    detector: &'static Detector,
+    finding: Finding,
+    attempt: Option<&Attempt>,
+) -> Diagnosis {
+    Diagnosis {
+        detector,
+        finding,
+        request_id: attempt.map(|attempt| attempt.request_id.clone()),
+        function_arn: attempt.and_then(|attempt| attempt.function_arn.clone()),
+        trace_id: attempt.and_then(|attempt| attempt.trace.root.clone()),
+    }
+}
+
+struct Panicked;
+
+/// A bug in one detector costs only that detector's finding.
+fn guarded(detector: &'static Detector, case: &Case<'_>) -> Result<Option<Finding>, Panicked> {
+    catch_unwind(AssertUnwindSafe(|| (detector.examine)(case))).map_err(|_| Panicked)
+}
+
+#[cfg(test)]
+mod tests;

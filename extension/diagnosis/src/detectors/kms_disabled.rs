@@ -1,0 +1,46 @@
+//! A KMS key that the function, or a service it uses, needs is disabled; or, in the caller's view, that of
+//! a called function's environment variables.
+//!
+//! ## Causes
+//! Somebody disabled the key, or an automatism did after a finding.
+//!
+//! ## Evidence
+//! The error's name or message in the function's log: confirmed where the line reports the error,
+//! suspected where it is a warning. Names that other services have too count only beside a sign of
+//! KMS (its ARNs, actions or name). `keyArn` and `operation` are there if the text names them.
+//! `calledFunctionArn` is there in the caller's view, if the text names it.
+//!
+//! ## What to do
+//! Enable the key again, or move the data to another one.
+
+use crate::detector::{Case, Detector, Finding, Level, Text, View};
+use crate::from_log;
+
+/// See the module's text.
+pub(crate) const DETECTOR: Detector = Detector {
+    problem: "kms-disabled",
+    title: "a KMS key is disabled",
+    level: Level::Error,
+    metric: "KmsErrors",
+    advice: "Enable the KMS key again (kms:EnableKey), or encrypt with another key.",
+    causes: &[],
+    reference: "https://docs.aws.amazon.com/kms/latest/developerguide/enabling-keys.html",
+    outranks: &[],
+    knobs: &[],
+    texts: &[
+        Text::error("KMSDisabledException", View::Function),
+        Text::error("KMSDisabled", View::Function),
+        Text::error("KmsDisabled", View::Function),
+        Text::error("KMS.DisabledException", View::Function),
+        Text::error("DisabledException", View::Function).about_kms(),
+        Text::message("KMS key used is disabled", View::Caller),
+    ],
+    examine,
+};
+
+fn examine(case: &Case<'_>) -> Option<Finding> {
+    from_log::finding(case, |view| match view {
+        View::Function => "a KMS key is disabled",
+        View::Caller => "the KMS key of a called function's environment variables is disabled",
+    })
+}

@@ -1,0 +1,62 @@
+//! A KMS key is pending deletion or import, or otherwise in a state that forbids the request; or, in the
+//! caller's view, that of a called function's environment variables.
+//!
+//! ## Causes
+//! The key is scheduled for deletion, its imported material is missing or expired, its key store is
+//! disconnected, or it is being created or updated. `pending-deletion` and `pending-import` are named
+//! where the message does.
+//!
+//! ## Evidence
+//! The error's name or message in the function's log: confirmed where the line reports the error,
+//! suspected where it is a warning. Names that other services have too count only beside a sign of
+//! KMS (its ARNs, actions or name). `keyArn` and `operation` are there if the text names them.
+//! `calledFunctionArn` is there in the caller's view, if the text names it.
+//!
+//! ## What to do
+//! Cancel the deletion while its waiting period lasts, import the material again, or wait for the key.
+
+use crate::detector::{Case, Cause, Detector, Finding, Level, Text, View};
+use crate::from_log;
+
+/// See the module's text.
+pub(crate) const DETECTOR: Detector = Detector {
+    problem: "kms-invalid-state",
+    title: "a KMS key is in a state that forbids its use",
+    level: Level::Error,
+    metric: "KmsErrors",
+    advice: "Look at the key's state: cancel a scheduled deletion (kms:CancelKeyDeletion) while it lasts and enable the key, import missing key material again, or reconnect its key store.",
+    causes: &[
+        Cause {
+            name: "pending-deletion",
+            advice: "The key is scheduled for deletion: cancel it (kms:CancelKeyDeletion) before the waiting period ends, then enable the key; afterwards nothing can decrypt what it encrypted.",
+        },
+        Cause {
+            name: "pending-import",
+            advice: "The key waits for its imported key material: import it again (kms:ImportKeyMaterial).",
+        },
+    ],
+    reference: "https://docs.aws.amazon.com/kms/latest/developerguide/key-state.html",
+    outranks: &[],
+    knobs: &[],
+    texts: &[
+        Text::error("KMSInvalidStateException", View::Function),
+        Text::error("KMSInvalidState", View::Function),
+        Text::error("KmsInvalidState", View::Function),
+        Text::error("KmsInvalidStateException", View::Function),
+        Text::error("KMS.InvalidStateException", View::Function),
+        Text::error("KMS.KMSInvalidStateException", View::Function),
+        Text::message("is pending deletion", View::Function).about_kms().names("pending-deletion"),
+        Text::message("is pending import", View::Function).about_kms().names("pending-import"),
+        Text::message("KMS key used is not valid for Decrypt", View::Caller),
+    ],
+    examine,
+};
+
+fn examine(case: &Case<'_>) -> Option<Finding> {
+    from_log::finding(case, |view| match view {
+        View::Function => "a KMS key is in a state that forbids its use",
+        View::Caller => {
+            "the KMS key of a called function's environment variables is in a state that forbids its use"
+        }
+    })
+}

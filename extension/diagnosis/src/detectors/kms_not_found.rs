@@ -1,0 +1,47 @@
+//! A KMS key or alias that the function, or a service it uses, names does not exist in this account and
+//! Region; or, in the caller's view, that of a called function's environment variables.
+//!
+//! ## Causes
+//! The key was deleted, the id has a typing error, an alias was removed, or the key is in another Region
+//! or account.
+//!
+//! ## Evidence
+//! The error's name or message in the function's log: confirmed where the line reports the error,
+//! suspected where it is a warning. Names that other services have too count only beside a sign of
+//! KMS (its ARNs, actions or name). `keyArn` and `operation` are there if the text names them.
+//! `calledFunctionArn` is there in the caller's view, if the text names it.
+//!
+//! ## What to do
+//! Compare the key's ARN with its Region and account; restore the alias or choose another key.
+
+use crate::detector::{Case, Detector, Finding, Level, Text, View};
+use crate::from_log;
+
+/// See the module's text.
+pub(crate) const DETECTOR: Detector = Detector {
+    problem: "kms-not-found",
+    title: "a KMS key was not found",
+    level: Level::Error,
+    metric: "KmsErrors",
+    advice: "Compare the key ARN or alias in the error with the keys of that Region and account; restore the alias, or choose another key.",
+    causes: &[],
+    reference: "https://docs.aws.amazon.com/kms/latest/developerguide/viewing-keys.html",
+    outranks: &[],
+    knobs: &[],
+    texts: &[
+        Text::error("KMSNotFoundException", View::Function),
+        Text::error("KMSNotFound", View::Function),
+        Text::error("KmsNotFound", View::Function),
+        Text::error("KMS.NotFoundException", View::Function),
+        Text::error("NotFoundException", View::Function).about_kms(),
+        Text::message("KMS key was not found", View::Caller),
+    ],
+    examine,
+};
+
+fn examine(case: &Case<'_>) -> Option<Finding> {
+    from_log::finding(case, |view| match view {
+        View::Function => "a KMS key was not found",
+        View::Caller => "the KMS key of a called function's environment variables was not found",
+    })
+}

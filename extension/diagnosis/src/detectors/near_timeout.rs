@@ -1,0 +1,60 @@
+//! The invocation ended just before its timeout: the next one, a little slower, will not.
+//!
+//! ## Causes
+//! Work that grows (payloads, tables, queues), a dependency that gets slower, retries that use up
+//! the time, a timeout set to what the average takes.
+//!
+//! ## Evidence
+//! `durationMs` of `platform.runtimeDone` against the function's timeout: the longest time that an
+//! invocation in this sandbox had when it began, rounded up to a second. Where no deadline is told
+//! (Managed Instances) it is not known, and nothing is reported. It waits for the platform's report,
+//! which may still call it a timeout.
+//!
+//! ## What to do
+//! Watch `NearTimeouts` as the early warning of `Timeouts`. Find out where the time goes before
+//! raising the timeout; set it well above the slowest healthy invocation.
+
+use crate::detector::{Case, CaseEvent, Detector, Finding, Knob, Level};
+use crate::record::Status;
+
+/// See the module's text.
+pub(crate) const DETECTOR: Detector = Detector {
+    problem: "near-timeout",
+    title: "the invocation used up nearly all of its timeout",
+    level: Level::Warn,
+    metric: "NearTimeouts",
+    advice: "The next slower invocation will time out: find out what takes the time, or set the \
+             timeout well above the slowest healthy invocation.",
+    causes: &[],
+    reference: "https://docs.aws.amazon.com/lambda/latest/dg/configuration-timeout.html",
+    outranks: &[],
+    knobs: &[Knob {
+        variable: "TRIAGE_NEAR_TIMEOUT_PERCENT",
+        default: "90",
+        meaning: "from how much of the timeout on an invocation is reported; 0 turns it off",
+    }],
+    texts: &[],
+    examine,
+};
+
+fn examine(case: &Case<'_>) -> Option<Finding> {
+    let CaseEvent::RuntimeDone(done) = case.event else { return None };
+    let limit_percent = f64::from(case.settings.near_timeout_percent);
+    let timeout_ms = case.timeout_ms?;
+    let duration_ms = done.duration_ms?;
+    let percent = duration_ms * 100.0 / timeout_ms as f64;
+    if limit_percent == 0.0 || percent < limit_percent || done.status == Status::Timeout {
+        return None;
+    }
+    let message = format!(
+        "took {:.2} s of its timeout of {} s ({percent:.0} %)",
+        duration_ms / 1_000.0,
+        timeout_ms / 1_000
+    );
+    Some(
+        Finding::confirmed(case.at, message)
+            .evidence("durationMs", Some(duration_ms))
+            .evidence("timeoutMs", Some(timeout_ms))
+            .awaiting_report(),
+    )
+}

@@ -1,0 +1,104 @@
+//! The function invokes itself, directly or through a queue, a topic, a bucket or another function.
+//!
+//! ## Causes
+//! - `lineage`: the chain's own counter, which AWS's SDKs and services pass on, has reached the
+//!   limit. Lambda itself stops a chain after about 16 passes, where it can see it, and then logs
+//!   nothing.
+//! - `repeated-root`: the same trace comes back under new request ids with a new parent each time,
+//!   while that counter is missing or stands still: Lambda's own guard is blind. Also seen where
+//!   another workflow invokes this function many times within one trace and names each step, so it
+//!   is only suspected.
+//! - `rate`: more invocations in this sandbox than the user's own limit. Only suspected.
+//!
+//! ## Evidence
+//! `depth` from Lineage in the X-Amzn-Trace-Id header (that it grows with each pass is inferred from
+//! what was seen, not documented), or `passes` of one `root`. A sandbox sees only its share of the
+//! chain, so both are lower bounds. A retry with the same request id is no pass, and one parent with
+//! many children is a fan-out.
+//!
+//! ## What to do
+//! Stop it at once by setting the function's reserved concurrency to 0. Then write the output
+//! somewhere that does not trigger the function, or end the chain by a condition of its own. If it
+//! is meant (a function that goes on with its own remaining work), raise the limit.
+
+use crate::chain::Sighting;
+use crate::detector::{Case, CaseEvent, Cause, Detector, Finding, Knob, Level};
+
+/// See the module's text.
+pub(crate) const DETECTOR: Detector = Detector {
+    problem: "recursion",
+    title: "the function invokes itself",
+    level: Level::Error,
+    metric: "Recursions",
+    advice: STOP,
+    causes: &[
+        Cause { name: "lineage", advice: STOP },
+        Cause {
+            name: "repeated-root",
+            advice: "Lambda's own loop detection cannot see this chain, as a client or service in \
+                     it does not pass Lineage on. If the function triggers itself, set its \
+                     reserved concurrency to 0 to stop it, and write its output where it triggers \
+                     nothing.",
+        },
+        Cause {
+            name: "rate",
+            advice: "This sandbox was invoked more often than TRIAGE_RECURSION_RATE allows. If the \
+                     function triggers itself, set its reserved concurrency to 0 to stop it.",
+        },
+    ],
+    reference: "https://docs.aws.amazon.com/lambda/latest/dg/invocation-recursion.html",
+    outranks: &[],
+    knobs: &[
+        Knob {
+            variable: "TRIAGE_RECURSION_DEPTH",
+            default: "4",
+            meaning: "from which depth of a chain on an invocation is reported",
+        },
+        Knob {
+            variable: "TRIAGE_RECURSION_RATE",
+            default: "off",
+            meaning: "`N/seconds`: so many invocations of one sandbox within so many seconds are \
+                      suspected, for loops that carry neither Lineage nor a trace",
+        },
+    ],
+    texts: &[],
+    examine,
+};
+
+/// The metric of the depth of each invocation in a chain, beside the count.
+pub(crate) const RECURSION_DEPTH: &str = "RecursionDepth";
+
+const STOP: &str = "Set the function's reserved concurrency to 0 to stop the chain, then write its \
+                    output where it triggers nothing, or end the chain by a condition. If it is \
+                    meant, raise TRIAGE_RECURSION_DEPTH.";
+
+fn examine(case: &Case<'_>) -> Option<Finding> {
+    let CaseEvent::Invoked(Sighting { lineage_depth, root, unguarded_passes, rate, is_retry }) =
+        case.event
+    else {
+        return None;
+    };
+    let limit = case.settings.recursion_depth;
+    let root = root.as_deref();
+    if *is_retry {
+        return None;
+    }
+    if let Some(depth) = lineage_depth.filter(|depth| *depth >= limit) {
+        let message = format!("is {depth} passes deep in a chain that invokes itself");
+        let mut finding = Finding::confirmed(case.at, message).cause("lineage");
+        finding.values.push((RECURSION_DEPTH, f64::from(depth)));
+        return Some(finding.evidence("depth", Some(depth)).evidence("root", root));
+    }
+    if *unguarded_passes >= limit {
+        let message = format!(
+            "was invoked {unguarded_passes} times within one trace, by a new parent each time"
+        );
+        let finding = Finding::suspected(case.at, message).cause("repeated-root");
+        return Some(finding.evidence("passes", Some(*unguarded_passes)).evidence("root", root));
+    }
+    let rate = (*rate)?;
+    let seconds = case.settings.recursion_rate.map(|rate| rate.seconds);
+    let message = format!("was invoked {rate} times within {} s", seconds.unwrap_or_default());
+    let finding = Finding::suspected(case.at, message).cause("rate");
+    Some(finding.evidence("invocations", Some(rate)).evidence("seconds", seconds))
+}

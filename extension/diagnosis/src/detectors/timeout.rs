@@ -1,0 +1,87 @@
+//! The invocation ran into its timeout: Lambda killed the runtime and answered the caller with
+//! `Sandbox.Timedout`.
+//!
+//! ## Causes
+//! - A call to another service that never answers: a missing route or security group rule, a missing
+//!   VPC endpoint, a client without a time-out of its own.
+//! - More work than fits: a larger payload than usual, or a CPU share too small for it (CPU grows
+//!   with memory).
+//! - An initialization within the invocation, after a crash or timeout of the one before, which
+//!   takes its time from this one's.
+//!
+//! ## Evidence
+//! Confirmed by the platform: `platform.runtimeDone` or `platform.report` with the status `timeout`,
+//! SHUTDOWN with the reason `timeout`, or the platform's own log line with this request's id. All of
+//! them count once. `durationMs` is the platform's figure, `timeoutMs` the longest time that an
+//! invocation in this sandbox had when it began, rounded up to a second.
+//!
+//! ## What to do
+//! Give every client a time-out shorter than what is left of the invocation's, so that the handler
+//! can say which call hung. Look at the last log line before the end. Raise the timeout only where
+//! the work is known to take that long.
+
+use crate::detector::{Case, CaseEvent, Detector, Finding, Level, Text, View};
+use crate::record::Status;
+
+/// See the module's text.
+pub(crate) const DETECTOR: Detector = Detector {
+    problem: "timeout",
+    title: "the invocation ran into its timeout",
+    level: Level::Error,
+    metric: "Timeouts",
+    advice: "Give each client a time-out shorter than the function's, so that the handler can log \
+             which call hung; check routes, security groups and VPC endpoints of what it calls; \
+             raise the timeout or the memory only if the work is known to need it.",
+    causes: &[],
+    reference: "https://docs.aws.amazon.com/lambda/latest/dg/troubleshooting-invocation.html",
+    outranks: &["near-timeout"],
+    knobs: &[],
+    texts: &[Text::message("Task timed out after ", View::Function)],
+    examine,
+};
+
+fn examine(case: &Case<'_>) -> Option<Finding> {
+    let (signal, duration_ms) = match case.event {
+        CaseEvent::RuntimeDone(done) if is_timeout(done.status, done.error_type.as_deref()) => {
+            ("platform.runtimeDone", done.duration_ms)
+        }
+        CaseEvent::Report(report) if is_timeout(report.status, report.error_type.as_deref()) => {
+            ("platform.report", report.duration_ms)
+        }
+        CaseEvent::Shutdown("timeout") => {
+            // The platform's report would know better.
+            let report = case.attempt?.report.as_ref();
+            if report.is_some_and(|r| r.record.status != Status::Unknown) {
+                return None;
+            }
+            ("SHUTDOWN", None)
+        }
+        CaseEvent::Logged(matched) => {
+            // A caller's log may quote the line of the function it called.
+            let own = &case.attempt?.request_id;
+            let text = matched.log.text.as_ref();
+            let is_own = |start: usize| text[..start].trim_end().ends_with(own.as_str());
+            if !matched.hits.iter().any(|hit| is_own(hit.start)) {
+                return None;
+            }
+            ("log", None)
+        }
+        _ => return None,
+    };
+    let known_ms = duration_ms.or_else(|| Some(case.timeout_ms? as f64));
+    let message = known_ms.map_or_else(
+        || "timed out".to_owned(),
+        |ms| format!("timed out after {:.2} s", ms / 1_000.0),
+    );
+    Some(
+        Finding::confirmed(case.at, message)
+            .evidence("signal", Some(signal))
+            .evidence("durationMs", duration_ms)
+            .evidence("timeoutMs", case.timeout_ms),
+    )
+}
+
+fn is_timeout(status: Status, error_type: Option<&str>) -> bool {
+    const ERROR_TYPES: [&str; 3] = ["Sandbox.Timedout", "Sandbox.Timeout", "Runtime.InvokeTimeout"];
+    status == Status::Timeout || error_type.is_some_and(|e| ERROR_TYPES.contains(&e))
+}

@@ -1,0 +1,218 @@
+//! A function's log record as text, with the level of each line and the request it names.
+
+use crate::detector::Level;
+use crate::record::FunctionLog;
+use serde_json::Value;
+use std::borrow::Cow;
+use std::fmt::Write;
+
+/// A log record that is worth a closer look.
+#[derive(Debug)]
+pub struct Log<'a> {
+    /// The text to look at: the record's own or, for a JSON object, each field as a line
+    /// `name: value`.
+    pub text: Cow<'a, str>,
+    /// The request id that the record names as its own, where its format has a place for it.
+    pub request_id: Option<String>,
+    /// The level of the whole record, where its format has a place for it.
+    level: Option<Level>,
+}
+
+/// Nested deeper than this, a log record's fields are left out.
+const MAX_DEPTH: usize = 8;
+
+impl<'a> Log<'a> {
+    pub(crate) fn read(record: &'a FunctionLog<'_>) -> Self {
+        let (text, is_json) = match record {
+            FunctionLog::Text(text) => (text.as_ref(), text.trim_start().starts_with('{')),
+            FunctionLog::Json(json) => (*json, true),
+        };
+        match is_json.then(|| serde_json::from_str::<Value>(text)) {
+            Some(Ok(value)) => Self::from_json(&value),
+            _ => Self {
+                text: Cow::Borrowed(text),
+                level: None,
+                request_id: request_id_of_line(text).map(str::to_owned),
+            },
+        }
+    }
+
+    fn from_json(value: &Value) -> Log<'static> {
+        let mut text = String::new();
+        flatten("", value, 0, &mut text);
+        Log {
+            text: Cow::Owned(text),
+            level: ["level", "log.level", "levelname", "severity", "Level", "LogLevel", "lvl"]
+                .iter()
+                .find_map(|key| level_of_value(value.get(key)?)),
+            request_id: request_id_of_json(value),
+        }
+    }
+
+    /// The level of the line that holds this byte, or else of the record.
+    pub(crate) fn level_at(&self, at: usize) -> Option<Level> {
+        if self.level.is_some() {
+            return self.level;
+        }
+        let line_start = self.text[..at].rfind('\n').map_or(0, |newline| newline + 1);
+        let line = self.text[line_start..].lines().next()?;
+        level_of_line(line).or_else(|| level_of_line(self.text.lines().next()?))
+    }
+}
+
+fn flatten(name: &str, value: &Value, depth: usize, out: &mut String) {
+    if depth > MAX_DEPTH {
+        return;
+    }
+    match value {
+        Value::Object(fields) => {
+            for (name, value) in fields {
+                flatten(name, value, depth + 1, out);
+            }
+        }
+        Value::Array(items) => {
+            for item in items {
+                flatten(name, item, depth + 1, out);
+            }
+        }
+        Value::String(text) => {
+            // Writing to a String cannot fail.
+            let _ = writeln!(out, "{name}: {text}");
+        }
+        other => {
+            let _ = writeln!(out, "{name}: {other}");
+        }
+    }
+}
+
+fn request_id_of_json(value: &Value) -> Option<String> {
+    const KEYS: [&str; 6] = [
+        "requestId",
+        "AWSRequestId",
+        "awsRequestId",
+        "aws_request_id",
+        "function_request_id",
+        "request_id",
+    ];
+    let text = |value: &Value| value.as_str().map(str::to_owned);
+    KEYS.iter().find_map(|key| text(value.get(key)?))
+}
+
+/// `2026-01-01T00:00:00.000Z<tab>REQUEST-ID<tab>LEVEL<tab>…` (Node.js), `[LEVEL]<tab>time<tab>
+/// REQUEST-ID<tab>…` (Python): a field of its own with the shape of a UUID.
+fn request_id_of_line(text: &str) -> Option<&str> {
+    let line = text.lines().next()?;
+    line.split(['\t', ' ']).take(4).find(|word| is_uuid(word))
+}
+
+fn is_uuid(word: &str) -> bool {
+    word.len() == 36
+        && word.bytes().enumerate().all(|(at, byte)| match at {
+            8 | 13 | 18 | 23 => byte == b'-',
+            _ => byte.is_ascii_hexdigit(),
+        })
+}
+
+/// A word such as `ERROR`, or a number as pino and bunyan write it (10 trace … 60 fatal).
+fn level_of_value(value: &Value) -> Option<Level> {
+    match value {
+        Value::String(word) => level_of_word(word),
+        Value::Number(number) => Some(match number.as_u64()? {
+            0..=19 => Level::Trace,
+            20..=29 => Level::Debug,
+            30..=39 => Level::Info,
+            40..=49 => Level::Warn,
+            _ => Level::Error,
+        }),
+        _ => None,
+    }
+}
+
+fn level_of_word(word: &str) -> Option<Level> {
+    const WORDS: [(&str, Level); 14] = [
+        ("TRACE", Level::Trace),
+        ("VERBOSE", Level::Trace),
+        ("DEBUG", Level::Debug),
+        ("FINE", Level::Debug),
+        ("INFO", Level::Info),
+        ("INFORMATION", Level::Info),
+        ("NOTICE", Level::Info),
+        ("WARN", Level::Warn),
+        ("WARNING", Level::Warn),
+        ("ERROR", Level::Error),
+        ("SEVERE", Level::Error),
+        ("FATAL", Level::Error),
+        ("CRITICAL", Level::Error),
+        ("PANIC", Level::Error),
+    ];
+    WORDS.iter().find(|(name, _)| word.eq_ignore_ascii_case(name)).map(|(_, level)| *level)
+}
+
+/// The level among a line's first words, in capitals or as `level=…`.
+fn level_of_line(line: &str) -> Option<Level> {
+    line.split_whitespace().take(8).find_map(|word| {
+        if let Some(value) = word.strip_prefix("level=").or_else(|| word.strip_prefix("lvl=")) {
+            return level_of_word(value.trim_matches('"'));
+        }
+        let word = word.trim_matches(|c: char| !c.is_ascii_alphanumeric());
+        let is_capital = !word.is_empty() && word.bytes().all(|b| b.is_ascii_uppercase());
+        is_capital.then(|| level_of_word(word)).flatten()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ID: &str = "11111111-2222-3333-4444-555555555555";
+
+    fn text(text: &str) -> FunctionLog<'_> {
+        FunctionLog::Text(Cow::Borrowed(text))
+    }
+
+    #[test]
+    fn a_json_object_is_read_the_same_as_text_and_as_json() {
+        let json = r#"{"level":"warn","message":"a\nb","error":{"name":"E","codes":[1,2]},"awsRequestId":"r"}"#;
+        let (as_text, as_json) = (text(json), FunctionLog::Json(json));
+        for log in [Log::read(&as_text), Log::read(&as_json)] {
+            assert_eq!(
+                log.text,
+                "awsRequestId: r\ncodes: 1\ncodes: 2\nname: E\nlevel: warn\nmessage: a\nb\n"
+            );
+            assert_eq!(log.level_at(0), Some(Level::Warn));
+            assert_eq!(log.request_id.as_deref(), Some("r"));
+        }
+    }
+
+    #[test]
+    fn the_level_is_that_of_the_line() {
+        for (line, level) in [
+            (format!("[ERROR]\t2026-01-01T00:00:00.000Z\t{ID}\tx"), Some(Level::Error)),
+            (format!("2026-01-01T00:00:00.000Z\t{ID}\tINFO\tx"), Some(Level::Info)),
+            ("2026-01-01 00:00:00 <r> DEBUG Handler - x".to_owned(), Some(Level::Debug)),
+            ("time=x level=warning msg=y".to_owned(), Some(Level::Warn)),
+            ("an error of no level, Error: x".to_owned(), None),
+            ("{\"level\":30,\"msg\":\"x\"}".to_owned(), Some(Level::Info)),
+        ] {
+            assert_eq!(Log::read(&text(&line)).level_at(0), level, "{line}");
+        }
+        let two = text("INFO first\nERROR second");
+        assert_eq!(Log::read(&two).level_at(0), Some(Level::Info));
+        assert_eq!(Log::read(&two).level_at(12), Some(Level::Error));
+        let traceback = text("[ERROR] E: x\nTraceback\n  File y");
+        assert_eq!(Log::read(&traceback).level_at(24), Some(Level::Error));
+    }
+
+    #[test]
+    fn the_request_id_stands_in_its_field() {
+        for line in [
+            format!("2026-01-01T00:00:00.000Z\t{ID}\tERROR\tx"),
+            format!("[ERROR]\t2026-01-01T00:00:00.000Z\t{ID}\tx"),
+            format!("2026-01-01T00:00:00.000Z {ID} Task timed out after 3.00 seconds"),
+        ] {
+            assert_eq!(Log::read(&text(&line)).request_id.as_deref(), Some(ID));
+        }
+        let elsewhere = format!("could not load the order with the id {ID}");
+        assert_eq!(Log::read(&text(&elsewhere)).request_id, None);
+    }
+}

@@ -1,0 +1,135 @@
+//! Every fixture gives what it must, however its records arrive.
+
+use crate::replay::{Fixture, Step, fixtures, holds};
+use serde_json::{Value, json};
+
+fn assert_expected(fixture: &Fixture, how: &str, lines: &[Value]) {
+    let mut left: Vec<&Value> = lines.iter().collect();
+    for expected in &fixture.expected {
+        let found = left.iter().position(|line| holds(line, expected));
+        let Some(found) = found else {
+            panic!("{} {how}: no {expected:#}\namong {lines:#?}", fixture.name);
+        };
+        left.remove(found);
+    }
+    assert!(left.is_empty(), "{} {how}: not expected: {left:#?}", fixture.name);
+}
+
+/// What an alarm and a reader of one line go by, without what depends on which record came first.
+fn essence(lines: &[Value]) -> Vec<Value> {
+    let mut essence: Vec<Value> = lines
+        .iter()
+        // A line without metrics only counts more signs of what has been told.
+        .filter(|line| line.get("_aws").is_some())
+        .map(|line| {
+            let names = line["_aws"]["CloudWatchMetrics"][0]["Metrics"].as_array().unwrap();
+            let values = names.iter().map(|name| {
+                let name = name["Name"].as_str().unwrap();
+                (name.to_owned(), line[name].clone())
+            });
+            json!({
+                "problem": line["diagnosis"]["problem"], "stage": line["diagnosis"]["stage"],
+                "cause": line["diagnosis"]["cause"], "view": line["diagnosis"]["view"],
+                "requestId": line["requestId"], "values": values.collect::<Value>(),
+            })
+        })
+        .collect();
+    essence.sort_by_key(Value::to_string);
+    essence
+}
+
+fn map_records(steps: &[Step], mut change: impl FnMut(&[String]) -> Vec<Step>) -> Vec<Step> {
+    steps
+        .iter()
+        .flat_map(|step| match step {
+            Step::Event(_) => vec![step.clone()],
+            Step::Records(records) => change(records),
+        })
+        .collect()
+}
+
+#[test]
+fn whole() {
+    for fixture in fixtures() {
+        assert_expected(&fixture, "whole", &fixture.replay(&fixture.steps));
+    }
+}
+
+#[test]
+fn split_record_by_record() {
+    for fixture in fixtures() {
+        let split = map_records(&fixture.steps, |records| {
+            records.iter().map(|record| Step::Records(vec![record.clone()])).collect()
+        });
+        let (whole, split) = (fixture.replay(&fixture.steps), fixture.replay(&split));
+        assert_eq!(essence(&whole), essence(&split), "{}", fixture.name);
+    }
+}
+
+#[test]
+fn reordered() {
+    let mut random = fastrand::Rng::with_seed(7);
+    for fixture in fixtures() {
+        let whole = essence(&fixture.replay(&fixture.steps));
+        for _ in 0..20 {
+            let shuffled = map_records(&fixture.steps, |records| {
+                let mut records = records.to_vec();
+                random.shuffle(&mut records);
+                vec![Step::Records(records)]
+            });
+            let essence = essence(&fixture.replay(&shuffled));
+            let order: Vec<&String> = shuffled.iter().filter_map(first_record).collect();
+            assert_eq!(whole, essence, "{} in the order {order:#?}", fixture.name);
+        }
+    }
+}
+
+fn first_record(step: &Step) -> Option<&String> {
+    match step {
+        Step::Records(records) => records.first(),
+        Step::Event(_) => None,
+    }
+}
+
+/// As on Lambda, where what was buffered at the freeze comes with the next invocation.
+#[test]
+fn delivered_after_the_next_event() {
+    for fixture in fixtures() {
+        let mut late = fixture.steps.clone();
+        for at in 1..late.len() {
+            if matches!((&late[at - 1], &late[at]), (Step::Records(_), Step::Event(_))) {
+                late.swap(at - 1, at);
+            }
+        }
+        let (whole, late) = (fixture.replay(&fixture.steps), fixture.replay(&late));
+        assert_eq!(essence(&whole), essence(&late), "{}", fixture.name);
+    }
+}
+
+/// The shell recognizes a delivery that comes a second time; the state machine must not count
+/// twice what bears an identity of its own even so.
+#[test]
+fn duplicated() {
+    for fixture in fixtures().into_iter().filter(|f| f.problem != "telemetry-dropped") {
+        let twice = map_records(&fixture.steps, |records| {
+            vec![Step::Records(records.to_vec()), Step::Records(records.to_vec())]
+        });
+        let (whole, twice) = (fixture.replay(&fixture.steps), fixture.replay(&twice));
+        assert_eq!(essence(&whole), essence(&twice), "{}", fixture.name);
+    }
+}
+
+#[test]
+fn every_line_is_short_and_names_what_it_counts() {
+    for fixture in fixtures() {
+        for line in fixture.replay(&fixture.steps) {
+            assert!(line.to_string().len() <= triage_diagnosis::MAX_LINE_BYTES);
+            let directive = &line["_aws"]["CloudWatchMetrics"][0];
+            assert_eq!(directive["Namespace"], "LambdaTriage");
+            assert_eq!(directive["Dimensions"], json!([["FunctionName"], []]));
+            for metric in directive["Metrics"].as_array().unwrap() {
+                assert!(line[metric["Name"].as_str().unwrap()].is_number(), "{line:#}");
+            }
+        }
+    }
+}

@@ -1,0 +1,9 @@
+//! The pure crate from outside: the catalogue of detectors, the fixtures, the state machine.
+
+// A test may read the fixtures, and fail where something is not as it must be.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::disallowed_methods)]
+
+mod catalogue;
+mod fixtures;
+mod machine;
+mod replay;

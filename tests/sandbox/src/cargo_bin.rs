@@ -8,7 +8,22 @@ use std::sync::{Mutex, PoisonError};
 
 use crate::SandboxError;
 
-static BUILT: Mutex<Option<HashMap<String, PathBuf>>> = Mutex::new(None);
+static BUILT: Mutex<Option<HashMap<(Target, String), PathBuf>>> = Mutex::new(None);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Target {
+    Bin,
+    Example,
+}
+
+impl Target {
+    fn flag(self) -> &'static str {
+        match self {
+            Self::Bin => "--bin",
+            Self::Example => "--example",
+        }
+    }
+}
 
 /// Builds the binary `name` of the cargo workspace that the current directory lies in, with the
 /// dev profile, and gives its path. Once a process; later calls answer at once.
@@ -18,23 +33,39 @@ static BUILT: Mutex<Option<HashMap<String, PathBuf>>> = Mutex::new(None);
 /// # Errors
 /// [`SandboxError::Build`] when cargo cannot be run, fails, or names no such executable.
 pub fn cargo_bin(name: &str) -> Result<PathBuf, SandboxError> {
+    cargo_target(Target::Bin, name)
+}
+
+/// The same for an example of a workspace's package.
+///
+/// # Errors
+/// As [`cargo_bin`].
+pub fn cargo_example(name: &str) -> Result<PathBuf, SandboxError> {
+    cargo_target(Target::Example, name)
+}
+
+fn cargo_target(target: Target, name: &str) -> Result<PathBuf, SandboxError> {
     // Held over the build: cargo would only wait for its own lock.
     let mut guard = BUILT.lock().unwrap_or_else(PoisonError::into_inner);
     let built = guard.get_or_insert_default();
-    if let Some(path) = built.get(name) {
+    let key = (target, name.to_owned());
+    if let Some(path) = built.get(&key) {
         return Ok(path.clone());
     }
-    let path = build(name)?;
-    built.insert(name.to_owned(), path.clone());
+    let path = build(target, name)?;
+    built.insert(key, path.clone());
     Ok(path)
 }
 
-fn build(name: &str) -> Result<PathBuf, SandboxError> {
-    let problem = |problem: String| SandboxError::Build { binary: name.to_owned(), problem };
+fn build(target: Target, name: &str) -> Result<PathBuf, SandboxError> {
+    let problem = |problem: String| SandboxError::Build {
+        target: format!("{} {name}", target.flag()),
+        problem,
+    };
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));
     // `--workspace`, since the current directory of a test is its package's.
     let output = Command::new(cargo)
-        .args(["build", "--workspace", "--bin", name])
+        .args(["build", "--workspace", target.flag(), name])
         .arg("--message-format=json-render-diagnostics")
         .stdin(Stdio::null())
         .output()

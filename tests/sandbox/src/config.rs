@@ -29,7 +29,8 @@ pub struct FunctionConfig {
     pub name: String,
     /// Version, `$LATEST` or a number.
     pub version: String,
-    /// Program and arguments of the runtime process. The program may be a bare name on `PATH`.
+    /// Program and arguments of the runtime process. The program may be a bare name on `PATH`; a
+    /// relative path counts from the task root.
     pub command: Vec<String>,
     /// `_HANDLER`, and the `handler` that extensions are told at registration.
     pub handler: String,
@@ -37,7 +38,7 @@ pub struct FunctionConfig {
     pub env: Vec<(String, String)>,
     /// The function's timeout: covers the runtime and the extensions together.
     pub timeout: Duration,
-    /// Memory size in MB. Reported and compared with, not enforced.
+    /// Memory size in MB. Told to the processes and reported, not enforced.
     pub memory_mb: u32,
     /// Text or JSON logs.
     pub log_format: LogFormat,

@@ -34,10 +34,10 @@ pub enum SandboxError {
         source: std::io::Error,
     },
     /// `cargo build` failed or made no such binary.
-    #[error("cargo build --bin {binary}: {problem}")]
+    #[error("cargo build {target}: {problem}")]
     Build {
-        /// The binary asked for.
-        binary: String,
+        /// What was asked for, such as `--bin lambda-triage`.
+        target: String,
         /// The last lines of cargo's message.
         problem: String,
     },
@@ -45,11 +45,11 @@ pub enum SandboxError {
     #[error("the sandbox is shut down")]
     ShutDown,
     /// What was waited for did not come.
-    #[error("not seen within {waited:?}; the log held:\n{log}")]
+    #[error("not seen within {waited:?}; the log's end:\n{log}")]
     NotSeen {
         /// The limit.
         waited: Duration,
-        /// The log so far, one line an event.
+        /// The last 100 log events, one line an event.
         log: String,
     },
 }

@@ -100,7 +100,7 @@ fn events_of(body: &Value) -> Option<Vec<&str>> {
 async fn next(shared: &Shared, request: &Request<Incoming>) -> Reply {
     let identifier = match identifier(shared, request) {
         Ok(identifier) => identifier,
-        Err(refusal) => return refusal,
+        Err(refusal) => return refusal.into_reply(),
     };
     let mut first = None;
     let asked = shared.change(|environment| {
@@ -122,7 +122,7 @@ async fn next(shared: &Shared, request: &Request<Incoming>) -> Reply {
             Ok(event) => event,
             Err(_) => return error_reply(500, "Sandbox.Failure", "The environment has ended"),
         },
-        None => return unknown_identifier(),
+        None => return Unidentified::Unknown.into_reply(),
     };
     let mut response = json_reply(200, &event);
     if let Ok(id) = HeaderValue::from_str(&uuid::Uuid::new_v4().to_string()) {
@@ -134,7 +134,7 @@ async fn next(shared: &Shared, request: &Request<Incoming>) -> Reply {
 fn fail(shared: &Shared, request: Request<Incoming>, kind: &str) -> Reply {
     let identifier = match identifier(shared, &request) {
         Ok(identifier) => identifier,
-        Err(refusal) => return refusal,
+        Err(refusal) => return refusal.into_reply(),
     };
     let Some(error_type) = header(&request, "lambda-extension-function-error-type") else {
         let message = "Lambda-Extension-Function-Error-Type is missing";
@@ -152,25 +152,40 @@ fn fail(shared: &Shared, request: Request<Incoming>, kind: &str) -> Reply {
     });
     match known {
         Some(()) => json_reply(202, &json!({"status": "OK"})),
-        None => unknown_identifier(),
+        None => Unidentified::Unknown.into_reply(),
+    }
+}
+
+/// Why a call is not taken to be an extension's.
+pub(crate) enum Unidentified {
+    Missing,
+    Unknown,
+}
+
+impl Unidentified {
+    pub(crate) fn into_reply(self) -> Reply {
+        match self {
+            Self::Missing => error_reply(
+                403,
+                "Extension.MissingExtensionIdentifier",
+                "Lambda-Extension-Identifier is missing",
+            ),
+            Self::Unknown => error_reply(
+                403,
+                "Extension.UnknownExtensionIdentifier",
+                "No extension has this identifier",
+            ),
+        }
     }
 }
 
 /// The identifier of a registered extension.
-pub(crate) fn identifier<B>(shared: &Shared, request: &Request<B>) -> Result<String, Reply> {
-    let identifier = header(request, "lambda-extension-identifier").ok_or_else(|| {
-        let message = "Lambda-Extension-Identifier is missing";
-        error_reply(403, "Extension.MissingExtensionIdentifier", message)
-    })?;
+pub(crate) fn identifier<B>(shared: &Shared, request: &Request<B>) -> Result<String, Unidentified> {
+    let identifier = header(request, "lambda-extension-identifier").ok_or(Unidentified::Missing)?;
     match shared.environment().extension_by_identifier(identifier) {
         Some(_) => Ok(identifier.to_owned()),
-        None => Err(unknown_identifier()),
+        None => Err(Unidentified::Unknown),
     }
-}
-
-fn unknown_identifier() -> Reply {
-    let message = "No extension has this identifier";
-    error_reply(403, "Extension.UnknownExtensionIdentifier", message)
 }
 
 /// The body as JSON; an empty one is an empty object. `None` when it is neither or too long.

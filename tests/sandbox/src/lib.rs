@@ -50,7 +50,7 @@ mod subscriber;
 mod telemetry;
 mod telemetry_api;
 
-pub use cargo_bin::cargo_bin;
+pub use cargo_bin::{cargo_bin, cargo_example};
 pub use config::{
     Config, ExtensionConfig, FunctionConfig, InitializationType, LifecycleConfig, LogFormat,
     ReasonCase, RuntimeApiForm, SubscriptionAnswer, TelemetryBehaviour,

@@ -51,7 +51,10 @@ impl Shared {
             {
                 return Some(Ok(answer));
             }
-            environment.failure.clone().map(|failure| Err(Some(failure)))
+            match environment.failure.clone() {
+                Some(failure) => Some(Err(Some(failure))),
+                None => environment.ending.then_some(Err(None)),
+            }
         });
         let end = timeout_at(run.deadline, answered).await;
         self.change(|environment| environment.runtime.forget(&id));

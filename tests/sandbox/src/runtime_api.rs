@@ -79,9 +79,8 @@ async fn answer(shared: &Shared, id: &str, request: Request<Incoming>, is_error:
         Some(_) => {}
     }
     let error_type = is_error.then(|| {
-        header(&request, "lambda-runtime-function-error-type")
-            .unwrap_or("Function.Unknown")
-            .to_owned()
+        let named = header(&request, "lambda-runtime-function-error-type");
+        platform_error_type(named.unwrap_or_default())
     });
     let mut body = request.into_body();
     let mut payload = BytesMut::new();
@@ -127,15 +126,34 @@ async fn answer(shared: &Shared, id: &str, request: Request<Incoming>, is_error:
     }
 }
 
+/// The error type as the platform shows it: `Runtime.` or `Function.` and a word in CamelCase. Any
+/// other name that a runtime gives becomes that family's `Unknown`.
+fn platform_error_type(named: &str) -> String {
+    let word = named.strip_prefix("Runtime.").or_else(|| named.strip_prefix("Function."));
+    let is_word = word.is_some_and(|word| {
+        word.len() > 1
+            && word.starts_with(|c: char| c.is_ascii_uppercase())
+            && word.chars().all(|c| c.is_ascii_alphabetic())
+    });
+    if is_word {
+        named.to_owned()
+    } else if named.starts_with("Runtime.") {
+        "Runtime.Unknown".to_owned()
+    } else {
+        "Function.Unknown".to_owned()
+    }
+}
+
 async fn fail(shared: &Shared, request: Request<Incoming>, default_type: &str) -> Reply {
     let error_type = header(&request, "lambda-runtime-function-error-type").map(str::to_owned);
     let Ok(body) = request.into_body().collect().await else { return gone() };
     let body = body.to_bytes();
     let document: Value = serde_json::from_slice(&body).unwrap_or_default();
     let text = |name: &str| document[name].as_str().map(str::to_owned);
+    let named = error_type.or_else(|| text("errorType"));
     let failure = Failure {
         status: Status::Error,
-        error_type: error_type.or_else(|| text("errorType")).unwrap_or(default_type.into()),
+        error_type: named.map_or(default_type.to_owned(), |named| platform_error_type(&named)),
         message: text("errorMessage").unwrap_or_default(),
         payload: Some(body),
     };
@@ -155,4 +173,24 @@ async fn restore_next(shared: &Shared) -> Reply {
 /// The environment ended under the call.
 fn gone() -> Reply {
     error_reply(500, "Sandbox.Failure", "The environment has ended")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::platform_error_type;
+
+    #[test]
+    fn only_the_platforms_families_of_errors_are_shown() {
+        for (named, shown) in [
+            ("Runtime.HandlerNotFound", "Runtime.HandlerNotFound"),
+            ("Function.OrderRefused", "Function.OrderRefused"),
+            ("Runtime.", "Runtime.Unknown"),
+            ("Runtime.not_found", "Runtime.Unknown"),
+            ("Function.lower", "Function.Unknown"),
+            ("unhandled", "Function.Unknown"),
+            ("", "Function.Unknown"),
+        ] {
+            assert_eq!(platform_error_type(named), shown, "{named}");
+        }
+    }
 }

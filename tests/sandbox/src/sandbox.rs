@@ -21,6 +21,9 @@ use crate::outcome::{
 use crate::server;
 use crate::shared::Shared;
 
+/// How many log events an error shows.
+const SHOWN_EVENTS: usize = 100;
+
 /// One execution environment. Dropping it kills every process it started.
 #[derive(Debug)]
 pub struct Sandbox {
@@ -108,7 +111,14 @@ impl Sandbox {
     /// The log group so far, in order of arrival; the oldest events go beyond 200,000.
     #[must_use]
     pub fn log(&self) -> Vec<LogEvent> {
-        self.shared.telemetry.log()
+        self.shared.telemetry.log_from(0)
+    }
+
+    /// The log events from `position` on, where the first event ever has position 0: to follow
+    /// the log, ask from the sum of what came so far.
+    #[must_use]
+    pub fn log_from(&self, position: usize) -> Vec<LogEvent> {
+        self.shared.telemetry.log_from(position)
     }
 
     /// The metrics that CloudWatch would have extracted so far.
@@ -126,14 +136,15 @@ impl Sandbox {
         wanted: impl Fn(&LogEvent) -> bool,
         limit: Duration,
     ) -> Result<LogEvent, SandboxError> {
-        self.wait_for(limit, || self.log().into_iter().find(&wanted)).await
+        let from = |position| self.shared.telemetry.log_from(position);
+        self.wait_for(limit, from, wanted).await
     }
 
     /// Every record that exists so far as telemetry, in order, whether or not it was delivered;
     /// the oldest go beyond 200,000.
     #[must_use]
     pub fn telemetry(&self) -> Vec<serde_json::Value> {
-        self.shared.telemetry.records()
+        self.shared.telemetry.records_from(0)
     }
 
     /// Waits for a telemetry record that `wanted` accepts, those already there included.
@@ -145,27 +156,36 @@ impl Sandbox {
         wanted: impl Fn(&serde_json::Value) -> bool,
         limit: Duration,
     ) -> Result<serde_json::Value, SandboxError> {
-        self.wait_for(limit, || self.telemetry().into_iter().find(&wanted)).await
+        let from = |position| self.shared.telemetry.records_from(position);
+        self.wait_for(limit, from, wanted).await
     }
 
     async fn wait_for<T>(
         &self,
         limit: Duration,
-        find: impl Fn() -> Option<T>,
+        from: impl Fn(usize) -> Vec<T>,
+        wanted: impl Fn(&T) -> bool,
     ) -> Result<T, SandboxError> {
         let mut changes = self.shared.telemetry.changes();
         let seen = async {
+            let mut position = 0;
             loop {
-                if let Some(found) = find() {
+                let new = from(position);
+                position += new.len();
+                if let Some(found) = new.into_iter().find(&wanted) {
                     return found;
                 }
                 // The sender lives as long as self.
                 let _ = changes.changed().await;
             }
         };
-        timeout(limit, seen).await.map_err(|_| SandboxError::NotSeen {
-            waited: limit,
-            log: self.log().iter().map(|event| format!("{event}\n")).collect(),
+        timeout(limit, seen).await.map_err(|_| {
+            let first_shown = self.shared.telemetry.log_end().saturating_sub(SHOWN_EVENTS);
+            let events = self.shared.telemetry.log_from(first_shown);
+            SandboxError::NotSeen {
+                waited: limit,
+                log: events.iter().map(|event| format!("{event}\n")).collect(),
+            }
         })
     }
 

@@ -13,8 +13,8 @@ use crate::log::{LogEvent, LogSource, LogStream};
 use crate::metrics::MetricStore;
 use crate::subscriber::{Subscriber, Subscription};
 
-/// The oldest log events and records are forgotten beyond these.
-const MAX_KEPT_EVENTS: usize = 200_000;
+/// Log events, and records, are kept up to these bounds.
+const MAX_KEPT_ITEMS: usize = 200_000;
 const MAX_KEPT_BYTES: usize = 256 << 20;
 
 /// A telemetry record as it is delivered, JSON.
@@ -47,7 +47,6 @@ impl Kind {
 pub(crate) struct Telemetry {
     behaviour: TelemetryBehaviour,
     log_format: LogFormat,
-    log_level: &'static str,
     inner: Mutex<Inner>,
     changed: watch::Sender<u64>,
     frozen: watch::Sender<bool>,
@@ -55,11 +54,9 @@ pub(crate) struct Telemetry {
 
 #[derive(Debug, Default)]
 struct Inner {
-    log: VecDeque<LogEvent>,
-    log_bytes: usize,
+    log: Kept<LogEvent>,
     metrics: MetricStore,
-    records: VecDeque<Record>,
-    record_bytes: usize,
+    records: Kept<Record>,
     /// Records since the environment began; a subscriber is sent these too.
     since_init: Option<Vec<Record>>,
     subscribers: Vec<Arc<Subscriber>>,
@@ -73,7 +70,6 @@ impl Telemetry {
         Self {
             behaviour,
             log_format: if managed { LogFormat::Json } else { function.log_format },
-            log_level: "INFO",
             inner: Mutex::default(),
             changed: watch::channel(0).0,
             frozen: watch::channel(false).0,
@@ -95,8 +91,7 @@ impl Telemetry {
                 Ok(object @ Value::Object(_)) => (text, object),
                 _ => {
                     let request_id = inner.request_id.clone().filter(|_| kind == Kind::Function);
-                    let mut wrapped =
-                        json!({"timestamp": now(), "level": self.log_level, "message": text});
+                    let mut wrapped = json!({"timestamp": now(), "level": "INFO", "message": text});
                     if let Some(id) = request_id {
                         wrapped["requestId"] = id.into();
                     }
@@ -204,16 +199,23 @@ impl Telemetry {
         self.frozen.send_replace(frozen);
     }
 
-    pub(crate) fn log(&self) -> Vec<LogEvent> {
-        self.lock().log.iter().cloned().collect()
+    /// The log events from this position on. The first event ever has position 0.
+    pub(crate) fn log_from(&self, position: usize) -> Vec<LogEvent> {
+        self.lock().log.from(position).cloned().collect()
+    }
+
+    pub(crate) fn log_end(&self) -> usize {
+        self.lock().log.end()
     }
 
     pub(crate) fn metrics(&self) -> MetricStore {
         self.lock().metrics.clone()
     }
 
-    pub(crate) fn records(&self) -> Vec<Value> {
-        let records: Vec<_> = self.lock().records.iter().map(|r| Arc::clone(&r.json)).collect();
+    /// The telemetry records from this position on.
+    pub(crate) fn records_from(&self, position: usize) -> Vec<Value> {
+        let records: Vec<_> =
+            self.lock().records.from(position).map(|record| Arc::clone(&record.json)).collect();
         // Each was made from a value.
         records.iter().map(|json| serde_json::from_str(json).unwrap_or_default()).collect()
     }
@@ -234,12 +236,8 @@ impl Telemetry {
 impl Inner {
     fn keep_log(&mut self, event: LogEvent) {
         self.metrics.extract(&event.text, event.time);
-        self.log_bytes += event.text.len();
-        self.log.push_back(event);
-        while self.log.len() > MAX_KEPT_EVENTS || self.log_bytes > MAX_KEPT_BYTES {
-            let Some(oldest) = self.log.pop_front() else { break };
-            self.log_bytes -= oldest.text.len();
-        }
+        let bytes = event.text.len();
+        self.log.push(event, bytes);
     }
 
     fn keep_record(
@@ -263,13 +261,42 @@ impl Inner {
     fn remember(&mut self, kind: Kind, name: &str, record: &Value) -> Record {
         let json = json!({"time": now(), "type": name, "record": record}).to_string();
         let record = Record { kind, json: json.into() };
-        self.record_bytes += record.json.len();
-        self.records.push_back(record.clone());
-        while self.records.len() > MAX_KEPT_EVENTS || self.record_bytes > MAX_KEPT_BYTES {
-            let Some(oldest) = self.records.pop_front() else { break };
-            self.record_bytes -= oldest.json.len();
-        }
+        self.records.push(record.clone(), record.json.len());
         record
+    }
+}
+
+/// A bounded history that forgets its oldest items, and counts them.
+#[derive(Debug)]
+struct Kept<T> {
+    items: VecDeque<(T, usize)>,
+    bytes: usize,
+    forgotten: usize,
+}
+
+impl<T> Default for Kept<T> {
+    fn default() -> Self {
+        Self { items: VecDeque::new(), bytes: 0, forgotten: 0 }
+    }
+}
+
+impl<T> Kept<T> {
+    fn push(&mut self, item: T, bytes: usize) {
+        self.bytes += bytes;
+        self.items.push_back((item, bytes));
+        while self.items.len() > MAX_KEPT_ITEMS || self.bytes > MAX_KEPT_BYTES {
+            let Some((_, bytes)) = self.items.pop_front() else { break };
+            self.bytes -= bytes;
+            self.forgotten += 1;
+        }
+    }
+
+    fn from(&self, position: usize) -> impl Iterator<Item = &T> {
+        self.items.iter().skip(position.saturating_sub(self.forgotten)).map(|(item, _)| item)
+    }
+
+    fn end(&self) -> usize {
+        self.forgotten + self.items.len()
     }
 }
 

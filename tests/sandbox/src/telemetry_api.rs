@@ -19,7 +19,7 @@ const MANAGED_SCHEMA_VERSION: &str = "2025-01-29";
 pub(crate) async fn subscribe(shared: &Shared, request: Request<Incoming>) -> Reply {
     let identifier = match identifier(shared, &request) {
         Ok(identifier) => identifier,
-        Err(refusal) => return refusal,
+        Err(refusal) => return refusal.into_reply(),
     };
     match shared.config.telemetry.answer {
         SubscriptionAnswer::Accepted => {}

@@ -1,0 +1,61 @@
+use std::process::{Command, Output};
+
+use lambda_sandbox::cargo_example;
+
+use crate::support::EXTENSION;
+
+fn sandbox(arguments: &[&str], event: &str) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_lambda-sandbox"))
+        .args(arguments)
+        .args(["--invoke", event, "--"])
+        .arg(cargo_example("fixture_function").unwrap())
+        .output()
+        .unwrap()
+}
+
+#[test]
+fn it_prints_the_log_the_outcome_and_the_metrics() {
+    let extension = cargo_example(EXTENSION).unwrap();
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+    let emf = |unit: &str| {
+        serde_json::json!({"N": 2, "_aws": {"Timestamp": now.as_millis() as u64,
+            "CloudWatchMetrics": [{"Namespace": "Shop", "Dimensions": [[]],
+                "Metrics": [{"Name": "N", "Unit": unit}]}]}})
+        .to_string()
+    };
+    let event = serde_json::json!({"steps": [{"print": emf("Count")}, {"print": emf("Pieces")}]});
+    let arguments = ["--extension", &extension.to_string_lossy(), "--timeout", "20"];
+    let output = sandbox(&arguments, &event.to_string());
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{text}");
+    for wanted in [
+        "START RequestId",
+        "extension fixture_extension event: {",
+        "=> success in ",
+        "=> extension fixture_extension exited with 0",
+        "=> Shop N [] sum 2 Count, 1 values",
+        "=> rejected EMF: metric N has the unknown unit \"Pieces\"",
+    ] {
+        assert!(text.contains(wanted), "{wanted}: {text}");
+    }
+    assert!(!text.contains('\x1b'), "no colour but on a terminal");
+}
+
+#[test]
+fn a_function_that_fails_is_no_failure_of_the_sandbox() {
+    let output = sandbox(&["--timeout", "0.3"], r#"{"steps":[{"sleep_ms":60000}]}"#);
+    assert!(output.status.success());
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.contains("=> timeout in ") && text.contains("after 0.30 seconds"), "{text}");
+}
+
+#[test]
+fn errors_of_the_sandbox_are_told() {
+    let output = Command::new(env!("CARGO_BIN_EXE_lambda-sandbox"))
+        .args(["--", "/no/such/function"])
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert!(text.starts_with("lambda-sandbox: cannot run /no/such/function"), "{text}");
+}

@@ -317,7 +317,7 @@ impl Observer {
     }
 
     fn telemetry_end(&self, end: End) -> Timestamp {
-        let busy = self.delivery.is_some() || !self.inbox.is_empty();
+        let busy = self.delivery.is_some() || !self.inbox.is_empty() || self.inbox.is_receiving();
         let quiet = end.last_telemetry.plus_ms(Budget::QUIET_MS);
         if busy { end.budget.telemetry_until } else { quiet.min(end.budget.telemetry_until) }
     }

@@ -18,7 +18,7 @@ use tokio::sync::Notify;
 pub(crate) const LINE_MAX_BYTES: usize = 4096;
 
 /// The most bytes that wait for the thread.
-const QUEUE_MAX_BYTES: usize = 32 * LINE_MAX_BYTES;
+const QUEUE_MAX_BYTES: usize = 8 * LINE_MAX_BYTES;
 
 /// How long to leave a pipe alone that is full and set to non-blocking.
 const FULL_PIPE_PAUSE: Duration = Duration::from_millis(10);

@@ -312,7 +312,9 @@ impl Finding {
         } else {
             self.occurrences.max(other.occurrences)
         };
-        if other.stage > self.stage {
+        // Of two that are equally sure, the one that needs nothing more says more.
+        let rank = |finding: &Self| (finding.stage, !finding.awaits_report);
+        if rank(&other) > rank(self) {
             std::mem::swap(self, &mut other);
         }
         for (name, value) in other.evidence {

@@ -205,7 +205,16 @@ impl Attempts {
         }
         let mut following = None;
         for (index, attempt) in self.list.iter().enumerate().rev() {
-            if attempt.began_at().is_none_or(|began| at >= began) {
+            // Within one millisecond the order of the records tells: the start of the one before
+            // has been read, its end and the start of this one have not.
+            let is_before = attempt.began_at() == Some(at)
+                && attempt.started_at.is_none()
+                && index.checked_sub(1).is_some_and(|before| {
+                    let before = &self.list[before];
+                    before.started_at.is_some_and(|start| at >= start)
+                        && before.ended_at().is_none()
+                });
+            if !is_before && attempt.began_at().is_none_or(|began| at >= began) {
                 // Written after this one had ended: by the next one, of whose beginning the
                 // extension heard late.
                 let is_after = attempt.ended_at().is_some_and(|end| at > end);
@@ -347,6 +356,18 @@ mod tests {
         assert_eq!(attempts.place_log(None, ms(1_005)), Some(1), "INVOKE was read late");
         assert_eq!(attempts.place_log(None, ms(1_020)), Some(1));
         assert_eq!(attempts.place_log(Some("a"), ms(1_020)), Some(0), "it names its request");
+    }
+
+    #[test]
+    fn a_log_line_of_the_millisecond_of_the_next_invoke_belongs_where_it_stands() {
+        let mut attempts = Attempts::new(false);
+        invoke(&mut attempts, "a", 0);
+        start(&mut attempts, "a", 0);
+        invoke(&mut attempts, "b", 1);
+        assert_eq!(attempts.place_log(None, ms(1)), Some(0));
+        done(&mut attempts, "a", 1);
+        start(&mut attempts, "b", 1);
+        assert_eq!(attempts.place_log(None, ms(1)), Some(1));
     }
 
     #[test]

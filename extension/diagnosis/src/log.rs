@@ -98,11 +98,16 @@ fn request_id_of_json(value: &Value) -> Option<String> {
     KEYS.iter().find_map(|key| text(value.get(key)?))
 }
 
-/// `2026-01-01T00:00:00.000Z<tab>REQUEST-ID<tab>LEVEL<tab>…` (Node.js), `[LEVEL]<tab>time<tab>
-/// REQUEST-ID<tab>…` (Python): a field of its own with the shape of a UUID.
+/// A field of its own with the shape of a UUID: `time<tab>REQUEST-ID<tab>LEVEL<tab>…` (Node.js),
+/// `[LEVEL]<tab>time<tab>REQUEST-ID<tab>…` (Python), `LEVEL …{requestId="REQUEST-ID" …` (Rust).
 fn request_id_of_line(text: &str) -> Option<&str> {
     let line = text.lines().next()?;
-    line.split(['\t', ' ']).take(4).find(|word| is_uuid(word))
+    let field = line.split(['\t', ' ']).take(4).find(|word| is_uuid(word));
+    let named = || {
+        let (_, value) = line.split_once("requestId=")?;
+        value.trim_start_matches('"').get(..36).filter(|word| is_uuid(word))
+    };
+    field.or_else(named)
 }
 
 fn is_uuid(word: &str) -> bool {
@@ -209,6 +214,7 @@ mod tests {
             format!("2026-01-01T00:00:00.000Z\t{ID}\tERROR\tx"),
             format!("[ERROR]\t2026-01-01T00:00:00.000Z\t{ID}\tx"),
             format!("2026-01-01T00:00:00.000Z {ID} Task timed out after 3.00 seconds"),
+            format!("ERROR Lambda runtime invoke{{requestId=\"{ID}\" xrayTraceId=\"R\"}}: x"),
         ] {
             assert_eq!(Log::read(&text(&line)).request_id.as_deref(), Some(ID));
         }

@@ -33,6 +33,7 @@ mod environment;
 mod error;
 mod extensions_api;
 mod faults;
+mod guard;
 mod init;
 mod invoke;
 mod log;

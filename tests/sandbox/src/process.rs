@@ -16,6 +16,7 @@ use tokio::task::JoinSet;
 
 use crate::capture;
 use crate::error::SandboxError;
+use crate::guard::Guard;
 use crate::log::{LogSource, LogStream};
 use crate::telemetry::Telemetry;
 
@@ -36,13 +37,14 @@ pub(crate) struct ProcessSpec {
 }
 
 /// Every process group that is alive, and the freeze that holds for all of them.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Processes {
     inner: Mutex<Inner>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Inner {
+    guard: Guard,
     groups: BTreeSet<i32>,
     frozen: bool,
     /// Reasons to run in spite of the freeze.
@@ -60,6 +62,13 @@ impl Inner {
 }
 
 impl Processes {
+    pub(crate) fn new() -> Result<Self, SandboxError> {
+        let guard = Guard::start().map_err(SandboxError::io("start /bin/sh"))?;
+        let groups = BTreeSet::new();
+        let inner = Inner { guard, groups, frozen: false, thaw_holds: 0, closed: false };
+        Ok(Self { inner: Mutex::new(inner) })
+    }
+
     /// Starts a process. `ended` is called once, after its output has been read.
     pub(crate) fn spawn(
         self: &Arc<Self>,
@@ -101,6 +110,7 @@ impl Processes {
             let child = command.spawn().map_err(cannot_run)?;
             let group = child.id().map_or(0, u32::cast_signed);
             inner.groups.insert(group);
+            inner.guard.add(group);
             (child, group)
         };
         // Holds the write end of the frame pipe.
@@ -133,7 +143,11 @@ impl Processes {
             // wait() fails only for a child that was already waited for: never here.
             let status = child.wait().await.unwrap_or_else(|_| ExitStatus::from_raw(0));
             processes.kill(group);
-            processes.lock().groups.remove(&group);
+            {
+                let mut inner = processes.lock();
+                inner.groups.remove(&group);
+                inner.guard.remove(group);
+            }
             let all_read = async { while readers.join_next().await.is_some() {} };
             let _ = tokio::time::timeout(OUTPUT_GRACE, all_read).await;
             ended(status);

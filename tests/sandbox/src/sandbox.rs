@@ -24,7 +24,8 @@ use crate::shared::Shared;
 /// How many log events an error shows.
 const SHOWN_EVENTS: usize = 100;
 
-/// One execution environment. Dropping it kills every process it started.
+/// One execution environment. Dropping it kills every process it started, and so does a death of
+/// the process that holds it.
 #[derive(Debug)]
 pub struct Sandbox {
     shared: Arc<Shared>,
@@ -46,7 +47,7 @@ impl Sandbox {
             .await
             .map_err(SandboxError::io("listen on loopback"))?;
         let port = listener.local_addr().map_err(SandboxError::io("listen on loopback"))?.port();
-        let shared = Arc::new(Shared::new(config, port));
+        let shared = Arc::new(Shared::new(config, port)?);
         let server = tokio::spawn(server::serve(listener, Arc::clone(&shared)));
         let init = InitOutcome {
             phase: InitPhase::Init,

@@ -8,6 +8,7 @@ use tokio::sync::{Semaphore, watch};
 
 use crate::config::{Config, InitializationType, RuntimeApiForm};
 use crate::environment::Environment;
+use crate::error::SandboxError;
 use crate::outcome::InitOutcome;
 use crate::process::Processes;
 use crate::telemetry::Telemetry;
@@ -37,19 +38,19 @@ pub(crate) struct Phase {
 }
 
 impl Shared {
-    pub(crate) fn new(config: Config, port: u16) -> Self {
+    pub(crate) fn new(config: Config, port: u16) -> Result<Self, SandboxError> {
         let telemetry = Telemetry::new(config.telemetry.clone(), &config.function);
-        Self {
+        Ok(Self {
             port,
             telemetry: Arc::new(telemetry),
-            processes: Arc::default(),
+            processes: Arc::new(Processes::new()?),
             environment: Mutex::default(),
             changed: watch::channel(0).0,
             phase: tokio::sync::Mutex::default(),
             concurrency: Semaphore::new(config.function.max_concurrency as usize),
             shut_down: AtomicBool::new(false),
             config,
-        }
+        })
     }
 
     pub(crate) fn is_managed(&self) -> bool {

@@ -34,6 +34,8 @@ pub(crate) const DETECTOR: Detector = Detector {
         Text::error("KmsThrottlingException", View::Function),
         Text::error("KMS.ThrottlingException", View::Function),
         Text::error("ThrottlingException", View::Function).about_kms(),
+        // Where the SDK writes no code, or no operation, beside it.
+        Text::message("exceeded the rate at which you may call KMS", View::Function),
     ],
     examine,
 };

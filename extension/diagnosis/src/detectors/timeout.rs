@@ -12,8 +12,9 @@
 //! ## Evidence
 //! Confirmed by the platform: `platform.runtimeDone` or `platform.report` with the status `timeout`,
 //! SHUTDOWN with the reason `timeout`, or the platform's own log line with this request's id. All of
-//! them count once. `durationMs` is the platform's figure, `timeoutMs` the longest time that an
-//! invocation in this sandbox had when it began, rounded up to a second.
+//! them count once; those that were seen when the line was written are named. `durationMs` is the
+//! platform's figure, `timeoutMs` the longest time that an invocation in this sandbox had when it
+//! began, rounded up to a second.
 //!
 //! ## What to do
 //! Give every client a time-out shorter than what is left of the invocation's, so that the handler
@@ -43,10 +44,10 @@ pub(crate) const DETECTOR: Detector = Detector {
 fn examine(case: &Case<'_>) -> Option<Finding> {
     let (signal, duration_ms) = match case.event {
         CaseEvent::RuntimeDone(done) if is_timeout(done.status, done.error_type.as_deref()) => {
-            ("platform.runtimeDone", done.duration_ms)
+            ("runtimeDone", done.duration_ms)
         }
         CaseEvent::Report(report) if is_timeout(report.status, report.error_type.as_deref()) => {
-            ("platform.report", report.duration_ms)
+            ("report", report.duration_ms)
         }
         CaseEvent::Shutdown("timeout") => {
             // The platform's report would know better.
@@ -54,7 +55,7 @@ fn examine(case: &Case<'_>) -> Option<Finding> {
             if report.is_some_and(|r| r.record.status != Status::Unknown) {
                 return None;
             }
-            ("SHUTDOWN", None)
+            ("shutdown", None)
         }
         CaseEvent::Logged(matched) => {
             // A caller's log may quote the line of the function it called.
@@ -73,12 +74,12 @@ fn examine(case: &Case<'_>) -> Option<Finding> {
         || "timed out".to_owned(),
         |ms| format!("timed out after {:.2} s", ms / 1_000.0),
     );
-    Some(
-        Finding::confirmed(case.at, message)
-            .evidence("signal", Some(signal))
-            .evidence("durationMs", duration_ms)
-            .evidence("timeoutMs", case.timeout_ms),
-    )
+    let finding = Finding::confirmed(case.at, message)
+        .evidence(signal, Some("timeout"))
+        .evidence("durationMs", duration_ms)
+        .evidence("timeoutMs", case.timeout_ms);
+    // SHUTDOWN is read before the records that say more, but they are on their way.
+    Some(if signal == "shutdown" { finding.awaiting_report() } else { finding })
 }
 
 fn is_timeout(status: Status, error_type: Option<&str>) -> bool {

@@ -162,15 +162,12 @@ async fn a_function_can_be_a_shell_script() {
     let script = r#"
         api="http://$AWS_LAMBDA_RUNTIME_API/2018-06-01/runtime/invocation"
         while :; do
-            event=$(curl -sS -D headers-$$ "$api/next") || exit 1
-            id=$(grep -i lambda-runtime-aws-request-id headers-$$ | tr -d '[:space:]' | cut -d: -f2)
-            rm headers-$$
+            answer=$(curl -sS -i "$api/next") || exit 1
+            id=$(echo "$answer" | grep -i lambda-runtime-aws-request-id | tr -d '[:space:]' | cut -d: -f2)
+            event=$(echo "$answer" | tail -n 1)
             curl -sS -o /dev/null -d "got $event" "$api/$id/response"
         done"#;
-    let function = FunctionConfig {
-        task_root: Some(std::env::temp_dir()),
-        ..FunctionConfig::new(["sh", "-c", script])
-    };
+    let function = FunctionConfig::new(["sh", "-c", script]);
     let sandbox = start(Config { function, ..Config::default() }).await;
     let outcome = sandbox.invoke(Invocation::new(r#"{"order":1}"#)).await.unwrap();
     assert_eq!(outcome.payload_text(), r#"got {"order":1}"#);

@@ -2,7 +2,7 @@ use std::process::{Command, Output};
 
 use lambda_sandbox::cargo_example;
 
-use crate::support::EXTENSION;
+use crate::support::{EXTENSION, PATIENCE, running};
 
 fn sandbox(arguments: &[&str], event: &str) -> Output {
     Command::new(env!("CARGO_BIN_EXE_lambda-sandbox"))
@@ -58,4 +58,28 @@ fn errors_of_the_sandbox_are_told() {
     assert_eq!(output.status.code(), Some(1));
     let text = String::from_utf8(output.stderr).unwrap();
     assert!(text.starts_with("lambda-sandbox: cannot run /no/such/function"), "{text}");
+}
+
+#[test]
+fn even_killed_it_leaves_no_process_behind() {
+    let extension = cargo_example(EXTENSION).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_lambda-sandbox"))
+        .args(["--extension", &extension.to_string_lossy(), "--timeout", "600"])
+        .args(["--invoke", r#"{"steps":[{"spawn":"31536002"},{"sleep_ms":600000}]}"#, "--"])
+        .arg(cargo_example("fixture_function").unwrap())
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    wait_until(|| running("31536002") == 1);
+    command.kill().unwrap();
+    command.wait().unwrap();
+    wait_until(|| running("31536002") == 0);
+}
+
+fn wait_until(reached: impl Fn() -> bool) {
+    let limit = std::time::Instant::now() + PATIENCE;
+    while !reached() {
+        assert!(std::time::Instant::now() < limit, "not reached");
+        std::thread::yield_now();
+    }
 }

@@ -320,13 +320,6 @@ async fn no_process_outlives_the_sandbox() {
     }
 }
 
-/// Processes with this argument.
-fn running(argument: &str) -> usize {
-    let processes = std::fs::read_dir("/proc").unwrap().flatten();
-    let command_lines = processes.filter_map(|p| std::fs::read(p.path().join("cmdline")).ok());
-    command_lines.filter(|line| line.split(|b| *b == 0).any(|a| a == argument.as_bytes())).count()
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn unusable_configurations_are_named() {
     let error = |config| async { Sandbox::start(config).await.unwrap_err().to_string() };

@@ -95,3 +95,10 @@ pub(crate) fn only(records: &[Value], kind: &str) -> Value {
 pub(crate) fn types(records: &[Value]) -> Vec<&str> {
     records.iter().filter_map(|record| record["type"].as_str()).collect()
 }
+
+/// Processes with this argument.
+pub(crate) fn running(argument: &str) -> usize {
+    let processes = std::fs::read_dir("/proc").unwrap().flatten();
+    let command_lines = processes.filter_map(|p| std::fs::read(p.path().join("cmdline")).ok());
+    command_lines.filter(|line| line.split(|b| *b == 0).any(|a| a == argument.as_bytes())).count()
+}

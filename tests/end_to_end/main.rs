@@ -1,0 +1,12 @@
+//! The real extension binary on real function processes in a local Lambda.
+//!
+//! The scenarios and what each must lead to are those of `cargo demo`; here each is played in an
+//! environment of its own, by the Rust function and by the Python one.
+
+#![allow(clippy::unwrap_used, reason = "what is not there fails the test")]
+
+mod environment;
+mod lifecycle;
+mod python;
+mod scenarios;
+mod sdk_texts;

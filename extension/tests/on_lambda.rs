@@ -104,9 +104,10 @@ const KMS: &str = "KMSDisabledException: the key is disabled";
 #[tokio::test(flavor = "multi_thread")]
 async fn end_mode_tells_before_the_freeze() {
     let sandbox = Sandbox::start(config(&[("TRIAGE_FLUSH", "end")])).await.unwrap();
-    // It learns that telemetry is prompt, and then waits for each invocation's.
-    for _ in 0..3 {
-        invoke(&sandbox, json!([{"sleep_ms": 100}])).await;
+    // It learns that telemetry is prompt, and then waits for each invocation's: about as long as
+    // the longest took, which is long here for the sake of a busy machine.
+    for ms in [1_500, 1, 1] {
+        invoke(&sandbox, json!([{ "sleep_ms": ms }])).await;
     }
     for told in 1..4 {
         let outcome = invoke(&sandbox, json!([{ "print": KMS }])).await;

@@ -70,8 +70,12 @@ fn leave_with_last_words(lines: &Lines, error: &StartError) -> ! {
 /// left to do then is to poll.
 fn observe(runtime: &Runtime, parts: Parts) {
     let mut spare = parts.extension.fresh();
-    if catch_unwind(AssertUnwindSafe(|| runtime.block_on(Observer::new(parts).run()))).is_err() {
-        runtime.block_on(async { while !matches!(spare.next().await, Event::Shutdown { .. }) {} });
+    let mut end = catch_unwind(AssertUnwindSafe(|| runtime.block_on(Observer::new(parts).run())));
+    while end.is_err() {
+        end = catch_unwind(AssertUnwindSafe(|| {
+            runtime
+                .block_on(async { while !matches!(spare.next().await, Event::Shutdown { .. }) {} });
+        }));
     }
 }
 

@@ -106,7 +106,7 @@ async fn end_mode_tells_before_the_freeze() {
     let sandbox = Sandbox::start(config(&[("TRIAGE_FLUSH", "end")])).await.unwrap();
     // It learns that telemetry is prompt, and then waits for each invocation's: about as long as
     // the longest took, which is long here for the sake of a busy machine.
-    for ms in [1_500, 1, 1] {
+    for ms in [1_500, 100, 100] {
         invoke(&sandbox, json!([{ "sleep_ms": ms }])).await;
     }
     for told in 1..4 {

@@ -1,8 +1,8 @@
 //! The budgets, measured: `cargo bench -p lambda-triage --bench startup`.
 //!
-//! Runs the extension and the bare client (`examples/bare_client.rs`) in turn, each in the release
-//! profile, against an API on loopback that answers at once, and prints the figures beside what
-//! they may be. Prints only: how long things take depends on the machine and on what else it does.
+//! Runs the extension and the bare client (`bare-client`) in turn, each built as it ships, against
+//! an API on loopback that answers at once, and prints the figures beside what they may be. Prints
+//! only: how long things take depends on the machine and on what else it does.
 
 #![allow(clippy::disallowed_macros, reason = "it is there to print")]
 
@@ -28,9 +28,7 @@ struct Figures {
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let extension = PathBuf::from(BINARY);
-    let bare = bare_client(&extension)?;
-    let programs = [extension, bare];
+    let programs = [built("lambda-triage")?, built("bare-client")?];
     let mut figures = [Figures::default(), Figures::default()];
     for (program, figures) in programs.iter().zip(&mut figures) {
         figures.binary_bytes = std::fs::metadata(program)?.len();
@@ -60,14 +58,14 @@ fn row(what: &str, extension: f64, bare: f64) {
     println!("{what:<28}{extension:>14.2}{bare:>14.2}{:>8.2}", extension / bare);
 }
 
-/// Builds the bare client beside the extension, in the profile that the bench has.
-fn bare_client(extension: &Path) -> Result<PathBuf, Box<dyn std::error::Error>> {
+/// Builds a package's program alone: a bench and its library are built with the features that all
+/// tests need.
+fn built(package: &str) -> Result<PathBuf, Box<dyn std::error::Error>> {
     let status = Command::new(env!("CARGO"))
-        .args(["build", "--release", "--package", "lambda-triage", "--example", "bare_client"])
+        .args(["build", "--release", "--package", package, "--bin", package])
         .status()?;
-    assert!(status.success(), "the bare client does not build");
-    let folder = extension.parent().ok_or("the extension is in no folder")?;
-    Ok(folder.join("examples/bare_client"))
+    assert!(status.success(), "{package} does not build");
+    Ok(Path::new(BINARY).with_file_name(package))
 }
 
 /// One start up to the first /next.

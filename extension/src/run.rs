@@ -309,15 +309,18 @@ impl Observer {
     }
 
     fn begin_to_end(&mut self, shutdown: Shutdown, ending: Ending, now: Timestamp) {
-        let budget = Budget::new(ending, now);
-        (self.exit_after)(Duration::from_millis(budget.exit_by.ms_since(now)));
-        self.ask_at = None;
-        self.end = Some(End { budget, last_telemetry: now });
+        // SHUTDOWN may follow SIGTERM: the time is then running already.
+        if self.end.is_none() {
+            let budget = Budget::new(ending, now);
+            (self.exit_after)(Duration::from_millis(budget.exit_by.ms_since(now)));
+            self.ask_at = None;
+            self.end = Some(End { budget, last_telemetry: now });
+        }
         self.diagnose(|triage| triage.handle_shutdown(&shutdown, now));
     }
 
     fn telemetry_end(&self, end: End) -> Timestamp {
-        let busy = self.delivery.is_some() || !self.inbox.is_empty();
+        let busy = self.delivery.is_some() || !self.inbox.is_empty() || self.inbox.is_receiving();
         let quiet = end.last_telemetry.plus_ms(Budget::QUIET_MS);
         if busy { end.budget.telemetry_until } else { quiet.min(end.budget.telemetry_until) }
     }

@@ -70,8 +70,12 @@ fn leave_with_last_words(lines: &Lines, error: &StartError) -> ! {
 /// left to do then is to poll.
 fn observe(runtime: &Runtime, parts: Parts) {
     let mut spare = parts.extension.fresh();
-    if catch_unwind(AssertUnwindSafe(|| runtime.block_on(Observer::new(parts).run()))).is_err() {
-        runtime.block_on(async { while !matches!(spare.next().await, Event::Shutdown { .. }) {} });
+    let mut end = catch_unwind(AssertUnwindSafe(|| runtime.block_on(Observer::new(parts).run())));
+    while end.is_err() {
+        end = catch_unwind(AssertUnwindSafe(|| {
+            runtime
+                .block_on(async { while !matches!(spare.next().await, Event::Shutdown { .. }) {} });
+        }));
     }
 }
 
@@ -123,15 +127,17 @@ async fn begin(config: &Config, clock: Clock, lines: Lines) -> Result<Parts, Sta
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sinks::Paper;
     use crate::stand_in::{Call, StandIn};
     use std::sync::atomic::{AtomicU32, Ordering};
     use triage_diagnosis::Timestamp;
 
     #[test]
-    fn after_a_bug_in_the_loop_it_polls_on_until_shutdown() {
+    fn after_a_bug_in_the_loop_it_tells_the_place_and_polls_on_until_shutdown() {
         let api = StandIn::start();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let lines = Lines::new(|_| Ok(Box::new(std::io::sink())));
+        let paper = Paper::default();
+        let lines = paper.lines();
         let config = Config::from_lookup(|name| {
             (name == "AWS_LAMBDA_RUNTIME_API").then(|| api.address.to_string().into())
         });
@@ -140,14 +146,21 @@ mod tests {
             assert!(readings.fetch_add(1, Ordering::Relaxed) < 3, "as a bug would");
             Timestamp::from_ms(1_000_000)
         });
-        let mut parts = runtime.block_on(begin(&config.0, clock, lines)).unwrap();
+        let mut parts = runtime.block_on(begin(&config.0, clock, lines.clone())).unwrap();
         // Not this process.
         parts.exit_after = |_| {};
         for n in 0..10 {
             api.invoke(&n.to_string());
         }
         api.shutdown("spindown");
+        panics::tell_only_the_place(lines.clone());
         observe(&runtime, parts);
+        let _ = std::panic::take_hook();
+
+        runtime.block_on(lines.drained());
+        let told = paper.text();
+        assert!(told.contains("a bug in the extension at extension/src/start.rs:"), "{told}");
+        assert!(!told.contains("as a bug would"), "{told}");
         let polls = api.seen(Call::Next).len();
         // The answer that the bug struck may be lost, and with it one poll.
         assert!((10..=12).contains(&polls), "{polls}");

@@ -18,7 +18,7 @@ use tokio::sync::Notify;
 pub(crate) const LINE_MAX_BYTES: usize = 4096;
 
 /// The most bytes that wait for the thread.
-const QUEUE_MAX_BYTES: usize = 32 * LINE_MAX_BYTES;
+const QUEUE_MAX_BYTES: usize = 8 * LINE_MAX_BYTES;
 
 /// How long to leave a pipe alone that is full and set to non-blocking.
 const FULL_PIPE_PAUSE: Duration = Duration::from_millis(10);
@@ -238,21 +238,8 @@ fn write_whole(sink: &mut dyn Write, mut bytes: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sinks::Paper;
     use std::io::{self, Read};
-
-    #[derive(Clone, Default)]
-    struct Paper(Arc<Mutex<Vec<u8>>>);
-
-    impl Write for Paper {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            // One byte at a time: a short write is not the end of a line.
-            self.0.lock().unwrap().push(bytes[0]);
-            Ok(1)
-        }
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
 
     fn drained(lines: &Lines) {
         tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(lines.drained());
@@ -269,8 +256,8 @@ mod tests {
         assert!(lines.push(Stream::Stderr, "two"));
         assert!(lines.push(Stream::Stdout, "three"));
         drained(&lines);
-        assert_eq!(*out.0.lock().unwrap(), b"one\nthree\n");
-        assert_eq!(*err.0.lock().unwrap(), b"two\n");
+        assert_eq!(out.text(), "one\nthree\n");
+        assert_eq!(err.text(), "two\n");
         assert_eq!(lines.lost(), 0);
     }
 
@@ -315,18 +302,17 @@ mod tests {
         assert!(lines.push(Stream::Stderr, "somebody reads this"));
         drained(&lines);
         assert_eq!(lines.lost(), 3);
-        assert_eq!(*err.0.lock().unwrap(), b"somebody reads this\n");
+        assert_eq!(err.text(), "somebody reads this\n");
     }
 
     #[test]
     fn a_line_that_is_too_long_is_left_out_whole() {
         let out = Paper::default();
-        let o = out.clone();
-        let lines = Lines::new(move |_| Ok(Box::new(o.clone())));
+        let lines = out.lines();
         assert!(!lines.push(Stream::Stdout, &"x".repeat(LINE_MAX_BYTES)));
         assert!(lines.push(Stream::Stdout, &"y".repeat(LINE_MAX_BYTES - 1)));
         drained(&lines);
-        assert_eq!(out.0.lock().unwrap().len(), LINE_MAX_BYTES);
+        assert_eq!(out.text().len(), LINE_MAX_BYTES);
         assert_eq!(lines.lost(), 1);
     }
 }

@@ -38,6 +38,8 @@ struct Shared {
 struct State {
     deliveries: VecDeque<Delivery>,
     held_bytes: usize,
+    /// Deliveries that are being received.
+    receiving: usize,
     /// What was left out whole.
     dropped: Dropped,
     /// Hashes of the latest deliveries.
@@ -52,6 +54,7 @@ impl Inbox {
     /// Room for a delivery that is about to be received.
     pub(super) fn reserve(&self) -> Reservation {
         let hasher = DefaultHasher::new();
+        self.lock().receiving += 1;
         Reservation { inbox: self.clone(), body: Vec::new(), left_out_bytes: 0, hasher }
     }
 
@@ -67,6 +70,11 @@ impl Inbox {
     pub(crate) fn take_dropped(&self) -> Option<Dropped> {
         let dropped = std::mem::take(&mut self.lock().dropped);
         (dropped.deliveries > 0).then_some(dropped)
+    }
+
+    /// Whether a delivery has begun to come.
+    pub(crate) fn is_receiving(&self) -> bool {
+        self.lock().receiving > 0
     }
 
     /// Whether nothing waits.
@@ -148,9 +156,10 @@ impl Reservation {
 
 impl Drop for Reservation {
     fn drop(&mut self) {
-        if !self.body.is_empty() {
-            self.inbox.lock().held_bytes -= self.body.len();
-        }
+        let mut state = self.inbox.lock();
+        state.receiving -= 1;
+        // What was committed is no longer here.
+        state.held_bytes -= self.body.len();
     }
 }
 
@@ -239,7 +248,9 @@ mod tests {
         let inbox = Inbox::default();
         let mut broken = inbox.reserve();
         broken.extend(b"[1", 100);
+        assert!(inbox.is_receiving());
         drop(broken);
+        assert!(!inbox.is_receiving());
         assert!(inbox.is_empty());
         assert_eq!(held_bytes(&inbox), 0);
         deliver(&inbox, b"[1]", 100);

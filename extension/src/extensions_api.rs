@@ -1,13 +1,15 @@
 //! The Extensions API: register, then ask for events until SHUTDOWN.
 //!
-//! The crate `lambda-extension` is not used for it. Its registration hides the API's error text,
-//! without which neither a refused INVOKE can be told nor a user be helped; it loses the
-//! identifier, and with it the function, when the answer's body lacks a field; its events fail to
-//! decode on one missing field, SHUTDOWN too; and it exits on one failed /next.
+//! `lambda-extension` gives the events as they are documented; what its decoder refuses is read
+//! leniently here. Its registration is not used: it tells only the HTTP status of a refusal, so
+//! that neither a refused INVOKE could be known nor a user be helped, and it loses the identifier,
+//! and with it the function, when the answer's body lacks a field. Its loop ends on one failed
+//! /next.
 
 use crate::backoff::Backoff;
 use crate::runtime_api::{Answer, CallError, RuntimeApi};
 use hyper::{Method, StatusCode};
+use lambda_extension::{InvokeEvent, NextEvent, ShutdownEvent};
 use serde_json::Value;
 use std::ffi::OsString;
 use std::path::Path;
@@ -51,11 +53,38 @@ pub(crate) enum EventError {
 }
 
 impl Event {
-    /// Reads an event, leniently: only its type and an INVOKE's request id must be there.
+    /// Reads an event: only its type and an INVOKE's request id must be there.
     ///
     /// # Errors
     /// If one of them is not.
     pub(crate) fn decode(body: &[u8]) -> Result<Self, EventError> {
+        match serde_json::from_slice(body) {
+            Ok(event) => Self::documented(event),
+            Err(_) => Self::lenient(body),
+        }
+    }
+
+    fn documented(event: NextEvent) -> Result<Self, EventError> {
+        match event {
+            NextEvent::Invoke(InvokeEvent { request_id, .. }) if request_id.is_empty() => {
+                Err(EventError::NoRequestId)
+            }
+            NextEvent::Invoke(event) => Ok(Self::Invoke(Invoke {
+                request_id: event.request_id,
+                deadline: deadline(event.deadline_ms),
+                function_arn: event.invoked_function_arn,
+                trace_header: Some(event.tracing.value).filter(|header| !header.is_empty()),
+            })),
+            NextEvent::Shutdown(ShutdownEvent { shutdown_reason, deadline_ms }) => {
+                let reason = shutdown_reason.to_ascii_lowercase();
+                Ok(Self::Shutdown { reason, deadline: deadline(deadline_ms) })
+            }
+        }
+    }
+
+    /// An event with a field missing, of another kind or in another spelling: a SHUTDOWN that is
+    /// skipped would cost the last diagnoses.
+    fn lenient(body: &[u8]) -> Result<Self, EventError> {
         let event: Value = serde_json::from_slice(body).map_err(|_| EventError::NotAnObject)?;
         let event = event.as_object().ok_or(EventError::NotAnObject)?;
         let text = |name: &str| event.get(name).and_then(Value::as_str);
@@ -84,13 +113,16 @@ impl Event {
     }
 }
 
-/// A time in ms since the epoch, as a number or as text; 0 stands for none, as some emulators
-/// send it.
+/// A deadline as a number or as text.
 fn milliseconds(value: &Value) -> Option<Timestamp> {
-    let ms = match value {
+    deadline(match value {
         Value::String(text) => text.parse().ok()?,
         number => number.as_u64()?,
-    };
+    })
+}
+
+/// `deadlineMs`, in ms since the epoch; 0 stands for none, as some emulators send it.
+fn deadline(ms: u64) -> Option<Timestamp> {
     (ms > 0).then(|| Timestamp::from_ms(ms))
 }
 

@@ -1,6 +1,7 @@
 //! A finding with the invocation it belongs to.
 
-use crate::detector::{Detector, Finding};
+use crate::detector::Detector;
+use crate::finding::Finding;
 
 /// What went wrong in one invocation (or, without a request id, in the sandbox).
 #[derive(Clone, Debug)]

@@ -3,7 +3,7 @@
 const MASK: &str = "***";
 const MAX_BYTES: usize = 240;
 /// How much of the line before the match is kept: room for the class name and `An error occurred`.
-const MAX_BEFORE: usize = 60;
+const MAX_BEFORE: usize = 80;
 
 /// The part of a record around the bytes `start..end`: within their line, at most 240 bytes, with
 /// control characters replaced and tokens that look like secrets masked.
@@ -11,24 +11,33 @@ const MAX_BEFORE: usize = 60;
 pub(crate) fn excerpt(text: &str, start: usize, end: usize) -> String {
     let line_start = text[..start].rfind('\n').map_or(0, |newline| newline + 1);
     let line_end = text[end..].find('\n').map_or(text.len(), |newline| end + newline);
-    let from = floor_word(text, start.saturating_sub(MAX_BEFORE).max(line_start));
-    let line = &text[from..line_end];
+    let from = begin(text, line_start, start);
+    let to = floor(text, line_end.min(end + 2 * MAX_BYTES));
     // Whole words first, so that no secret is cut short of what makes it look like one.
-    let masked = mask(line);
+    let masked = mask(&text[from..to]);
     let mut out: String = masked.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     if out.len() > MAX_BYTES {
-        let cut = (0..=MAX_BYTES).rev().find(|at| out.is_char_boundary(*at)).unwrap_or(0);
-        out.truncate(cut);
+        out.truncate(floor(&out, MAX_BYTES));
         out.push('…');
     }
     out.trim().to_owned()
 }
 
-/// The start of the word that holds this byte.
-fn floor_word(text: &str, at: usize) -> usize {
-    let at = (0..=at).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
-    let mut before = text[..at].char_indices().rev();
-    before.find(|(_, c)| c.is_whitespace()).map_or(0, |(space, c)| space + c.len_utf8())
+/// Where to begin so that some of the line before the match is kept, and no part of a word: the
+/// rest of it might be what makes it a secret.
+fn begin(text: &str, line_start: usize, start: usize) -> usize {
+    let earliest = floor(text, start.saturating_sub(MAX_BEFORE).max(line_start));
+    if earliest == line_start {
+        return earliest;
+    }
+    let mut before = text[earliest..start].char_indices();
+    let gap = before.find(|(_, c)| c.is_whitespace() || is_bracket(*c));
+    gap.map_or(start, |(at, c)| earliest + at + c.len_utf8())
+}
+
+/// The nearest character boundary at or before this byte.
+fn floor(text: &str, at: usize) -> usize {
+    (0..=at.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0)
 }
 
 /// Masks, word by word, what looks like a secret: keys and tokens by their shape, and whatever
@@ -210,6 +219,18 @@ mod tests {
         let start = long.find("Disabled").unwrap();
         let out = excerpt(&long, start, start + 17);
         assert!(out.len() <= MAX_BYTES + 3 && out.contains("DisabledException"), "{out}");
+    }
+
+    #[test]
+    fn an_excerpt_of_a_line_without_spaces_holds_the_match() {
+        let blob = "\"field\":1,".repeat(10_000);
+        let text = format!("{{{blob}\"errorType\":\"DisabledException\",{blob}}}");
+        let start = text.find("Disabled").unwrap();
+        let out = excerpt(&text, start, start + 17);
+        assert!(out.contains("errorType\":\"DisabledException"), "{out}");
+        let word = "x".repeat(100_000);
+        let text = format!("{word}.DisabledException");
+        assert_eq!(excerpt(&text, word.len() + 1, text.len()), "DisabledException");
     }
 
     #[test]

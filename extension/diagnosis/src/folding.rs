@@ -1,8 +1,9 @@
 //! Storms: how many diagnoses are told singly, and how the rest are counted.
 
 use crate::Timestamp;
-use crate::detector::{Detector, Finding, Stage};
+use crate::detector::Detector;
 use crate::diagnosis::Diagnosis;
+use crate::finding::{Finding, Stage};
 use std::collections::VecDeque;
 
 /// Lines of one problem that are written singly within a window.

@@ -1,7 +1,9 @@
 //! What the detectors of error texts have in common: a finding from a log line.
 
-use crate::detector::{Case, CaseEvent, Finding, Level, Stage, View};
+use crate::detector::{Case, CaseEvent};
 use crate::excerpt::excerpt;
+use crate::finding::{Finding, Stage, View};
+use crate::level::Level;
 use crate::matching::{Hit, LogMatch};
 
 /// A finding for the texts of a detector in a log record: confirmed, as the service that failed said

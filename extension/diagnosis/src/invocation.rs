@@ -1,9 +1,10 @@
 //! The invocations of one sandbox: which record belongs to which, whatever the order they come in.
 
-use crate::detector::Finding;
+use crate::Timestamp;
+use crate::finding::Finding;
+use crate::input::Invoke;
 use crate::record::{InvocationReport, RuntimeDone, Start};
 use crate::trace_header::TraceHeader;
-use crate::{Invoke, Timestamp};
 use std::collections::VecDeque;
 
 /// Invocations remembered where they come one after another: late records find theirs.

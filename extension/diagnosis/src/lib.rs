@@ -12,26 +12,32 @@ mod detector;
 mod detectors;
 mod diagnosis;
 mod excerpt;
+mod finding;
 mod folding;
 mod from_log;
+mod input;
 mod invocation;
+mod level;
 mod log;
 mod matching;
 mod record;
 mod report;
 mod settings;
+mod text;
 mod timestamp;
 mod trace_header;
 mod triage;
 
 pub use decode::{Body, Malformed};
-pub use detector::{Cause, Detector, Knob, Level};
+pub use detector::{Cause, Detector, Knob};
+pub use input::{Dropped, Function, Invoke, Shutdown};
+pub use level::Level;
 pub use record::{FunctionLog, InitStart, InvocationReport, LogsDropped, Record, RecordBody};
 pub use record::{RuntimeDone, Start, Status};
 pub use report::{MAX_LINE_BYTES, MetricValue, PROBLEMS, Report, SUSPECTED_PROBLEMS, Unit};
 pub use settings::{InvocationRate, Settings};
 pub use timestamp::Timestamp;
-pub use triage::{Dropped, Function, Invoke, Shutdown, Triage};
+pub use triage::Triage;
 
 /// All detectors, by the name of their problem.
 #[must_use]

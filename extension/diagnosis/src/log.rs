@@ -1,6 +1,6 @@
 //! A function's log record as text, with the level of each line and the request it names.
 
-use crate::detector::Level;
+use crate::level::Level;
 use crate::record::FunctionLog;
 use serde_json::Value;
 use std::borrow::Cow;

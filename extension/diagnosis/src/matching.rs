@@ -1,9 +1,11 @@
 //! Which detectors' texts a log record holds, in one pass for all of them.
 
-use crate::detector::{Context, Detector, Level, Shape, Text};
+use crate::level::Level;
 use crate::log::Log;
 use crate::record::FunctionLog;
+use crate::text::{Context, Shape, Text};
 use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
+use std::cell::OnceCell;
 
 /// The texts of one detector in one log record: at least one.
 #[derive(Debug)]
@@ -34,13 +36,16 @@ pub(crate) struct Matcher {
     search: AhoCorasick,
 }
 
+/// A record that holds more is looked at no further: they are repetitions.
+const MAX_HITS: usize = 256;
+
 impl Matcher {
-    /// None where no text can be searched for; the texts are constants, so tests would show it.
-    pub(crate) fn new(detectors: &[&'static Detector]) -> Option<Self> {
+    /// The texts of each detector. None where they cannot be searched for; they are constants, so
+    /// tests would show it.
+    pub(crate) fn new(detectors: impl Iterator<Item = &'static [Text]>) -> Option<Self> {
         let texts: Vec<(usize, &'static Text)> = detectors
-            .iter()
             .enumerate()
-            .flat_map(|(index, detector)| detector.texts.iter().map(move |text| (index, text)))
+            .flat_map(|(index, texts)| texts.iter().map(move |text| (index, text)))
             .collect();
         // The contiguous NFA takes a tenth of the DFA's memory and time to build.
         let search = AhoCorasick::builder()
@@ -66,16 +71,24 @@ impl Matcher {
             return;
         }
         let log = Log::read(record);
+        let about_kms = OnceCell::new();
         let mut hits: Vec<(usize, Hit)> = self
             .search
             .find_overlapping_iter(log.text.as_ref())
             .filter_map(|m| {
                 let (index, text) = self.texts.get(m.pattern().as_usize())?;
-                stands(text, &log.text, m.start(), m.end()).then(|| {
+                let (before, after) = (&log.text[..m.start()], &log.text[m.end()..]);
+                let is_hit = stands(text, before, after)
+                    && match text.context {
+                        Context::Any => true,
+                        Context::Kms => *about_kms.get_or_init(|| speaks_of_kms(&log.text)),
+                    };
+                is_hit.then(|| {
                     let level = log.level_at(m.start());
                     (*index, Hit { text, start: m.start(), end: m.end(), level })
                 })
             })
+            .take(MAX_HITS)
             .collect();
         hits.sort_by_key(|(index, hit)| (*index, hit.start));
         for group in hits.chunk_by(|a, b| a.0 == b.0) {
@@ -85,17 +98,11 @@ impl Matcher {
     }
 }
 
-fn stands(text: &Text, record: &str, start: usize, end: usize) -> bool {
-    let (before, after) = (&record[..start], &record[end..]);
-    let shape = match text.shape {
+fn stands(text: &Text, before: &str, after: &str) -> bool {
+    match text.shape {
         Shape::Message => true,
         Shape::ErrorName => is_whole_word(before, after) && is_reported(text.needle, before, after),
-    };
-    shape
-        && match text.context {
-            Context::Any => true,
-            Context::Kms => speaks_of_kms(record),
-        }
+    }
 }
 
 fn is_whole_word(before: &str, after: &str) -> bool {

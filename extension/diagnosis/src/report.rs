@@ -4,11 +4,14 @@
 //!
 //! [1]: https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
 
-use crate::detector::{Detector, Finding, Level, Stage};
+use crate::detector::Detector;
 use crate::diagnosis::Diagnosis;
+use crate::finding::{Finding, Stage};
 use crate::folding::Fold;
+use crate::input::Function;
 use crate::invocation::clip;
-use crate::{Function, Settings, Timestamp};
+use crate::level::Level;
+use crate::{Settings, Timestamp};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::{Value, json};
 

@@ -2,9 +2,11 @@
 //! time it is.
 
 use crate::chain::Chains;
-use crate::detector::{Case, CaseEvent, Detector, Finding, Loss};
+use crate::detector::{Case, CaseEvent, Detector, Loss};
 use crate::diagnosis::Diagnosis;
+use crate::finding::Finding;
 use crate::folding::Folding;
+use crate::input::{Dropped, Function, Invoke, Shutdown};
 use crate::invocation::{Attempt, Attempts, End, Timed};
 use crate::matching::Matcher;
 use crate::record::FunctionLog;
@@ -12,48 +14,6 @@ use crate::report::Teller;
 use crate::{Malformed, Record, RecordBody, Report, Settings, Timestamp};
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-
-/// The function this sandbox runs, as far as its environment and the registration tell.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Function {
-    /// Its name.
-    pub name: String,
-    /// Its version, `$LATEST` or a number.
-    pub version: String,
-    /// Several invocations at once, no INVOKE events and no runtimeDone records: Lambda Managed
-    /// Instances, or a platform that refuses to register INVOKE.
-    pub concurrent: bool,
-}
-
-/// The INVOKE event of the Extensions API.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Invoke {
-    /// The request id.
-    pub request_id: String,
-    /// When the invocation times out; None if the event held none (0, as some emulators send).
-    pub deadline: Option<Timestamp>,
-    /// The ARN that was invoked, with its qualifier if it had one.
-    pub function_arn: String,
-    /// The caller's X-Amzn-Trace-Id header.
-    pub trace_header: Option<String>,
-}
-
-/// The end of the sandbox.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Shutdown {
-    /// The platform's word for why: `spindown`, `timeout`, `failure` or another, in any case of
-    /// letters; `sigterm` when a signal came in its stead.
-    pub reason: String,
-}
-
-/// Telemetry that the shell could not take in.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Dropped {
-    /// Deliveries that were cut or left out whole.
-    pub deliveries: u64,
-    /// Their bytes that were not read.
-    pub bytes: u64,
-}
 
 /// Everything known about one sandbox and its invocations.
 #[derive(Debug)]
@@ -274,7 +234,7 @@ impl Triage {
 
     fn examine_log(&mut self, log: &FunctionLog<'_>, at: Timestamp, now: Timestamp) {
         if self.matcher.is_none() {
-            self.matcher = Matcher::new(&self.detectors);
+            self.matcher = Matcher::new(self.detectors.iter().map(|detector| detector.texts));
         }
         let Some(matcher) = &self.matcher else { return };
         let mut found = Vec::new();

@@ -14,8 +14,11 @@
 //! Look at the file system's `PercentIOLimit` and `BurstCreditBalance`, check that its mount target is
 //! reachable, and read and write less per invocation.
 
-use crate::detector::{Case, Detector, Finding, Level, Text, View};
+use crate::detector::{Case, Detector};
+use crate::finding::{Finding, View};
 use crate::from_log;
+use crate::level::Level;
+use crate::text::Text;
 
 /// See the module's text.
 pub(crate) const DETECTOR: Detector = Detector {

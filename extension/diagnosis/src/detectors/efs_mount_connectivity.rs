@@ -15,8 +15,11 @@
 //! Allow TCP 2049 from the function's security group to the mount target's, in both groups, and check
 //! the network ACLs of both subnets.
 
-use crate::detector::{Case, Detector, Finding, Level, Text, View};
+use crate::detector::{Case, Detector};
+use crate::finding::{Finding, View};
 use crate::from_log;
+use crate::level::Level;
+use crate::text::Text;
 
 /// See the module's text.
 pub(crate) const DETECTOR: Detector = Detector {

@@ -16,8 +16,11 @@
 //! Check in the called function's configuration that the access point exists, that the file system
 //! has a mount target in every subnet's zone, and that role and file system policy allow the mount.
 
-use crate::detector::{Case, Detector, Finding, Level, Text, View};
+use crate::detector::{Case, Detector};
+use crate::finding::{Finding, View};
 use crate::from_log;
+use crate::level::Level;
+use crate::text::Text;
 
 /// See the module's text.
 pub(crate) const DETECTOR: Detector = Detector {

@@ -17,8 +17,11 @@
 //! ## What to do
 //! Allow the action named in the error for the role, in its policy and in the key's policy.
 
-use crate::detector::{Case, Cause, Detector, Finding, Level, Text, View};
+use crate::detector::{Case, Cause, Detector};
+use crate::finding::{Finding, View};
 use crate::from_log;
+use crate::level::Level;
+use crate::text::Text;
 
 /// See the module's text.
 pub(crate) const DETECTOR: Detector = Detector {

@@ -13,8 +13,11 @@
 //! ## What to do
 //! Enable the key again, or move the data to another one.
 
-use crate::detector::{Case, Detector, Finding, Level, Text, View};
+use crate::detector::{Case, Detector};
+use crate::finding::{Finding, View};
 use crate::from_log;
+use crate::level::Level;
+use crate::text::Text;
 
 /// See the module's text.
 pub(crate) const DETECTOR: Detector = Detector {

@@ -15,8 +15,11 @@
 //! ## What to do
 //! Cancel the deletion while its waiting period lasts, import the material again, or wait for the key.
 
-use crate::detector::{Case, Cause, Detector, Finding, Level, Text, View};
+use crate::detector::{Case, Cause, Detector};
+use crate::finding::{Finding, View};
 use crate::from_log;
+use crate::level::Level;
+use crate::text::Text;
 
 /// See the module's text.
 pub(crate) const DETECTOR: Detector = Detector {

@@ -14,8 +14,11 @@
 //! ## What to do
 //! Compare the key's ARN with its Region and account; restore the alias or choose another key.
 
-use crate::detector::{Case, Detector, Finding, Level, Text, View};
+use crate::detector::{Case, Detector};
+use crate::finding::{Finding, View};
 use crate::from_log;
+use crate::level::Level;
+use crate::text::Text;
 
 /// See the module's text.
 pub(crate) const DETECTOR: Detector = Detector {

@@ -13,8 +13,11 @@
 //! Cache data keys and plaintexts for as long as the sandbox lives, use S3 Bucket Keys, or ask for a
 //! higher quota.
 
-use crate::detector::{Case, Detector, Finding, Level, Text, View};
+use crate::detector::{Case, Detector};
+use crate::finding::{Finding, View};
 use crate::from_log;
+use crate::level::Level;
+use crate::text::Text;
 
 /// See the module's text.
 pub(crate) const DETECTOR: Detector = Detector {

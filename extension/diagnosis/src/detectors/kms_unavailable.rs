@@ -12,8 +12,11 @@
 //! ## What to do
 //! Retry with back-off; look at the AWS Health Dashboard and at the state of a custom key store.
 
-use crate::detector::{Case, Detector, Finding, Level, Text, View};
+use crate::detector::{Case, Detector};
+use crate::finding::{Finding, View};
 use crate::from_log;
+use crate::level::Level;
+use crate::text::Text;
 
 /// See the module's text.
 pub(crate) const DETECTOR: Detector = Detector {

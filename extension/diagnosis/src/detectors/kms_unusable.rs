@@ -13,8 +13,11 @@
 //! ## What to do
 //! Check that ciphertext, key and encryption context are those of the encryption, and the key's usage.
 
-use crate::detector::{Case, Detector, Finding, Level, Text, View};
+use crate::detector::{Case, Detector};
+use crate::finding::{Finding, View};
 use crate::from_log;
+use crate::level::Level;
+use crate::text::Text;
 
 /// See the module's text.
 pub(crate) const DETECTOR: Detector = Detector {

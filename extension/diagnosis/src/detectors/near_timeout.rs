@@ -14,7 +14,9 @@
 //! Watch `NearTimeouts` as the early warning of `Timeouts`. Find out where the time goes before
 //! raising the timeout; set it well above the slowest healthy invocation.
 
-use crate::detector::{Case, CaseEvent, Detector, Finding, Knob, Level};
+use crate::detector::{Case, CaseEvent, Detector, Knob};
+use crate::finding::Finding;
+use crate::level::Level;
 use crate::record::Status;
 
 /// See the module's text.

@@ -22,7 +22,9 @@
 //! is meant (a function that goes on with its own remaining work), raise the limit.
 
 use crate::chain::Sighting;
-use crate::detector::{Case, CaseEvent, Cause, Detector, Finding, Knob, Level};
+use crate::detector::{Case, CaseEvent, Cause, Detector, Knob};
+use crate::finding::Finding;
+use crate::level::Level;
 
 /// See the module's text.
 pub(crate) const DETECTOR: Detector = Detector {

@@ -15,7 +15,9 @@
 //! Log less, in larger pieces, or raise the function's memory, which raises its share of CPU. The
 //! function's own log in CloudWatch is not affected.
 
-use crate::detector::{Case, CaseEvent, Cause, Detector, Finding, Level, Loss};
+use crate::detector::{Case, CaseEvent, Cause, Detector, Loss};
+use crate::finding::Finding;
+use crate::level::Level;
 
 /// See the module's text.
 pub(crate) const DETECTOR: Detector = Detector {

@@ -21,8 +21,11 @@
 //! can say which call hung. Look at the last log line before the end. Raise the timeout only where
 //! the work is known to take that long.
 
-use crate::detector::{Case, CaseEvent, Detector, Finding, Level, Text, View};
+use crate::detector::{Case, CaseEvent, Detector};
+use crate::finding::{Finding, View};
+use crate::level::Level;
 use crate::record::Status;
+use crate::text::Text;
 
 /// See the module's text.
 pub(crate) const DETECTOR: Detector = Detector {

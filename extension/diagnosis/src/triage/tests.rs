@@ -1,5 +1,7 @@
 use super::*;
-use crate::detector::{Level, Text, View};
+use crate::finding::View;
+use crate::level::Level;
+use crate::text::Text;
 use crate::{FunctionLog, RuntimeDone, Status};
 use std::borrow::Cow;
 

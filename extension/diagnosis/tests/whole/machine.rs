@@ -264,6 +264,20 @@ fn errors_of_one_invocation_are_one_diagnosis() {
 }
 
 #[test]
+fn a_record_that_holds_nothing_but_errors_is_read_in_linear_time() {
+    let mut triage = triage(false);
+    let now = Timestamp::parse("2026-03-01T12:00:00Z").unwrap();
+    triage.handle_invoke(invoke("a", now), now);
+    // In quadratic time this would take hours.
+    for record in [format!("{KMS} ").repeat(15_000), "DisabledException: kms:".repeat(45_000)] {
+        triage.handle_record(log(&record, now), now);
+    }
+    let mut lines = Vec::new();
+    drain(&mut triage, now, &mut lines);
+    assert_eq!(lines.len(), 1);
+}
+
+#[test]
 fn what_nobody_fetches_is_counted() {
     let mut triage = triage(false);
     let now = Timestamp::parse("2026-03-01T12:00:00Z").unwrap();

@@ -1,0 +1,134 @@
+//! What a detector answers.
+
+use crate::Timestamp;
+use serde_json::{Map, Value};
+
+/// What a detector has found.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Finding {
+    /// How sure it is.
+    pub stage: Stage,
+    /// Whose failure it is.
+    pub view: View,
+    /// The finer cause, one of the detector's.
+    pub cause: Option<&'static str>,
+    /// When it happened.
+    pub at: Timestamp,
+    /// One sentence for a person.
+    pub message: String,
+    /// What it rests on: camelCase names to values.
+    pub evidence: Map<String, Value>,
+    /// Values for metrics of its own, beside the count of its problem.
+    pub values: Vec<(&'static str, f64)>,
+    /// How many signs of it there were: log records that told of it count one each.
+    pub occurrences: u64,
+    /// Whether a later record may explain it away, so that it waits for the platform's report.
+    pub awaits_report: bool,
+}
+
+impl Finding {
+    /// A confirmed failure of this function, without evidence yet.
+    #[must_use]
+    pub fn confirmed(at: Timestamp, message: String) -> Self {
+        Self {
+            stage: Stage::Confirmed,
+            view: View::Function,
+            cause: None,
+            at,
+            message,
+            evidence: Map::new(),
+            values: Vec::new(),
+            occurrences: 1,
+            awaits_report: false,
+        }
+    }
+
+    /// A suspected failure of this function, without evidence yet.
+    #[must_use]
+    pub fn suspected(at: Timestamp, message: String) -> Self {
+        Self { stage: Stage::Suspected, ..Self::confirmed(at, message) }
+    }
+
+    /// Names the cause.
+    #[must_use]
+    pub fn cause(self, cause: &'static str) -> Self {
+        Self { cause: Some(cause), ..self }
+    }
+
+    /// Adds evidence; a None is left out.
+    #[must_use]
+    pub fn evidence<V: Into<Value>>(mut self, name: &str, value: Option<V>) -> Self {
+        if let Some(value) = value {
+            self.evidence.insert(name.to_owned(), value.into());
+        }
+        self
+    }
+
+    /// Waits for the platform's report before it is told.
+    #[must_use]
+    pub fn awaiting_report(self) -> Self {
+        Self { awaits_report: true, ..self }
+    }
+
+    /// Takes in another finding of the same problem in the same invocation: the surer one speaks,
+    /// the evidence is that of both.
+    pub(crate) fn merge(&mut self, mut other: Self, adds_occurrences: bool) {
+        let occurrences = if adds_occurrences {
+            self.occurrences.saturating_add(other.occurrences)
+        } else {
+            self.occurrences.max(other.occurrences)
+        };
+        // Of two that are equally sure, the one that needs nothing more says more.
+        let rank = |finding: &Self| (finding.stage, !finding.awaits_report);
+        if rank(&other) > rank(self) {
+            std::mem::swap(self, &mut other);
+        }
+        for (name, value) in other.evidence {
+            self.evidence.entry(name).or_insert(value);
+        }
+        self.cause = self.cause.or(other.cause);
+        self.at = self.at.min(other.at);
+        self.awaits_report &= other.awaits_report;
+        self.occurrences = occurrences;
+    }
+}
+
+/// Whose failure a diagnosis tells of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum View {
+    /// This function's own.
+    Function,
+    /// That of a function it called.
+    Caller,
+}
+
+impl View {
+    /// Its name in the lines.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Function => "function",
+            Self::Caller => "caller",
+        }
+    }
+}
+
+/// How sure a diagnosis is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Stage {
+    /// What is seen fits, but may have another explanation. Counts in `SuspectedProblems` alone.
+    Suspected,
+    /// The platform or the service that failed said so. Counts in its metric and in `Problems`.
+    Confirmed,
+}
+
+impl Stage {
+    /// Its name in the lines.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Suspected => "suspected",
+            Self::Confirmed => "confirmed",
+        }
+    }
+}

@@ -1,0 +1,63 @@
+//! The error texts that detectors look for: data, declared in the detectors' files.
+
+use crate::finding::View;
+
+/// A text that a detector looks for in a log line.
+#[derive(Clone, Copy, Debug)]
+pub struct Text {
+    /// What to find; the case of letters counts.
+    pub needle: &'static str,
+    /// How it must stand to mean that the error happened.
+    pub shape: Shape,
+    /// What else the record must hold.
+    pub context: Context,
+    /// Whose failure it tells of.
+    pub view: View,
+    /// The finer cause it names, if any.
+    pub cause: Option<&'static str>,
+}
+
+impl Text {
+    /// The name of an error class or code.
+    #[must_use]
+    pub(crate) const fn error(needle: &'static str, view: View) -> Self {
+        Self { needle, shape: Shape::ErrorName, context: Context::Any, view, cause: None }
+    }
+
+    /// Words of an error's message.
+    #[must_use]
+    pub(crate) const fn message(needle: &'static str, view: View) -> Self {
+        Self { shape: Shape::Message, ..Self::error(needle, view) }
+    }
+
+    /// Counts only in a record that speaks of KMS.
+    #[must_use]
+    pub(crate) const fn about_kms(self) -> Self {
+        Self { context: Context::Kms, ..self }
+    }
+
+    /// Names a finer cause.
+    #[must_use]
+    pub(crate) const fn names(self, cause: &'static str) -> Self {
+        Self { cause: Some(cause), ..self }
+    }
+}
+
+/// How a text must stand in a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shape {
+    /// The name of an error class or code: a whole word, where SDKs and runtimes print the error
+    /// they report (`Name: …`, `(Name) when calling`, `"__type": "…#Name"`), and not a mention.
+    ErrorName,
+    /// Words that only the error's own message has.
+    Message,
+}
+
+/// What else a record must hold for a text to count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Context {
+    /// Nothing.
+    Any,
+    /// A sign that the error is of AWS KMS: other services have errors of the same name.
+    Kms,
+}

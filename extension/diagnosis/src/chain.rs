@@ -107,9 +107,11 @@ impl Chains {
         rate: InvocationRate,
         now: Timestamp,
     ) -> Option<u32> {
-        if self.recent.iter().all(|(id, _)| id != request_id) {
-            self.recent.push_back((request_id.to_owned(), now));
+        // A retry is no new pass, and not for it to tell.
+        if self.recent.iter().any(|(id, _)| id == request_id) {
+            return None;
         }
+        self.recent.push_back((request_id.to_owned(), now));
         let kept = usize::try_from(rate.invocations).unwrap_or(MAX_RATE).clamp(1, MAX_RATE);
         while self.recent.len() > kept {
             self.recent.pop_front();
@@ -118,7 +120,7 @@ impl Chains {
         while self.recent.front().is_some_and(|(_, at)| !within(*at)) {
             self.recent.pop_front();
         }
-        (self.recent.len() == kept).then_some(rate.invocations)
+        (self.recent.len() == kept).then_some(u32::try_from(kept).unwrap_or(rate.invocations))
     }
 }
 
@@ -216,6 +218,7 @@ mod tests {
         assert_eq!(at("b", 500), None, "a retry");
         assert_eq!(at("c", 900), Some(3));
         assert_eq!(at("d", 1350), Some(3));
+        assert_eq!(at("d", 1360), None, "a retry of the last");
         assert_eq!(at("e", 3000), None);
     }
 

@@ -153,8 +153,8 @@ fn platform_record(kind: &str, raw: Option<&RawValue>) -> Option<RecordBody<'sta
     }
     if kind == "platform.logsDropped" {
         return Some(RecordBody::LogsDropped(LogsDropped {
-            records: number(fields.get("droppedRecords")),
-            bytes: number(fields.get("droppedBytes")),
+            records: count(fields.get("droppedRecords")),
+            bytes: count(fields.get("droppedBytes")),
             reason: string(fields.get("reason")),
         }));
     }
@@ -184,6 +184,11 @@ fn string(value: Option<&Value>) -> Option<String> {
         Value::Number(number) => Some(number.to_string()),
         _ => None,
     }
+}
+
+/// A whole number; what is none of those that can be counted is not known.
+fn count(value: Option<&Value>) -> Option<u64> {
+    number(value).filter(|n| (0.0..9e15).contains(n)).map(|n| n as u64)
 }
 
 /// A number, or a string that holds one.

@@ -20,7 +20,8 @@ pub struct Finding {
     pub evidence: Map<String, Value>,
     /// Values for metrics of its own, beside the count of its problem.
     pub values: Vec<(&'static str, f64)>,
-    /// How many signs of it there were: log records that told of it count one each.
+    /// How many signs of it there were: log records that told of it count one each, or 0 where it
+    /// can have happened but once.
     pub occurrences: u64,
     /// Whether a later record may explain it away, so that it waits for the platform's report.
     pub awaits_report: bool,
@@ -78,9 +79,7 @@ impl Finding {
         } else {
             self.occurrences.max(other.occurrences)
         };
-        // Of two that are equally sure, the one that needs nothing more says more.
-        let rank = |finding: &Self| (finding.stage, !finding.awaits_report);
-        if rank(&other) > rank(self) {
+        if other.stage > self.stage {
             std::mem::swap(self, &mut other);
         }
         for (name, value) in other.evidence {
@@ -130,5 +129,37 @@ impl Stage {
             Self::Suspected => "suspected",
             Self::Confirmed => "confirmed",
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_two_findings_the_surer_speaks_and_nothing_is_lost() {
+        let at = Timestamp::from_ms;
+        let sure = || {
+            let sure = Finding::confirmed(at(20), "sure".into()).evidence("a", Some(1));
+            sure.cause("known")
+        };
+        let unsure = || {
+            let unsure = Finding::suspected(at(10), "unsure".into()).evidence("b", Some(2));
+            unsure.evidence("a", Some(3)).awaiting_report()
+        };
+        for (mut merged, other) in [(sure(), unsure()), (unsure(), sure())] {
+            merged.merge(other, true);
+            assert_eq!((merged.stage, merged.message.as_str()), (Stage::Confirmed, "sure"));
+            assert_eq!((merged.cause, merged.at), (Some("known"), at(10)));
+            assert_eq!(
+                (merged.evidence["a"].as_i64(), merged.evidence["b"].as_i64()),
+                (Some(1), Some(2))
+            );
+            assert!(!merged.awaits_report, "one of them needs nothing more");
+            assert_eq!(merged.occurrences, 2);
+        }
+        let mut merged = sure();
+        merged.merge(Finding { message: "later".into(), ..sure() }, false);
+        assert_eq!((merged.message.as_str(), merged.occurrences), ("sure", 1));
     }
 }

@@ -7,13 +7,14 @@ use crate::level::Level;
 use crate::matching::{Hit, LogMatch};
 
 /// A finding for the texts of a detector in a log record: confirmed, as the service that failed said
-/// so; suspected where the line is a mere warning, for a retry may have helped; none where every
-/// line that holds one is below that, for then the function only speaks of the error.
+/// so; suspected where the line is a mere warning, for a retry may have helped, or a JSON object
+/// without a level, which may quote the error of another; none where every line that holds one is below that, for then the function only speaks of the error.
 ///
 /// `message` is given the view and begins the sentence; the entity, if the record names one, ends
 /// it.
 pub(crate) fn finding(case: &Case<'_>, message: fn(View) -> &'static str) -> Option<Finding> {
     let CaseEvent::Logged(LogMatch { log, hits }) = case.event else { return None };
+    let stage = |hit: &Hit| stage(hit.level, log.is_bare_value);
     let hit = hits.iter().filter(|hit| stage(hit).is_some()).max_by_key(|hit| {
         // The one that says most: whose failure, what cause.
         (stage(hit), hit.text.view, hit.text.cause.is_some())
@@ -30,6 +31,8 @@ pub(crate) fn finding(case: &Case<'_>, message: fn(View) -> &'static str) -> Opt
     let message = message(hit.text.view);
     let finding = Finding {
         stage: stage(hit)?,
+        // After the warning of a first try the last one may fail: then it is told once, as certain.
+        awaits_report: stage(hit)? == Stage::Suspected,
         view: hit.text.view,
         cause: hit.text.cause,
         ..Finding::confirmed(
@@ -47,8 +50,9 @@ pub(crate) fn finding(case: &Case<'_>, message: fn(View) -> &'static str) -> Opt
     )
 }
 
-fn stage(hit: &Hit) -> Option<Stage> {
-    match hit.level {
+fn stage(level: Option<Level>, is_bare_value: bool) -> Option<Stage> {
+    match level {
+        None if is_bare_value => Some(Stage::Suspected),
         None | Some(Level::Error) => Some(Stage::Confirmed),
         Some(Level::Warn) => Some(Stage::Suspected),
         Some(Level::Info | Level::Debug | Level::Trace) => None,

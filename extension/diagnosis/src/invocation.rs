@@ -1,7 +1,7 @@
 //! The invocations of one sandbox: which record belongs to which, whatever the order they come in.
 
 use crate::Timestamp;
-use crate::finding::Finding;
+use crate::finding::{Finding, Stage};
 use crate::input::Invoke;
 use crate::record::{InvocationReport, RuntimeDone, Start};
 use crate::trace_header::TraceHeader;
@@ -14,6 +14,9 @@ const MAX_CONCURRENT: usize = 1_024;
 /// How far an invocation's records may lie before the extension heard of it. An asynchronous retry
 /// with the same request id comes a minute later at the earliest.
 const HEARD_LATE_MS: u64 = 5_000;
+/// What is written later than this after an invocation's end is not its own: the next one's, of
+/// which nothing has been read yet.
+const AFTERMATH_MS: u64 = 100;
 /// Request ids and ARNs are shorter by far; what is longer is cut, as it is kept and printed.
 const MAX_ID_BYTES: usize = 256;
 
@@ -41,8 +44,8 @@ pub struct Attempt {
     pub(crate) superseded_at: Option<Timestamp>,
     /// What was found and not yet told: detector and finding.
     pub(crate) findings: Vec<(usize, Finding)>,
-    /// The detectors whose problem was told.
-    pub(crate) told: Vec<usize>,
+    /// The detectors whose problem was told, and at which stage.
+    pub(crate) told: Vec<(usize, Stage)>,
     /// Whether its place in a chain of invocations was looked at.
     pub(crate) is_sighted: bool,
 }
@@ -139,7 +142,7 @@ impl Attempts {
         if let Some(attempt) = self.list.get_mut(index) {
             attempt.invoked_at = Some(now);
             attempt.deadline = invoke.deadline;
-            attempt.function_arn = Some(clip(invoke.function_arn));
+            attempt.function_arn = Some(clip(invoke.function_arn)).filter(|arn| !arn.is_empty());
             if let Some(header) = invoke.trace_header {
                 attempt.trace = trace(&header);
             }
@@ -218,8 +221,12 @@ impl Attempts {
             if !is_before && attempt.began_at().is_none_or(|began| at >= began) {
                 // Written after this one had ended: by the next one, of whose beginning the
                 // extension heard late.
-                let is_after = attempt.ended_at().is_some_and(|end| at > end);
-                return if is_after { following.or(Some(index)) } else { Some(index) };
+                let end = attempt.ended_at().filter(|end| at > *end);
+                let is_soon = end.is_none_or(|end| at.ms_since(end) <= AFTERMATH_MS);
+                return match end {
+                    Some(_) => following.or(is_soon.then_some(index)),
+                    None => Some(index),
+                };
             }
             following = attempt.may_hold(at).then_some(index);
         }
@@ -369,6 +376,39 @@ mod tests {
         done(&mut attempts, "a", 1);
         start(&mut attempts, "b", 1);
         assert_eq!(attempts.place_log(None, ms(1)), Some(1));
+    }
+
+    #[test]
+    fn a_log_line_long_after_an_invocation_is_of_one_that_is_not_known_yet() {
+        let mut attempts = Attempts::new(false);
+        invoke(&mut attempts, "a", 0);
+        done(&mut attempts, "a", 50);
+        assert_eq!(attempts.place_log(None, ms(60)), Some(0), "the last words of its runtime");
+        assert_eq!(attempts.place_log(None, ms(60_000)), None);
+    }
+
+    #[test]
+    fn the_header_of_invoke_is_kept() {
+        let mut attempts = Attempts::new(false);
+        let header = |text: &str| Some(text.to_owned());
+        for invoke_is_first in [true, false] {
+            let id = invoke_is_first.to_string();
+            let start = Start {
+                request_id: id.clone(),
+                trace_header: header("Root=1-b"),
+                function_arn: None,
+            };
+            if !invoke_is_first {
+                attempts.place_start(start.clone(), ms(0));
+            }
+            let trace_header = header("Root=1-a;Lineage=a87bd80c:3");
+            let invoke = Invoke { request_id: id, trace_header, ..Invoke::default() };
+            let index = attempts.place_invoke(invoke, ms(1));
+            if invoke_is_first {
+                attempts.place_start(start, ms(1));
+            }
+            assert_eq!(attempts.get(index).unwrap().trace.depth, Some(3));
+        }
     }
 
     #[test]

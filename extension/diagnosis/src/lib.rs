@@ -19,6 +19,7 @@ mod input;
 mod invocation;
 mod level;
 mod log;
+mod mask;
 mod matching;
 mod record;
 mod report;

@@ -5,21 +5,42 @@ use crate::record::FunctionLog;
 use serde_json::Value;
 use std::borrow::Cow;
 use std::fmt::Write;
+use std::ops::Range;
 
 /// A log record that is worth a closer look.
 #[derive(Debug)]
 pub struct Log<'a> {
     /// The text to look at: the record's own or, for a JSON object, each field as a line
-    /// `name: value`.
+    /// `name: value`, and each item of a list as a line of its own.
     pub text: Cow<'a, str>,
     /// The request id that the record names as its own, where its format has a place for it.
     pub request_id: Option<String>,
+    /// Whether it is a JSON object that names no level: not an error report but some value that
+    /// the function printed, which may quote another's error.
+    pub is_bare_value: bool,
     /// The level of the whole record, where its format has a place for it.
     level: Option<Level>,
 }
 
+/// Where loggers put the level.
+const LEVEL_KEYS: [&str; 12] = [
+    "level",
+    "log.level",
+    "levelname",
+    "severity",
+    "Level",
+    "LogLevel",
+    "lvl",
+    "@l",
+    "log_level",
+    "severity_text",
+    "SeverityText",
+    "L",
+];
 /// Nested deeper than this, a log record's fields are left out.
 const MAX_DEPTH: usize = 8;
+/// A line's level stands within so many bytes.
+const MAX_BEGINNING_BYTES: usize = 256;
 
 impl<'a> Log<'a> {
     pub(crate) fn read(record: &'a FunctionLog<'_>) -> Self {
@@ -32,6 +53,7 @@ impl<'a> Log<'a> {
             _ => Self {
                 text: Cow::Borrowed(text),
                 level: None,
+                is_bare_value: false,
                 request_id: request_id_of_line(text).map(str::to_owned),
             },
         }
@@ -40,11 +62,11 @@ impl<'a> Log<'a> {
     fn from_json(value: &Value) -> Log<'static> {
         let mut text = String::new();
         flatten("", value, 0, &mut text);
+        let level = LEVEL_KEYS.iter().find_map(|key| level_of_value(value.get(key)?));
         Log {
             text: Cow::Owned(text),
-            level: ["level", "log.level", "levelname", "severity", "Level", "LogLevel", "lvl"]
-                .iter()
-                .find_map(|key| level_of_value(value.get(key)?)),
+            level,
+            is_bare_value: level.is_none(),
             request_id: request_id_of_json(value),
         }
     }
@@ -54,9 +76,15 @@ impl<'a> Log<'a> {
         if self.level.is_some() {
             return self.level;
         }
-        let line_start = self.text[..at].rfind('\n').map_or(0, |newline| newline + 1);
-        let line = self.text[line_start..].lines().next()?;
-        level_of_line(line).or_else(|| level_of_line(self.text.lines().next()?))
+        let line = &self.text[self.line_at(at)];
+        level_of_line(line).or_else(|| level_of_line(beginning(&self.text).lines().next()?))
+    }
+
+    /// The line that holds this byte.
+    pub(crate) fn line_at(&self, at: usize) -> Range<usize> {
+        let start = self.text[..at].rfind('\n').map_or(0, |newline| newline + 1);
+        let end = self.text[at..].find('\n').map_or(self.text.len(), |newline| at + newline);
+        start..end
     }
 }
 
@@ -71,9 +99,16 @@ fn flatten(name: &str, value: &Value, depth: usize, out: &mut String) {
             }
         }
         Value::Array(items) => {
+            // Without the list's name: what stands in a list is not what that name reports.
             for item in items {
-                flatten(name, item, depth + 1, out);
+                flatten("", item, depth + 1, out);
             }
+        }
+        Value::String(text) if name.is_empty() => {
+            let _ = writeln!(out, "{text}");
+        }
+        other if name.is_empty() => {
+            let _ = writeln!(out, "{other}");
         }
         Value::String(text) => {
             // Writing to a String cannot fail.
@@ -86,12 +121,13 @@ fn flatten(name: &str, value: &Value, depth: usize, out: &mut String) {
 }
 
 fn request_id_of_json(value: &Value) -> Option<String> {
+    // The last two may also be those of a request that the function made.
     const KEYS: [&str; 6] = [
-        "requestId",
         "AWSRequestId",
         "awsRequestId",
         "aws_request_id",
         "function_request_id",
+        "requestId",
         "request_id",
     ];
     let text = |value: &Value| value.as_str().map(str::to_owned);
@@ -134,7 +170,7 @@ fn level_of_value(value: &Value) -> Option<Level> {
 }
 
 fn level_of_word(word: &str) -> Option<Level> {
-    const WORDS: [(&str, Level); 14] = [
+    const WORDS: [(&str, Level); 20] = [
         ("TRACE", Level::Trace),
         ("VERBOSE", Level::Trace),
         ("DEBUG", Level::Debug),
@@ -142,6 +178,12 @@ fn level_of_word(word: &str) -> Option<Level> {
         ("INFO", Level::Info),
         ("INFORMATION", Level::Info),
         ("NOTICE", Level::Info),
+        ("VRB", Level::Trace),
+        ("TRC", Level::Trace),
+        ("DBG", Level::Debug),
+        ("INF", Level::Info),
+        ("WRN", Level::Warn),
+        ("ERR", Level::Error),
         ("WARN", Level::Warn),
         ("WARNING", Level::Warn),
         ("ERROR", Level::Error),
@@ -153,11 +195,22 @@ fn level_of_word(word: &str) -> Option<Level> {
     WORDS.iter().find(|(name, _)| word.eq_ignore_ascii_case(name)).map(|(_, level)| *level)
 }
 
+/// As much of a text as may hold a level.
+fn beginning(text: &str) -> &str {
+    &text[..text.floor_char_boundary(MAX_BEGINNING_BYTES)]
+}
+
 /// The level among a line's first words, in capitals or as `level=…`.
 fn level_of_line(line: &str) -> Option<Level> {
-    line.split_whitespace().take(8).find_map(|word| {
+    beginning(line).split_whitespace().take(8).find_map(|word| {
         if let Some(value) = word.strip_prefix("level=").or_else(|| word.strip_prefix("lvl=")) {
             return level_of_word(value.trim_matches('"'));
+        }
+        // `info: …`, as winston writes it.
+        if line.starts_with(word)
+            && let Some(level) = word.strip_suffix(':').and_then(level_of_word)
+        {
+            return Some(level);
         }
         let word = word.trim_matches(|c: char| !c.is_ascii_alphanumeric());
         let is_capital = !word.is_empty() && word.bytes().all(|b| b.is_ascii_uppercase());
@@ -180,10 +233,7 @@ mod tests {
         let json = r#"{"level":"warn","message":"a\nb","error":{"name":"E","codes":[1,2]},"awsRequestId":"r"}"#;
         let (as_text, as_json) = (text(json), FunctionLog::Json(json));
         for log in [Log::read(&as_text), Log::read(&as_json)] {
-            assert_eq!(
-                log.text,
-                "awsRequestId: r\ncodes: 1\ncodes: 2\nname: E\nlevel: warn\nmessage: a\nb\n"
-            );
+            assert_eq!(log.text, "awsRequestId: r\n1\n2\nname: E\nlevel: warn\nmessage: a\nb\n");
             assert_eq!(log.level_at(0), Some(Level::Warn));
             assert_eq!(log.request_id.as_deref(), Some("r"));
         }
@@ -195,6 +245,9 @@ mod tests {
             (format!("[ERROR]\t2026-01-01T00:00:00.000Z\t{ID}\tx"), Some(Level::Error)),
             (format!("2026-01-01T00:00:00.000Z\t{ID}\tINFO\tx"), Some(Level::Info)),
             ("2026-01-01 00:00:00 <r> DEBUG Handler - x".to_owned(), Some(Level::Debug)),
+            ("info: retrying after E: x".to_owned(), Some(Level::Info)),
+            ("[12:00:00 DBG] x".to_owned(), Some(Level::Debug)),
+            ("{\"@l\":\"Warning\",\"@mt\":\"x\"}".to_owned(), Some(Level::Warn)),
             ("time=x level=warning msg=y".to_owned(), Some(Level::Warn)),
             ("an error of no level, Error: x".to_owned(), None),
             ("{\"level\":30,\"msg\":\"x\"}".to_owned(), Some(Level::Info)),

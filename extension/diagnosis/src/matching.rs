@@ -5,7 +5,7 @@ use crate::log::Log;
 use crate::record::FunctionLog;
 use crate::text::{Context, Shape, Text};
 use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
-use std::cell::OnceCell;
+use std::cell::LazyCell;
 
 /// The texts of one detector in one log record: at least one.
 #[derive(Debug)]
@@ -71,7 +71,9 @@ impl Matcher {
             return;
         }
         let log = Log::read(record);
-        let about_kms = OnceCell::new();
+        // Once for all hits and once for each line: a long record may hold very many.
+        let about_kms = LazyCell::new(|| speaks_of_kms(&log.text));
+        let mut line = (0..0, None);
         let mut hits: Vec<(usize, Hit)> = self
             .search
             .find_overlapping_iter(log.text.as_ref())
@@ -81,11 +83,14 @@ impl Matcher {
                 let is_hit = stands(text, before, after)
                     && match text.context {
                         Context::Any => true,
-                        Context::Kms => *about_kms.get_or_init(|| speaks_of_kms(&log.text)),
+                        Context::Efs => log.text.contains("EFS"),
+                        Context::Kms => *about_kms,
                     };
                 is_hit.then(|| {
-                    let level = log.level_at(m.start());
-                    (*index, Hit { text, start: m.start(), end: m.end(), level })
+                    if !line.0.contains(&m.start()) {
+                        line = (log.line_at(m.start()), log.level_at(m.start()));
+                    }
+                    (*index, Hit { text, start: m.start(), end: m.end(), level: line.1 })
                 })
             })
             .take(MAX_HITS)
@@ -112,9 +117,9 @@ fn is_whole_word(before: &str, after: &str) -> bool {
 
 /// Whether an error's name stands where something reports it, and is not merely mentioned.
 fn is_reported(name: &str, before: &str, after: &str) -> bool {
-    // `Name: message`, as stack traces, Go and Java print; not `Name::class`.
+    // `Name: message`, as stack traces, Go and Java print; not code: `Name::class`, `except Name:`.
     if after.starts_with(':') && !after.starts_with("::") {
-        return true;
+        return !before.ends_with("except ");
     }
     // `An error occurred (Name) when calling …`, boto3.
     if before.ends_with('(') && after.starts_with(") when calling") {
@@ -147,10 +152,10 @@ fn is_reported(name: &str, before: &str, after: &str) -> bool {
 
 /// A sign that a record is about AWS KMS: its ARNs, its actions, its name in SDKs' messages.
 fn speaks_of_kms(record: &str) -> bool {
-    const SIGNS: [&str; 14] = [
-        ":kms:",
-        "kms:",
+    const DENIED: &str = "is not authorized to perform: ";
+    const SIGNS: [&str; 18] = [
         "AWSKMS",
+        "KeyManagementService",
         "Service: Kms",
         "KMS: ",
         "KmsException",
@@ -160,10 +165,30 @@ fn speaks_of_kms(record: &str) -> bool {
         "client-kms",
         "the Decrypt operation",
         "the Encrypt operation",
+        "the ReEncrypt operation",
+        "the Sign operation",
+        "the Verify operation",
+        "the DescribeKey operation",
+        "the GetPublicKey operation",
         "the GenerateDataKey",
         "TrentService",
     ];
-    SIGNS.iter().any(|sign| record.contains(sign))
+    // What IAM denied says whose it was, though a KMS key may stand beside it.
+    if let Some((_, action)) = record.split_once(DENIED) {
+        return action.starts_with("kms:");
+    }
+    // An ARN or an action, and not a field `sse_kms: true` or the encryption `aws:kms:dsse`.
+    let is_named = |(at, _): (usize, &str)| {
+        let (before, after) = (&record[..at], &record[at + "kms:".len()..]);
+        let is_action = !before.ends_with(|c: char| c.is_alphanumeric() || "_:/".contains(c))
+            && after.starts_with(|c: char| c.is_ascii_uppercase());
+        let partition = |c: char| c.is_ascii_lowercase() || c == '-';
+        let is_arn = before
+            .strip_suffix(':')
+            .is_some_and(|before| before.trim_end_matches(partition).ends_with("arn:"));
+        is_action || is_arn
+    };
+    SIGNS.iter().any(|sign| record.contains(sign)) || record.match_indices("kms:").any(is_named)
 }
 
 #[cfg(test)]
@@ -198,6 +223,41 @@ mod tests {
     }
 
     #[test]
+    fn a_record_about_kms() {
+        for record in [
+            "NotFoundException: Alias arn:aws-us-gov:kms:us-gov-west-1:1:alias/x is not found.",
+            "(NotFoundException) when calling the Sign operation: Invalid keyId 'abc'",
+            "Amazon.KeyManagementService.Model.NotFoundException: Invalid keyId 'abc'",
+            "AccessDeniedException: User: x is not authorized to perform: kms:Decrypt on y",
+            "AccessDeniedException: needs kms:Decrypt",
+        ] {
+            assert!(speaks_of_kms(record), "{record}");
+        }
+        for record in [
+            "errorType: NotFoundException\nsse_kms: true",
+            "NotFoundException: order 7; bucket encrypted with aws:kms:dsse",
+            "AccessDeniedException: User: x is not authorized to perform: dynamodb:GetItem\nkey: arn:aws:kms:x:1:key/a",
+            "AccessDeniedException: no ssm:GetParameter on arn:aws:ssm:x:1:parameter/kms:key",
+        ] {
+            assert!(!speaks_of_kms(record), "{record}");
+        }
+    }
+
+    #[test]
+    fn an_error_in_a_list_is_mentioned() {
+        let matcher = Matcher::new(crate::detectors().iter().map(|d| d.texts)).unwrap();
+        let seen = |json: &str| {
+            let mut seen = 0;
+            matcher.scan(&FunctionLog::Json(json), |_, _| seen += 1);
+            seen
+        };
+        assert_eq!(seen(r#"{"level":"ERROR","retryable":["KMSDisabledException"]}"#), 0);
+        assert_eq!(seen(r#"{"Retry":[{"ErrorEquals":["EFSIOException"]}]}"#), 0);
+        assert_eq!(seen(r#"{"errorType":"KMSDisabledException"}"#), 1);
+        assert_eq!(seen(r#"{"stack":["KMSDisabledException: x","  at y"]}"#), 1);
+    }
+
+    #[test]
     fn an_error_that_is_mentioned() {
         for record in [
             "retry on DisabledException or throttling",
@@ -208,6 +268,7 @@ mod tests {
             "use DisabledException::class",
             "We handle: DisabledException and others",
             "see DisabledException.",
+            "    except DisabledException:",
         ] {
             assert!(!reported(record), "{record}");
         }

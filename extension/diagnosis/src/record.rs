@@ -86,9 +86,9 @@ pub struct InvocationReport {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct LogsDropped {
     /// How many records are lost.
-    pub records: Option<f64>,
+    pub records: Option<u64>,
     /// How many bytes they had.
-    pub bytes: Option<f64>,
+    pub bytes: Option<u64>,
     /// The platform's reason, in prose.
     pub reason: Option<String>,
 }

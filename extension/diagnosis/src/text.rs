@@ -30,6 +30,12 @@ impl Text {
         Self { shape: Shape::Message, ..Self::error(needle, view) }
     }
 
+    /// Counts only in a record that speaks of EFS.
+    #[must_use]
+    pub(crate) const fn about_efs(self) -> Self {
+        Self { context: Context::Efs, ..self }
+    }
+
     /// Counts only in a record that speaks of KMS.
     #[must_use]
     pub(crate) const fn about_kms(self) -> Self {
@@ -58,6 +64,8 @@ pub enum Shape {
 pub enum Context {
     /// Nothing.
     Any,
+    /// The name of EFS.
+    Efs,
     /// A sign that the error is of AWS KMS: other services have errors of the same name.
     Kms,
 }

@@ -4,7 +4,7 @@
 use crate::chain::Chains;
 use crate::detector::{Case, CaseEvent, Detector, Loss};
 use crate::diagnosis::Diagnosis;
-use crate::finding::Finding;
+use crate::finding::{Finding, Stage};
 use crate::folding::Folding;
 use crate::input::{Dropped, Function, Invoke, Shutdown};
 use crate::invocation::{Attempt, Attempts, End, Timed};
@@ -37,6 +37,7 @@ pub struct Triage {
     has_findings: bool,
     ready: VecDeque<Diagnosis>,
     folding: Folding,
+    shutdown: Option<(String, Timestamp)>,
     is_finished: bool,
     faulty: Vec<&'static str>,
 }
@@ -78,6 +79,7 @@ impl Triage {
             has_findings: false,
             ready: VecDeque::new(),
             folding: Folding::default(),
+            shutdown: None,
             is_finished: false,
             faulty: Vec::new(),
         }
@@ -155,14 +157,20 @@ impl Triage {
 
     /// SHUTDOWN has come. Records may still follow; [`Self::finish`] closes everything.
     pub fn handle_shutdown(&mut self, shutdown: &Shutdown, now: Timestamp) {
-        let reason = shutdown.reason.to_ascii_lowercase();
         self.attempts.supersede_all(now);
-        self.examine(self.attempts.newest(), CaseEvent::Shutdown(&reason), now, now);
+        self.shutdown = Some((shutdown.reason.to_ascii_lowercase(), now));
     }
 
     /// Nothing more will come: releases what was held back. Drain [`Self::poll_report`] afterwards.
     pub fn finish(&mut self, now: Timestamp) {
         self.attempts.supersede_all(now);
+        // Only now, as the records that say more follow it. Which of several invocations that run
+        // at once it is about cannot be told.
+        if let Some((reason, at)) = self.shutdown.take()
+            && !self.teller.function.concurrent
+        {
+            self.examine(self.attempts.newest(), CaseEvent::Shutdown(&reason), at, now);
+        }
         self.is_finished = true;
     }
 
@@ -292,8 +300,10 @@ impl Triage {
             }
         };
         let attempt = attempt.and_then(|index| self.attempts.get_mut(index));
-        if attempt.as_ref().is_some_and(|a| a.told.contains(&detector)) {
-            if is_from_log {
+        // What was told as suspected may turn out to be certain, and then counts.
+        let is_told = |(told, stage): &(usize, Stage)| *told == detector && *stage >= finding.stage;
+        if attempt.as_ref().is_some_and(|a| a.told.iter().any(is_told)) {
+            if is_from_log && finding.occurrences > 0 {
                 self.folding.repeat(self.detectors[detector], finding, now);
             }
             return;
@@ -327,7 +337,10 @@ impl Triage {
         for attempt in self.attempts.iter_mut().filter(|a| !a.findings.is_empty()) {
             let waits = !self.is_finished
                 && attempt.report.is_none()
-                && attempt.superseded_at.is_none_or(|at| now.ms_since(at) < LATE_REPORT_MS);
+                // A clock that is set back must not hold it up.
+                && attempt
+                    .superseded_at
+                    .is_none_or(|at| at <= now && now.ms_since(at) < LATE_REPORT_MS);
             take_due(attempt, &self.detectors, waits, &mut ready);
             self.has_findings |= !attempt.findings.is_empty();
         }
@@ -354,10 +367,10 @@ fn take_due(
     ready: &mut Vec<Diagnosis>,
 ) {
     let found: Vec<usize> = attempt.findings.iter().map(|(detector, _)| *detector).collect();
-    let is_outranked = |told: &[usize], detector: usize| {
+    let is_outranked = |told: &[(usize, Stage)], detector: usize| {
         let problem = detectors[detector].problem;
         let explains = |other: &usize| detectors[*other].outranks.contains(&problem);
-        found.iter().any(explains) || told.iter().any(explains)
+        found.iter().any(explains) || told.iter().any(|(other, _)| explains(other))
     };
     for (detector, finding) in std::mem::take(&mut attempt.findings) {
         if is_outranked(&attempt.told, detector) {
@@ -367,7 +380,7 @@ fn take_due(
             attempt.findings.push((detector, finding));
             continue;
         }
-        attempt.told.push(detector);
+        attempt.told.push((detector, finding.stage));
         ready.push(diagnosis(detectors[detector], finding, Some(attempt)));
     }
 }
@@ -379,7 +392,7 @@ fn diagnosis(
 ) -> Diagnosis {
     Diagnosis {
         detector,
-        finding,
+        finding: Finding { occurrences: finding.occurrences.max(1), ..finding },
         request_id: attempt.map(|attempt| attempt.request_id.clone()),
         function_arn: attempt.and_then(|attempt| attempt.function_arn.clone()),
         trace_id: attempt.and_then(|attempt| attempt.trace.root.clone()),

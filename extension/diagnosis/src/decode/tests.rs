@@ -97,6 +97,13 @@ fn one_bad_record_costs_only_itself() {
 }
 
 #[test]
+fn after_a_bad_line_the_next_line_is_read_whatever_its_first_field() {
+    let other_order = r#"{"record":{"requestId":"a"},"type":"platform.report"}"#;
+    let all = read(format!("{{\"time\":]\n{other_order}\n").as_bytes());
+    assert!(all.iter().any(|r| r.starts_with("Report")), "{all:?}");
+}
+
+#[test]
 fn a_truncated_body_gives_what_is_whole() {
     let whole = format!("[{DONE},{DONE}]");
     let all = read(&whole.as_bytes()[..whole.len() - 20]);

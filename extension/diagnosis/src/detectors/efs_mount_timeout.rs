@@ -34,7 +34,7 @@ pub(crate) const DETECTOR: Detector = Detector {
     knobs: &[],
     texts: &[
         Text::error("EFSMountTimeoutException", View::Caller),
-        Text::message("due to mount time out", View::Caller),
+        Text::message("due to mount time out", View::Caller).about_efs(),
     ],
     examine,
 };

@@ -60,6 +60,7 @@ pub(crate) const DETECTOR: Detector = Detector {
         )
         .names("missing-or-forbidden-key"),
         Text::error("KMSOptInRequired", View::Function).names("opt-in-required"),
+        Text::error("KMSOptInRequiredException", View::Function).names("opt-in-required"),
         Text::error("KmsOptInRequired", View::Function).names("opt-in-required"),
         Text::message("KMS access was denied", View::Caller),
     ],

@@ -28,7 +28,8 @@ pub(crate) const DETECTOR: Detector = Detector {
     advice: "Enable the KMS key again (kms:EnableKey), or encrypt with another key.",
     causes: &[],
     reference: "https://docs.aws.amazon.com/kms/latest/developerguide/enabling-keys.html",
-    outranks: &[],
+    // Other services deny what KMS refused, and name both.
+    outranks: &["kms-access-denied"],
     knobs: &[],
     texts: &[
         Text::error("KMSDisabledException", View::Function),

@@ -39,7 +39,8 @@ pub(crate) const DETECTOR: Detector = Detector {
         },
     ],
     reference: "https://docs.aws.amazon.com/kms/latest/developerguide/key-state.html",
-    outranks: &[],
+    // Other services deny what KMS refused, and name both.
+    outranks: &["kms-access-denied"],
     knobs: &[],
     texts: &[
         Text::error("KMSInvalidStateException", View::Function),

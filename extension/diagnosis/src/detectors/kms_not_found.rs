@@ -29,7 +29,8 @@ pub(crate) const DETECTOR: Detector = Detector {
     advice: "Compare the key ARN or alias in the error with the keys of that Region and account; restore the alias, or choose another key.",
     causes: &[],
     reference: "https://docs.aws.amazon.com/kms/latest/developerguide/viewing-keys.html",
-    outranks: &[],
+    // Other services deny what KMS refused, and name both.
+    outranks: &["kms-access-denied"],
     knobs: &[],
     texts: &[
         Text::error("KMSNotFoundException", View::Function),

@@ -57,7 +57,7 @@ fn examine(case: &Case<'_>) -> Option<Finding> {
     let finding = |message: String| Finding::confirmed(case.at, message);
     Some(match loss {
         Loss::Platform(lost) => {
-            let reason = lost.reason.as_deref().map(crate::excerpt::mask);
+            let reason = lost.reason.as_deref().map(crate::mask::mask);
             let reason = reason.map(|r| r.chars().take(MAX_REASON_CHARS).collect::<String>());
             finding("the platform dropped telemetry".to_owned())
                 .cause("platform")

@@ -168,3 +168,29 @@ fn an_invocation_that_an_initialization_cut_short_does_not_tell_the_timeout() {
         assert_eq!(triage.timeout_ms, Some(3_000));
     }
 }
+
+#[test]
+fn what_belongs_to_no_invocation_is_bounded_while_nobody_fetches() {
+    static LOST: Detector = Detector {
+        problem: "lost",
+        examine: |case| match case.event {
+            CaseEvent::TelemetryLost(_) => Some(Finding::confirmed(case.at, "lost".into())),
+            _ => None,
+        },
+        ..BASE
+    };
+    let mut triage = triage(&[&LOST]);
+    for at in 0..10_000 {
+        triage.handle_dropped(Dropped::default(), ms(at));
+        assert!(triage.unplaced.len() <= MAX_READY && triage.ready.len() <= MAX_READY);
+    }
+}
+
+#[test]
+fn a_clock_that_is_set_back_holds_nothing_up() {
+    let mut triage = triage(&[&CRASH]);
+    invoke(&mut triage, "a", 3_600_000);
+    done(&mut triage, "a", 3_600_005);
+    invoke(&mut triage, "b", 3_600_010);
+    assert_eq!(problems(&mut triage, 0), ["crash"]);
+}

@@ -31,6 +31,19 @@ async fn a_healthy_function_never_hears_of_it() {
 }
 
 #[tokio::test]
+async fn a_healthy_invocation_is_not_billed_for_it() {
+    let sandbox = Sandbox::start(rust()).await.unwrap();
+    for _ in 0..5 {
+        // A tenth of a second at work, far from the timeout: time to ask for the next event.
+        let invocation = Invocation::new(r#"{"problem":"near-timeout","percent":5}"#);
+        let outcome = sandbox.invoke(invocation).await.unwrap();
+        assert_eq!((outcome.status, outcome.post_runtime_ms), (Status::Success, 0.0));
+    }
+    sandbox.shutdown(ShutdownReason::Spindown).await;
+    assert!(sandbox.metrics().is_empty());
+}
+
+#[tokio::test]
 async fn json_logs_are_read_and_left_unwrapped() {
     let mut config = rust();
     config.function.log_format = LogFormat::Json;

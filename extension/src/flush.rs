@@ -65,8 +65,8 @@ pub(crate) struct FlushPolicy {
 #[derive(Debug, PartialEq, Eq)]
 enum Hold {
     No,
-    RuntimeDone { request_id: String, until: Timestamp, at_deadline: bool },
-    Written { until: Timestamp },
+    RuntimeDone { request_id: String, since: Timestamp, until: Timestamp, at_deadline: bool },
+    Written { since: Timestamp, until: Timestamp },
 }
 
 impl FlushPolicy {
@@ -128,6 +128,7 @@ impl FlushPolicy {
         }
         Hold::RuntimeDone {
             request_id: request_id.to_owned(),
+            since: now,
             until: usual.min(latest),
             at_deadline: latest <= usual,
         }
@@ -148,7 +149,8 @@ impl FlushPolicy {
         made: Option<Timestamp>,
         now: Timestamp,
     ) {
-        match self.invoked.iter().find(|(id, _)| id == request_id) {
+        // The latest: an asynchronous retry has the request id of the attempt before it.
+        match self.invoked.iter().rev().find(|(id, _)| id == request_id) {
             Some((_, invoked)) => {
                 if let Some(made) = made {
                     let duration_ms = made.ms_since(*invoked);
@@ -161,7 +163,7 @@ impl FlushPolicy {
             self.overdue = None;
         }
         if matches!(&self.hold, Hold::RuntimeDone { request_id: held, .. } if held == request_id) {
-            self.hold = Hold::Written { until: now.plus_ms(SETTLE_MS) };
+            self.hold = Hold::Written { since: now, until: now.plus_ms(SETTLE_MS) };
         }
     }
 
@@ -174,8 +176,13 @@ impl FlushPolicy {
     /// everything found is written.
     pub(crate) fn poll(&mut self, settled: bool, now: Timestamp) -> Ask {
         match &self.hold {
-            Hold::RuntimeDone { until, .. } if now < *until => return Ask::At(*until),
-            Hold::Written { until } if now < *until && !settled => return Ask::At(*until),
+            // A clock that was set back meanwhile ends the wait.
+            Hold::RuntimeDone { since, until, .. } if (*since..*until).contains(&now) => {
+                return Ask::At(*until);
+            }
+            Hold::Written { since, until } if (*since..*until).contains(&now) && !settled => {
+                return Ask::At(*until);
+            }
             Hold::No | Hold::RuntimeDone { .. } | Hold::Written { .. } => {}
         }
         if let Hold::RuntimeDone { request_id, at_deadline, .. } =
@@ -315,6 +322,23 @@ mod tests {
         assert_eq!(policy.poll(true, at(8_000)), Ask::Now, "no time to wait in");
         policy.handle_invoke("b", Some(at(19_000)), at(18_000));
         assert_ne!(policy.poll(true, at(18_000)), Ask::Now, "which is no wait in vain");
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_ends_the_wait() {
+        let mut policy = experienced(FlushMode::End);
+        policy.handle_invoke("a", Some(at(60_000)), at(8_000));
+        assert_ne!(policy.poll(true, at(8_000)), Ask::Now);
+        assert_eq!(policy.poll(true, at(7_000)), Ask::Now);
+    }
+
+    #[test]
+    fn a_retry_with_the_same_request_id_is_no_long_invocation() {
+        let mut policy = experienced(FlushMode::End);
+        policy.handle_invoke("first", Some(at(130_000)), at(120_000));
+        policy.handle_runtime_done("first", Some(at(120_100)), at(120_130));
+        policy.handle_invoke("b", Some(at(190_000)), at(180_000));
+        assert_eq!(policy.poll(true, at(180_000)), Ask::At(at(180_330)));
     }
 
     #[test]

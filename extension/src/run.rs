@@ -87,6 +87,7 @@ impl From<Delivery> for InWork {
 /// SHUTDOWN or SIGTERM has come.
 #[derive(Clone, Copy)]
 struct End {
+    begun: Timestamp,
     budget: Budget,
     last_telemetry: Timestamp,
 }
@@ -151,7 +152,8 @@ impl Observer {
             self.write_reports(now);
             match self.end {
                 None => self.ask_at = self.ask_for_next(now),
-                Some(end) if now >= self.telemetry_end(end) => {
+                // Nothing is waited for by a clock that was set back.
+                Some(end) if now >= self.telemetry_end(end) || now < end.begun => {
                     return self.leave(end.budget).await;
                 }
                 Some(_) => {}
@@ -180,7 +182,9 @@ impl Observer {
         let wake = self.diagnose(|triage| triage.poll_wake()).flatten();
         let end = self.end.map(|end| self.telemetry_end(end));
         let due = [wake, end, self.ask_at].into_iter().flatten().min();
-        due.map(|due| due.max(self.no_timer_before))
+        // Should the clock have been set back since, the pause must not last until it has caught up.
+        let pause_end = self.no_timer_before.min(self.clock.now().plus_ms(TIMER_PAUSE_MS));
+        due.map(|due| due.max(pause_end))
     }
 
     fn handle(&mut self, input: Input, now: Timestamp) {
@@ -314,7 +318,7 @@ impl Observer {
             let budget = Budget::new(ending, now);
             (self.exit_after)(Duration::from_millis(budget.exit_by.ms_since(now)));
             self.ask_at = None;
-            self.end = Some(End { budget, last_telemetry: now });
+            self.end = Some(End { begun: now, budget, last_telemetry: now });
         }
         self.diagnose(|triage| triage.handle_shutdown(&shutdown, now));
     }

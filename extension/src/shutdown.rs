@@ -38,11 +38,13 @@ impl Budget {
             Ending::Shutdown { deadline } => (1_500, 300, deadline),
             Ending::Sigterm => (250, 100, None),
         };
-        let mut exit_by = now.plus_ms(named_ms);
-        if let Some(deadline) = deadline {
-            exit_by = exit_by.min(deadline.minus_ms(MARGIN_MS)).max(now);
-        }
-        Self { telemetry_until: now.plus_ms(telemetry_ms).min(exit_by), exit_by }
+        // After a deadline that has passed this process would not run: such a one says nothing.
+        let left_ms = deadline.map(|deadline| deadline.ms_since(now)).filter(|left| *left > 0);
+        // Of little time half is for the lines, and half of that for late telemetry.
+        let budget_ms = left_ms
+            .map_or(named_ms, |left| named_ms.min(left.saturating_sub(MARGIN_MS).max(left / 2)));
+        let telemetry_ms = telemetry_ms.min(budget_ms / 2);
+        Self { telemetry_until: now.plus_ms(telemetry_ms), exit_by: now.plus_ms(budget_ms) }
     }
 }
 
@@ -73,9 +75,9 @@ mod tests {
         assert_eq!(budget(None), (300, 1_500));
         assert_eq!(budget(Some(4_000)), (300, 1_500));
         assert_eq!(budget(Some(3_000)), (300, 800));
-        assert_eq!(budget(Some(2_300)), (100, 100));
-        assert_eq!(budget(Some(2_100)), (0, 0));
-        assert_eq!(budget(Some(0)), (0, 0), "a deadline in the past");
+        assert_eq!(budget(Some(2_300)), (75, 150));
+        assert_eq!(budget(Some(2_100)), (25, 50));
+        assert_eq!(budget(Some(0)), (300, 1_500), "a deadline in the past");
         let sigterm = Budget::new(Ending::Sigterm, now);
         assert_eq!(sigterm.exit_by.ms_since(now), 250);
     }

@@ -289,3 +289,51 @@ fn in_end_mode_next_is_asked_for_after_runtime_done_and_what_it_showed_is_writte
     extension.wait_for_stdout("\"second\"");
     leaves(&api, &mut extension);
 }
+
+/// The body takes far longer to be worked through than an answer to INVOKE.
+#[test]
+fn next_is_asked_for_in_the_middle_of_a_long_delivery() {
+    let api = StandIn::start();
+    let mut extension = Running::start(&api, &[]);
+    let to = api.telemetry_address();
+    api.wait_for(Call::Next, 1);
+    let errors = errors(&ids("r", 5_000), "KMSDisabledException");
+    let last = runtime_done("the-last-record", "timeout", now_ms());
+    let body = format!("{},{last}]", errors.trim_end_matches(']'));
+    assert!(body.len() < 1024 * 1024, "{}", body.len());
+    post(to, body.as_bytes());
+    api.invoke("a");
+    let asked = api.wait_for(Call::Next, 2).at;
+    let asked_ms = now_ms() - u64::try_from(asked.elapsed().as_millis()).unwrap();
+    extension.wait_for_stdout("the-last-record");
+    let stdout = extension.stdout();
+    let line = stdout.lines().find(|line| line.contains("the-last-record")).unwrap();
+    let line: serde_json::Value = serde_json::from_str(line).unwrap();
+    let written_ms = line["_aws"]["Timestamp"].as_u64().unwrap();
+    assert!(written_ms >= asked_ms, "the whole delivery came first");
+    leaves(&api, &mut extension);
+}
+
+/// The report came in the freeze, and the time to wait for it was over in the freeze, too.
+#[test]
+fn after_a_freeze_what_has_arrived_is_read_before_a_timer_decides() {
+    let api = StandIn::start();
+    let mut extension = Running::start(&api, &[]);
+    let to = api.telemetry_address();
+    api.event(stand_in::invoke("a", now_ms() + 1_000));
+    api.wait_for(Call::Next, 2);
+    let done = runtime_done("a", "success", now_ms()).replace("3000.0", "960.0");
+    post(to, format!("[{done}]").as_bytes());
+    api.event(stand_in::invoke("b", now_ms() + 1_000));
+    api.wait_for(Call::Next, 3);
+    let pid = nix::unistd::Pid::from_raw(i32::try_from(extension.child.id()).unwrap());
+    nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGSTOP).unwrap();
+    let report = runtime_done("a", "timeout", now_ms()).replace("runtimeDone", "report");
+    let posted = std::thread::spawn(move || post(to, format!("[{report}]").as_bytes()));
+    std::thread::sleep(Duration::from_millis(800));
+    nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGCONT).unwrap();
+    assert!(posted.join().unwrap().is_some());
+    leaves(&api, &mut extension);
+    extension.wait_for_stdout("\"timeout\"");
+    assert!(!extension.stdout().contains("near-timeout"), "{}", extension.stdout());
+}

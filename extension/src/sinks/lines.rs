@@ -65,8 +65,6 @@ enum Thread {
     #[default]
     NotStarted,
     Running,
-    /// It could not be started (no threads left): lines are counted as lost.
-    Refused,
 }
 
 impl Lines {
@@ -150,10 +148,11 @@ impl Lines {
                 .spawn(move || shared.write_forever())
             {
                 Ok(_) => Thread::Running,
-                Err(_) => Thread::Refused,
+                // No threads left, as the function may have used them up: the next line tries again.
+                Err(_) => Thread::NotStarted,
             };
         }
-        if state.thread == Thread::Refused
+        if state.thread == Thread::NotStarted
             || bytes > LINE_MAX_BYTES
             || state.bytes + bytes > QUEUE_MAX_BYTES
         {

@@ -13,6 +13,8 @@ const MAX_VALUES: usize = 100;
 const MAX_LINE_BYTES: usize = 1 << 20;
 const MAX_DIMENSION_NAME: usize = 250;
 const MAX_NAME: usize = 1024;
+/// 2^360.
+const MAX_VALUE: f64 = 2.348_542_582_773_833_4e108;
 const MAX_PAST: Duration = Duration::from_secs(14 * 24 * 3600);
 const MAX_FUTURE: Duration = Duration::from_secs(2 * 3600);
 /// Bounds on what the store itself keeps.
@@ -102,10 +104,10 @@ impl MetricStore {
         time: SystemTime,
         problems: &mut Vec<String>,
     ) -> Result<(), String> {
-        let namespace = directive["Namespace"]
-            .as_str()
-            .filter(|name| (1..=MAX_NAME).contains(&name.chars().count()))
-            .ok_or("Namespace is not a string of 1 to 1,024 characters")?;
+        let namespace = directive["Namespace"].as_str().filter(|name| is_namespace(name)).ok_or(
+            "Namespace is not 1 to 255 of A-Z a-z 0-9 . - _ / # : and space, or begins with a \
+                 colon or AWS/",
+        )?;
         let dimension_sets = directive["Dimensions"]
             .as_array()
             .ok_or("Dimensions is not an array of arrays of names")?
@@ -143,6 +145,14 @@ impl MetricStore {
         }
         Ok(())
     }
+}
+
+/// PutMetricData's own rules: its characters and length, `[^:].*`, `AWS/` kept for AWS services.
+fn is_namespace(text: &str) -> bool {
+    (1..=255).contains(&text.len())
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b".-_/#: ".contains(&b))
+        && !text.starts_with(':')
+        && !text.starts_with("AWS/")
 }
 
 fn timestamp(metadata: &Map<String, Value>, now: SystemTime) -> Result<SystemTime, String> {
@@ -186,6 +196,9 @@ fn dimension_set(
             if value.trim().is_empty() || value.chars().count() > MAX_NAME {
                 return Err(format!("dimension {name} is blank or longer than 1,024 characters"));
             }
+            if !value.is_ascii() || value.starts_with(':') {
+                return Err(format!("dimension {name} is not ASCII or begins with a colon"));
+            }
             Ok((name.to_owned(), value.to_owned()))
         })
         .collect()
@@ -225,6 +238,9 @@ fn values_of<'a>(
     };
     let numbers: Vec<f64> =
         numbers.ok_or_else(|| format!("metric {name} is neither a number nor numbers"))?;
+    if numbers.iter().any(|number| number.abs() > MAX_VALUE) {
+        return Err(format!("metric {name} is not within -2^360 and 2^360"));
+    }
     Ok((name, unit, numbers))
 }
 

@@ -292,7 +292,9 @@ impl Observer {
         }
         if !self.told_of_lost_lines && self.lines.lost() > 0 {
             self.told_of_lost_lines = true;
-            tracing::warn!("a line could not be written: standard output or error is closed");
+            tracing::warn!(
+                "a line could not be written: standard output or error is closed or full, or no thread is left to write it"
+            );
         }
         written
     }
@@ -345,7 +347,7 @@ impl Observer {
 }
 
 /// Waits for the signal, for ever if it cannot be had.
-async fn received(signal: &mut Option<Signal>) {
+pub(crate) async fn received(signal: &mut Option<Signal>) {
     if let Some(signal) = signal
         && signal.recv().await.is_some()
     {

@@ -5,7 +5,7 @@ use crate::config::Config;
 use crate::extensions_api::{Event, Extension, RegisterError, extension_name};
 use crate::log::LogSubscriber;
 use crate::panics;
-use crate::run::{Observer, Parts};
+use crate::run::{Observer, Parts, received};
 use crate::runtime_api::{Endpoint, EndpointError, RuntimeApi};
 use crate::shutdown::exit_after;
 use crate::sinks::{Lines, Stream};
@@ -13,6 +13,7 @@ use crate::telemetry_api::{Inbox, Subscription, bind, serve, subscribe};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 use tokio::runtime::Runtime;
+use tokio::signal::unix::{SignalKind, signal};
 use triage_diagnosis::Function;
 
 /// How long the reason for an early exit may take to be written, in ms.
@@ -67,14 +68,20 @@ fn leave_with_last_words(lines: &Lines, error: &StartError) -> ! {
 }
 
 /// Runs the loop to its end. If it ends in a bug, the function must not fail for that: what is
-/// left to do then is to poll.
+/// left to do then is to poll, until SHUTDOWN or SIGTERM.
 fn observe(runtime: &Runtime, parts: Parts) {
     let mut spare = parts.extension.fresh();
     let mut end = catch_unwind(AssertUnwindSafe(|| runtime.block_on(Observer::new(parts).run())));
     while end.is_err() {
         end = catch_unwind(AssertUnwindSafe(|| {
-            runtime
-                .block_on(async { while !matches!(spare.next().await, Event::Shutdown { .. }) {} });
+            runtime.block_on(async {
+                let mut sigterm = signal(SignalKind::terminate()).ok();
+                let poll = async { while !matches!(spare.next().await, Event::Shutdown { .. }) {} };
+                tokio::select! {
+                    () = poll => {}
+                    () = received(&mut sigterm) => {}
+                }
+            });
         }));
     }
 }

@@ -49,6 +49,26 @@ fn any_body_is_answered_with_200() {
     leaves(&api, extension);
 }
 
+/// `sandbox.localdomain` need not be the loopback address that one thinks of first.
+#[test]
+fn it_listens_on_every_address() {
+    let (api, extension) = started();
+    let mut to = api.telemetry_address();
+    to.set_ip([127, 0, 0, 2].into());
+    assert_eq!(post(to, b"[]").as_deref(), Some(OK));
+    leaves(&api, extension);
+}
+
+#[test]
+fn where_all_its_ports_are_taken_it_listens_on_another() {
+    // Those that cannot be bound here are taken already.
+    let _taken: Vec<_> =
+        (9327..9327 + 16).map(|port| std::net::TcpListener::bind(("0.0.0.0", port))).collect();
+    let (api, extension) = started();
+    assert_eq!(post(api.telemetry_address(), b"[]").as_deref(), Some(OK));
+    leaves(&api, extension);
+}
+
 #[test]
 fn any_method_and_path_is_answered_with_200() {
     let (api, extension) = started();

@@ -21,6 +21,8 @@ const NEXT_PATH: &str = "/2020-01-01/extension/event/next";
 const IDENTIFIER_HEADER: &str = "Lambda-Extension-Identifier";
 /// How often a registration is tried that got no answer or a 5xx.
 const REGISTER_ATTEMPTS: u32 = 6;
+/// The pause after an event that is skipped, and the first one after a poll that fails.
+const NEXT_PAUSE_MIN: Duration = Duration::from_millis(10);
 /// The longest pause between two polls that fail.
 const NEXT_PAUSE_MAX: Duration = Duration::from_secs(1);
 
@@ -90,12 +92,17 @@ impl Extension {
         for &invoke_events in attempts {
             let answer = register_for(&mut api, name, invoke_events).await?;
             if !answer.status.is_success() {
+                let is_refusal = answer.status.is_client_error();
                 refusal.get_or_insert(RegisterError::Refused {
                     name: name.to_owned(),
                     status: answer.status,
                     reason: excerpt(&answer.body),
                 });
-                continue;
+                // An API that fails may come to take INVOKE; only one that refuses will not.
+                if is_refusal {
+                    continue;
+                }
+                break;
             }
             let identifier = answer
                 .headers
@@ -105,6 +112,12 @@ impl Extension {
                 .to_owned();
             let body: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
             let text = |name: &str| body.get(name).and_then(Value::as_str).map(str::to_owned);
+            if let Some(refusal) = &refusal {
+                tracing::warn!(
+                    "registered for SHUTDOWN alone, so that several invocations at once are \
+                     assumed: {refusal}"
+                );
+            }
             let registration = Registration {
                 invoke_events,
                 function_name: text("functionName"),
@@ -137,30 +150,40 @@ impl Extension {
     /// its function. (A 500 stands for a state that the platform cannot leave; it ends the sandbox
     /// itself then.)
     pub(crate) async fn next(&mut self) -> Event {
-        let mut backoff = Backoff::new(Duration::from_millis(10), NEXT_PAUSE_MAX);
+        let mut backoff = Backoff::new(NEXT_PAUSE_MIN, NEXT_PAUSE_MAX);
+        let mut is_told = false;
+        let mut is_first = true;
         loop {
             let answer = self
                 .api
                 .call(Method::GET, NEXT_PATH, &[(IDENTIFIER_HEADER, &self.identifier)], "")
                 .await;
-            let trouble = match answer {
+            let (trouble, pause) = match answer {
                 Ok(Answer { status, body, .. }) if status.is_success() => {
                     match Event::decode(&body) {
                         Ok(event) => return event,
-                        Err(e) => format!("skipped an event: {e}"),
+                        // The API is well, and its next event may be one to know.
+                        Err(e) => (format!("skipped an event: {e}"), NEXT_PAUSE_MIN),
                     }
                 }
                 Ok(Answer { status, body, .. }) => {
-                    format!("asking for the next event failed: {status} {}", excerpt(&body))
+                    let trouble =
+                        format!("asking for the next event failed: {status} {}", excerpt(&body));
+                    (trouble, backoff.next_pause())
                 }
-                Err(e) => format!("asking for the next event failed: {e}"),
+                // A kept connection that has gone stale is no trouble yet.
+                Err(e) if std::mem::take(&mut is_first) => {
+                    tracing::debug!("asking for the next event failed: {e}; asking again");
+                    continue;
+                }
+                Err(e) => (format!("asking for the next event failed: {e}"), backoff.next_pause()),
             };
-            if backoff.attempts() == 0 {
-                tracing::warn!("{trouble}; asking again");
-            } else {
+            if std::mem::replace(&mut is_told, true) {
                 tracing::debug!("{trouble}; asking again");
+            } else {
+                tracing::warn!("{trouble}; asking again");
             }
-            backoff.pause().await;
+            tokio::time::sleep(pause).await;
         }
     }
 }

@@ -36,6 +36,8 @@ pub(crate) const BODY_MAX_BYTES: usize = 1024 * 1024;
 /// at each thaw would delay what it is about to send.
 const CONNECTIONS_MAX: usize = 32;
 
+/// What a connection may hold of what it reads: 32 of them are to stay within a few MiB.
+const READ_BUFFER_BYTES: usize = 64 * 1024;
 /// How long the next part of a delivery may take. Then what has come is taken.
 const PART_TIMEOUT: Duration = Duration::from_secs(5);
 /// And again as long as this, since after a freeze the time is over before the part can be there.
@@ -105,6 +107,7 @@ async fn serve_connection(
     // Its error ends this connection and tells nothing: a peer that spoke no HTTP or went away.
     let _ = http1::Builder::new()
         .header_read_timeout(None)
+        .max_buf_size(READ_BUFFER_BYTES)
         .serve_connection(TokioIo::new(stream), service)
         .await;
 }

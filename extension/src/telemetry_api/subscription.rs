@@ -1,6 +1,8 @@
 //! The subscription.
 
 use crate::extensions_api::{Extension, excerpt};
+use crate::runtime_api::{Answer, CallError};
+use bytes::Bytes;
 use hyper::{Method, StatusCode};
 use std::time::Duration;
 
@@ -14,6 +16,8 @@ const SCHEMA_VERSIONS: [&str; 3] = ["2025-01-29", "2022-12-13", "2022-07-01"];
 /// The subscription is made in the init phase, which is billed and has an end: an API that says
 /// nothing for so long is done without.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
+/// Before it is asked a second time.
+const SECOND_TRY_PAUSE: Duration = Duration::from_millis(20);
 
 /// What came of it. Telemetry is what most of the diagnosis rests on, but to live without it is
 /// better than to end.
@@ -34,11 +38,8 @@ pub(crate) async fn subscribe(extension: &mut Extension, port: u16) -> Subscript
         let body = format!(
             r#"{{"schemaVersion":"{version}","types":["platform","function"],"buffering":{{"timeoutMs":25,"maxItems":1000,"maxBytes":262144}},"destination":{{"protocol":"HTTP","URI":"http://sandbox.localdomain:{port}"}}}}"#
         );
-        let identifier = extension.identifier().to_owned();
-        let headers =
-            [(IDENTIFIER_HEADER, identifier.as_str()), ("Content-Type", "application/json")];
-        let call = extension.api().call(Method::PUT, SUBSCRIBE_PATH, &headers, body);
-        let answer = match tokio::time::timeout(ANSWER_TIMEOUT, call).await {
+        let asked = tokio::time::timeout(ANSWER_TIMEOUT, ask(extension, &body)).await;
+        let answer = match asked {
             Ok(Ok(answer)) => answer,
             Ok(Err(e)) => return Subscription::Without(e.to_string()),
             Err(_) => return Subscription::Without("no answer".to_owned()),
@@ -58,4 +59,18 @@ pub(crate) async fn subscribe(extension: &mut Extension, port: u16) -> Subscript
         }
     }
     Subscription::Without(refusal)
+}
+
+/// Asks, and once more if there was no answer or the API failed: a hiccup must not cost the sandbox
+/// all of its telemetry.
+async fn ask(extension: &mut Extension, body: &str) -> Result<Answer, CallError> {
+    let identifier = extension.identifier().to_owned();
+    let headers = [(IDENTIFIER_HEADER, identifier.as_str()), ("Content-Type", "application/json")];
+    let body = Bytes::copy_from_slice(body.as_bytes());
+    let first = extension.api().call(Method::PUT, SUBSCRIBE_PATH, &headers, body.clone()).await;
+    if first.as_ref().is_ok_and(|answer| !answer.status.is_server_error()) {
+        return first;
+    }
+    tokio::time::sleep(SECOND_TRY_PAUSE).await;
+    extension.api().call(Method::PUT, SUBSCRIBE_PATH, &headers, body).await
 }

@@ -211,7 +211,7 @@ impl Default for TelemetryBehaviour {
         Self {
             answer: SubscriptionAnswer::Accepted,
             schema_versions: ["2022-07-01", "2022-12-13", "2025-01-29"].map(String::from).into(),
-            report_delay: Duration::from_millis(5),
+            report_delay: Duration::from_millis(19),
             max_queued_records: 20_000,
             max_queued_bytes: 8 << 20,
         }

@@ -238,6 +238,9 @@ fn values_of<'a>(
     };
     let numbers: Vec<f64> =
         numbers.ok_or_else(|| format!("metric {name} is neither a number nor numbers"))?;
+    if numbers.is_empty() {
+        return Err(format!("metric {name} has no value"));
+    }
     if numbers.iter().any(|number| number.abs() > MAX_VALUE) {
         return Err(format!("metric {name} is not within -2^360 and 2^360"));
     }

@@ -71,6 +71,11 @@ fn each_broken_rule_is_named() {
         ("absent value", format!("{directive}/Metrics/0/Name"), json!("Nope"), "Nope is not a"),
         ("text value", "/Errors".into(), json!("2"), "neither"),
         ("mixed values", "/Errors".into(), json!([1, "2"]), "neither"),
+        ("no value", "/Errors".into(), json!([]), "no value"),
+        ("huge value", "/Errors".into(), json!(1e200), "2^360"),
+        ("AWS's namespace", format!("{directive}/Namespace"), json!("AWS/Lambda"), "AWS/"),
+        ("namespace", format!("{directive}/Namespace"), json!("Nä"), "A-Z a-z"),
+        ("dimension value", "/FunctionName".into(), json!(":x"), "colon"),
         ("101 values", "/Errors".into(), json!(vec![1; 101]), "101 values"),
         (
             "resolution",

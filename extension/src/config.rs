@@ -89,7 +89,7 @@ impl Config {
                 |text| text.parse().ok().filter(|depth| *depth >= 1),
             ),
             recursion_rate: values
-                .parsed("TRIAGE_RECURSION_RATE", "off, or N/seconds with both from 1 on", RateSetting(defaults.recursion_rate), parse_rate)
+                .parsed("TRIAGE_RECURSION_RATE", "off, or N/seconds with N from 2 to 1,000", RateSetting(defaults.recursion_rate), parse_rate)
                 .0,
             disabled: values.problems("TRIAGE_DISABLE"),
         };
@@ -146,7 +146,8 @@ fn parse_rate(text: &str) -> Option<RateSetting> {
         return Some(RateSetting(None));
     }
     let (invocations, seconds) = text.split_once('/')?;
-    let invocations = invocations.trim().parse().ok().filter(|n| *n >= 1)?;
+    let invocations = invocations.trim().parse().ok();
+    let invocations = invocations.filter(|n| (2..=InvocationRate::MAX_INVOCATIONS).contains(n))?;
     let seconds = seconds.trim().parse().ok().filter(|n| *n >= 1)?;
     Some(RateSetting(Some(InvocationRate { invocations, seconds })))
 }
@@ -259,7 +260,12 @@ mod tests {
             (
                 "TRIAGE_RECURSION_RATE",
                 "5/0",
-                "TRIAGE_RECURSION_RATE is not off, or N/seconds with both from 1 on (it holds 3 characters, not a number); using off",
+                "TRIAGE_RECURSION_RATE is not off, or N/seconds with N from 2 to 1,000 (it holds 3 characters, not a number); using off",
+            ),
+            (
+                "TRIAGE_RECURSION_RATE",
+                "5000/60",
+                "TRIAGE_RECURSION_RATE is not off, or N/seconds with N from 2 to 1,000 (it holds 7 characters, not a number); using off",
             ),
             (
                 "TRIAGE_PROBE",

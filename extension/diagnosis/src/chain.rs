@@ -10,8 +10,6 @@ use std::collections::VecDeque;
 const MAX_CHAINS: usize = 64;
 /// Request ids and parents remembered of a chain: enough to tell a chain, not to count it.
 const MAX_MEMBERS: usize = 32;
-/// Request ids remembered for the rate.
-const MAX_RATE: usize = 1_000;
 /// A root that comes back later than this is a redelivery or a schedule, not a chain.
 const CHAIN_MEMORY_MS: u64 = 15 * 60 * 1000;
 
@@ -112,7 +110,8 @@ impl Chains {
             return None;
         }
         self.recent.push_back((request_id.to_owned(), now));
-        let kept = usize::try_from(rate.invocations).unwrap_or(MAX_RATE).clamp(1, MAX_RATE);
+        let invocations = rate.invocations.clamp(1, InvocationRate::MAX_INVOCATIONS);
+        let kept = invocations as usize;
         while self.recent.len() > kept {
             self.recent.pop_front();
         }
@@ -120,7 +119,7 @@ impl Chains {
         while self.recent.front().is_some_and(|(_, at)| !within(*at)) {
             self.recent.pop_front();
         }
-        (self.recent.len() == kept).then_some(u32::try_from(kept).unwrap_or(rate.invocations))
+        (self.recent.len() == kept).then_some(invocations)
     }
 }
 
@@ -231,7 +230,7 @@ mod tests {
             chains.sight(&id.to_string(), &header, rate, Timestamp::from_ms(id));
         }
         assert!(chains.chains.len() <= MAX_CHAINS);
-        assert!(chains.recent.len() <= MAX_RATE);
+        assert!(chains.recent.len() <= InvocationRate::MAX_INVOCATIONS as usize);
         assert!(chains.chains.iter().all(|c| c.request_ids.len() <= MAX_MEMBERS));
     }
 }

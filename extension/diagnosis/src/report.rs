@@ -231,10 +231,10 @@ impl Serialize for Line<'_> {
         line.serialize_entry("message", &self.message())?;
         entry(&mut line, "requestId", report.request_id.as_deref())?;
         entry(&mut line, "functionArn", report.function_arn.as_deref())?;
-        line.serialize_entry("functionVersion", &report.function_version)?;
+        entry(&mut line, "functionVersion", non_empty(&report.function_version))?;
         entry(&mut line, "traceId", report.trace_id.as_deref())?;
         line.serialize_entry("diagnosis", &self.diagnosis())?;
-        line.serialize_entry("FunctionName", &report.function_name)?;
+        entry(&mut line, "FunctionName", non_empty(&report.function_name))?;
         for metric in &report.metrics {
             match metric.values[..] {
                 [value] => line.serialize_entry(metric.name, &number(value))?,
@@ -287,11 +287,14 @@ impl Line<'_> {
 
     fn directive(&self) -> Value {
         let metrics: Vec<Value> = self.report.metrics.iter().map(definition).collect();
+        // CloudWatch takes no dimension without a value.
+        let is_named = !self.report.function_name.is_empty();
+        let dimensions = if is_named { json!([["FunctionName"], []]) } else { json!([[]]) };
         json!({
             "Timestamp": self.report.written_at.as_ms(),
             "CloudWatchMetrics": [{
                 "Namespace": self.report.namespace,
-                "Dimensions": [["FunctionName"], []],
+                "Dimensions": dimensions,
                 "Metrics": metrics,
             }],
         })
@@ -300,6 +303,10 @@ impl Line<'_> {
 
 fn definition(metric: &MetricValue) -> Value {
     json!({"Name": metric.name, "Unit": metric.unit.as_str()})
+}
+
+fn non_empty(text: &str) -> Option<&str> {
+    Some(text).filter(|text| !text.is_empty())
 }
 
 fn entry<M: SerializeMap>(map: &mut M, name: &str, value: Option<&str>) -> Result<(), M::Error> {

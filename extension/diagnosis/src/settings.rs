@@ -24,6 +24,11 @@ pub struct InvocationRate {
     pub seconds: u32,
 }
 
+impl InvocationRate {
+    /// More are not remembered.
+    pub const MAX_INVOCATIONS: u32 = 1_000;
+}
+
 impl Default for Settings {
     fn default() -> Self {
         Self {

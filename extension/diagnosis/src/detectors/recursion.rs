@@ -91,7 +91,8 @@ fn examine(case: &Case<'_>) -> Option<Finding> {
         finding.values.push((RECURSION_DEPTH, f64::from(depth)));
         return Some(finding.evidence("depth", Some(depth)).evidence("root", root));
     }
-    if *unguarded_passes >= limit {
+    // One pass is no chain.
+    if *unguarded_passes >= limit.max(2) {
         let message = format!(
             "was invoked {unguarded_passes} times within one trace, by a new parent each time"
         );

@@ -4,6 +4,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::disallowed_methods)]
 
 mod catalogue;
+mod events;
 mod fixtures;
+mod lines;
 mod machine;
 mod replay;
+mod storms;

@@ -1,0 +1,108 @@
+//! Very many problems, very long records, very odd ids.
+
+use crate::events::*;
+use triage_diagnosis::*;
+
+#[test]
+fn a_storm_is_folded_and_counted_exactly() {
+    let mut triage = triage(false);
+    let mut lines = Vec::new();
+    let mut now = Timestamp::parse("2026-03-01T12:00:00Z").unwrap();
+    for id in 0..10_000 {
+        now = now.plus_ms(20);
+        triage.handle_invoke(invoke(id, now), now);
+        triage.handle_record(log(KMS, now), now);
+        triage.handle_record(done(id, Status::Failure, now.plus_ms(1)), now);
+        drain(&mut triage, now, &mut lines);
+    }
+    let wake = triage.poll_wake().unwrap();
+    assert!(wake.ms_since(now) <= 10_000, "a folded line waits ten seconds at most");
+    triage.finish(now);
+    drain(&mut triage, now, &mut lines);
+    assert_eq!(sum(&lines, "KmsErrors"), 10_000);
+    assert_eq!(occurrences(&lines), 10_000 + sum(&lines, "SuspectedProblems"));
+    let kms = lines.iter().filter(|line| line["diagnosis"]["problem"] == "kms-disabled").count();
+    // 200 s: four windows of 20 single lines, a folded line every ten seconds at most.
+    assert!((80..=80 + 25).contains(&kms), "{kms}");
+}
+
+#[test]
+fn errors_of_one_invocation_are_one_diagnosis() {
+    let mut triage = triage(false);
+    let now = Timestamp::parse("2026-03-01T12:00:00Z").unwrap();
+    triage.handle_invoke(invoke("a", now), now);
+    for _ in 0..10_000 {
+        triage.handle_record(log(KMS, now), now);
+    }
+    let mut lines = Vec::new();
+    drain(&mut triage, now, &mut lines);
+    assert_eq!(lines.len(), 1);
+    assert_eq!(lines[0]["diagnosis"]["occurrences"], 10_000);
+    assert_eq!(lines[0]["KmsErrors"], 1);
+}
+
+#[test]
+fn a_record_that_holds_nothing_but_errors_is_read_in_linear_time() {
+    let mut triage = triage(false);
+    let now = Timestamp::parse("2026-03-01T12:00:00Z").unwrap();
+    triage.handle_invoke(invoke("a", now), now);
+    // In quadratic time this would take hours.
+    for record in [format!("{KMS} ").repeat(15_000), "DisabledException: kms:".repeat(45_000)] {
+        triage.handle_record(log(&record, now), now);
+    }
+    let mut lines = Vec::new();
+    drain(&mut triage, now, &mut lines);
+    assert_eq!(lines.len(), 1);
+}
+
+#[test]
+fn what_nobody_fetches_is_counted() {
+    let mut triage = triage(false);
+    let now = Timestamp::parse("2026-03-01T12:00:00Z").unwrap();
+    for id in 0..5_000 {
+        triage.handle_invoke(invoke(id, now), now);
+        triage.handle_record(log(KMS, now), now);
+        triage.handle_dropped(Dropped { deliveries: 1, bytes: 1 }, now);
+    }
+    triage.finish(now);
+    let mut lines = Vec::new();
+    drain(&mut triage, now, &mut lines);
+    assert_eq!(sum(&lines, "KmsErrors"), 5_000);
+    assert_eq!(sum(&lines, "TelemetryDropped"), 5_000);
+    assert!(lines.len() < 200, "{}", lines.len());
+}
+
+#[test]
+fn more_concurrent_invocations_than_are_kept_are_reported() {
+    let mut triage = triage(true);
+    let now = Timestamp::parse("2026-03-01T12:00:00Z").unwrap();
+    for id in 0..1_100 {
+        let body = RecordBody::Start(Start { request_id: id.to_string(), ..Start::default() });
+        triage.handle_record(Record { time: Some(now), body }, now);
+    }
+    triage.finish(now);
+    let mut lines = Vec::new();
+    drain(&mut triage, now, &mut lines);
+    assert_eq!(sum(&lines, "TelemetryDropped"), 1_100 - 1_024);
+}
+
+#[test]
+fn ids_of_any_size_and_kind_fit_into_a_line() {
+    for hostile in ["\u{0}".repeat(5_000), "\"\\".repeat(3_000), "🦀".repeat(2_000)] {
+        let mut triage = triage(false);
+        let now = Timestamp::parse("2026-03-01T12:00:00Z").unwrap();
+        let invoke = Invoke {
+            function_arn: hostile.clone(),
+            trace_header: Some(format!("Root={hostile}")),
+            ..invoke(&hostile, now)
+        };
+        triage.handle_invoke(invoke, now);
+        triage.handle_record(log(KMS, now), now);
+        triage.handle_record(done(&hostile, Status::Timeout, now.plus_ms(1)), now);
+        triage.finish(now);
+        let mut lines = Vec::new();
+        drain(&mut triage, now, &mut lines);
+        assert_eq!(lines.len(), 2);
+        assert_eq!((sum(&lines, "Timeouts"), sum(&lines, "KmsErrors")), (1, 1));
+    }
+}

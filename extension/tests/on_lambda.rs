@@ -4,7 +4,7 @@
 
 use lambda_sandbox::{
     Config, ExtensionConfig, FunctionConfig, InitializationType, Invocation, InvocationOutcome,
-    LogFormat, LogSource, Sandbox, ShutdownReason, Status, cargo_example,
+    LogEvent, LogFormat, LogSource, Sandbox, ShutdownReason, Status, cargo_example,
 };
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -112,6 +112,10 @@ async fn end_mode_tells_before_the_freeze() {
     for told in 1..4 {
         let outcome = invoke(&sandbox, json!([{ "print": KMS }])).await;
         assert_eq!(outcome.status, Status::Success);
+        // Frozen now: what was not written will not be, but the pipe may yet have to be read.
+        let is_told = |event: &LogEvent| event.text.contains(&outcome.request_id);
+        let is_line = |event: &LogEvent| is_told(event) && event.text.contains("kms-disabled");
+        sandbox.wait_for_log(is_line, Duration::from_secs(5)).await.unwrap();
         assert_eq!(problems(&sandbox).len(), told, "{:?}", lines(&sandbox));
     }
     end(&sandbox).await;

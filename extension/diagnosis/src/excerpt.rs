@@ -21,6 +21,10 @@ pub(crate) fn excerpt(text: &str, start: usize, end: usize) -> String {
     // what makes it look like one.
     let from = own_field(line, word_before(line, start - line_start), start - line_start);
     let lead = word_before(line, from.saturating_sub(MAX_LEAD));
+    // A cookie header may be longer than that.
+    let cookie =
+        line.as_bytes()[..lead].windows(7).rposition(|w| w.eq_ignore_ascii_case(b"cookie:"));
+    let lead = cookie.unwrap_or(lead);
     let masked = mask_from(&line[lead..], from - lead);
     let mut out: String = masked.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     if out.len() > MAX_BYTES {
@@ -119,6 +123,20 @@ mod tests {
         let start = text.find("Disabled").unwrap();
         let out = excerpt(&text, start, start + 17);
         assert!(out.contains("DisabledException") && !out.contains("Doe"), "{out}");
+    }
+
+    #[test]
+    fn a_long_word_before_the_match_is_parted_and_a_long_cookie_is_not() {
+        let text = format!("com.{}KMSDisabledException: gone", "example.".repeat(12));
+        let start = text.find("KMS").unwrap();
+        let out = excerpt(&text, start, start + 20);
+        assert!(out.contains("KMSDisabledException: gone"), "{out}");
+        let text = format!(
+            "Cookie: theme=dark; {}; foo=hunter2 KMSDisabledException: x",
+            "a=b; ".repeat(60)
+        );
+        let start = text.find("KMS").unwrap();
+        assert!(!excerpt(&text, start, start + 20).contains("hunter2"));
     }
 
     #[test]

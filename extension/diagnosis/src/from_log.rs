@@ -64,9 +64,11 @@ fn arn<'a>(text: &'a str, service: &str, kind: &str) -> Option<&'a str> {
     const MAX_ARN_BYTES: usize = 256;
     text.match_indices("arn:aws").find_map(|(start, _)| {
         let is_end = |c: char| !(c.is_ascii_alphanumeric() || ":/_-+=@$".contains(c));
-        let arn = text[start..].split(is_end).next()?.trim_end_matches(':');
-        let holds = arn.contains(service) && arn.contains(kind) && arn.len() <= MAX_ARN_BYTES;
-        holds.then_some(arn)
+        // No further than it may reach: a long record may hold very many beginnings.
+        let reach = text.floor_char_boundary(start + MAX_ARN_BYTES + 1);
+        let arn = text[start..reach].split(is_end).next().filter(|a| a.len() <= MAX_ARN_BYTES)?;
+        let arn = arn.trim_end_matches(':');
+        (arn.contains(service) && arn.contains(kind)).then_some(arn)
     })
 }
 

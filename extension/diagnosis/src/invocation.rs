@@ -125,7 +125,9 @@ impl Attempts {
 
     /// The invocation that runs now, or ran last.
     pub(crate) fn newest(&self) -> Option<usize> {
-        self.list.len().checked_sub(1)
+        // Not the last in the list: a late record may have opened an earlier one after it.
+        let list = self.list.iter().enumerate();
+        list.max_by_key(|(_, a)| a.began_at().max(a.ended_at())).map(|(index, _)| index)
     }
 
     /// The attempt of an INVOKE event: one of which telemetry has told already, or a new one. It

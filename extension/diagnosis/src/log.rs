@@ -15,8 +15,8 @@ pub struct Log<'a> {
     pub text: Cow<'a, str>,
     /// The request id that the record names as its own, where its format has a place for it.
     pub request_id: Option<String>,
-    /// Whether it is a JSON object that names no level: not an error report but some value that
-    /// the function printed, which may quote another's error.
+    /// Whether it is JSON that names no level, or none that can be read: not an error report but
+    /// some value that the function printed, which may quote another's error.
     pub is_bare_value: bool,
     /// The level of the whole record, where its format has a place for it.
     level: Option<Level>,
@@ -45,7 +45,7 @@ const MAX_BEGINNING_BYTES: usize = 256;
 impl<'a> Log<'a> {
     pub(crate) fn read(record: &'a FunctionLog<'_>) -> Self {
         let (text, is_json) = match record {
-            FunctionLog::Text(text) => (text.as_ref(), text.trim_start().starts_with('{')),
+            FunctionLog::Text(text) => (text.as_ref(), text.trim_start().starts_with(['{', '['])),
             FunctionLog::Json(json) => (*json, true),
         };
         match is_json.then(|| serde_json::from_str::<Value>(text)) {
@@ -53,7 +53,9 @@ impl<'a> Log<'a> {
             _ => Self {
                 text: Cow::Borrowed(text),
                 level: None,
-                is_bare_value: false,
+                // JSON that was cut off or cannot be read: whatever level it names is not known.
+                is_bare_value: matches!(record, FunctionLog::Json(_))
+                    || text.trim_start().starts_with('{'),
                 request_id: request_id_of_line(text).map(str::to_owned),
             },
         }

@@ -9,29 +9,49 @@ pub(crate) fn mask(text: &str) -> String {
     mask_from(text, 0)
 }
 
-/// The text from this byte on, which begins a word, masked as in the whole text.
+/// The text from this byte on, masked as in the whole text. Of a word that it parts, the rest, or
+/// the whole if something in it is masked.
 pub(crate) fn mask_from(text: &str, from: usize) -> String {
     let mut out = String::with_capacity(text.len() - from);
     let (mut at, mut masks_next, mut is_cookie) = (0, false, false);
+    // The quote that ends the secret, and whether the secret has begun; whether a query goes on.
+    let (mut quote, mut is_begun, mut is_query) = (None, false, false);
     for piece in text.split_inclusive(is_boundary) {
         let word = piece.trim_end_matches(is_boundary);
         let tail = &piece[word.len()..];
         let is_assignment = matches!(word, "=" | ":" | ":=" | "=>");
-        let masked = if word.is_empty() || (masks_next && is_assignment) {
+        let mark = tail.chars().next().filter(|c| matches!(c, '"' | '\''));
+        let goes_on = tail.starts_with([',', ';', '(', ')', '[', ']', '{', '}']);
+        let masked = if is_query {
+            is_query = goes_on;
+            String::new()
+        } else if word.is_empty() || (masks_next && is_assignment) {
+            if !is_begun {
+                quote = mark;
+            } else if mark == quote {
+                (masks_next, is_begun) = (false, false);
+            }
             word.to_owned()
         } else if masks_next || is_cookie {
             // `Authorization: Bearer abc`: the scheme is not yet the secret.
-            masks_next = is_secret_name(word) || is_scheme(word);
+            is_begun = quote.is_some() && mark != quote;
+            masks_next = is_begun || is_secret_name(word) || is_scheme(word);
             MASK.to_owned()
         } else {
             // A cookie header holds several; where it ends cannot be told.
             is_cookie = word.to_ascii_lowercase().contains("cookie");
             let (masked, expects_value) = mask_word(word);
+            quote = mark.filter(|_| word.ends_with(['=', ':']));
+            is_query = goes_on
+                && word
+                    .split_once('?')
+                    .is_some_and(|(path, query)| path.contains("://") || query.contains('='));
             masks_next = expects_value;
             masked
         };
-        if at >= from {
-            out.push_str(&masked);
+        if at + piece.len() > from {
+            let rest = word.get(from.saturating_sub(at)..).filter(|_| masked == word);
+            out.push_str(rest.unwrap_or(&masked));
             out.push_str(tail);
         }
         at += piece.len();
@@ -53,7 +73,12 @@ fn is_scheme(word: &str) -> bool {
 /// The word with its secret parts masked, and whether its value is yet to come.
 fn mask_word(word: &str) -> (String, bool) {
     if let Some((scheme, rest)) = word.split_once("://") {
-        let rest = rest.split(['?', '#']).next().unwrap_or(rest);
+        let (whole, rest) = (rest, rest.split(['?', '#']).next().unwrap_or(rest));
+        // A password may hold a `?` or `#` as it is.
+        let authority = rest.split('/').next().unwrap_or(rest);
+        if authority.contains(':') && !rest.contains('@') && whole.contains('@') {
+            return (format!("{scheme}://{MASK}"), false);
+        }
         let rest = rest.rsplit_once('@').map_or(rest, |(_, host)| host);
         let path: Vec<String> = rest.split('/').map(|part| mask_word(part).0).collect();
         return (format!("{scheme}://{}", path.join("/")), false);
@@ -201,6 +226,11 @@ mod tests {
             ("Authorization: Basic dXNlcjpodW50ZXI", "dXNl"),
             ("Cookie: theme=dark; sid=hunter2", "hunter2"),
             ("user=bob&password=hunter2", "hunter2"),
+            ("postgres://admin:hun#ter2@db", "hun"),
+            ("postgres://admin:hunter2?x@db", "hunter2"),
+            ("password 'hun hunter2' x", "hunter2"),
+            ("password=\"hun hunter2\" x", "hunter2"),
+            ("https://u:p@h/x?sig=hunter2,hunter2&c=(hunter2) x", "hunter2"),
             ("GET /login?user=bob&password=hunter2 *** 500", "hunter2"),
             ("root:hunter2@tcp(10.0.0.1:3306)/orders", "hunter2"),
             ("password := hunter2", "hunter2"),

@@ -366,14 +366,16 @@ fn take_due(
     waits: bool,
     ready: &mut Vec<Diagnosis>,
 ) {
-    let found: Vec<usize> = attempt.findings.iter().map(|(detector, _)| *detector).collect();
-    let is_outranked = |told: &[(usize, Stage)], detector: usize| {
+    let found: Vec<(usize, Stage)> = attempt.findings.iter().map(|(d, f)| (*d, f.stage)).collect();
+    // What is only suspected explains nothing that is certain.
+    let is_outranked = |told: &[(usize, Stage)], detector: usize, stage: Stage| {
         let problem = detectors[detector].problem;
-        let explains = |other: &usize| detectors[*other].outranks.contains(&problem);
-        found.iter().any(explains) || told.iter().any(|(other, _)| explains(other))
+        found.iter().chain(told).any(|(other, other_stage)| {
+            *other_stage >= stage && detectors[*other].outranks.contains(&problem)
+        })
     };
     for (detector, finding) in std::mem::take(&mut attempt.findings) {
-        if is_outranked(&attempt.told, detector) {
+        if is_outranked(&attempt.told, detector, finding.stage) {
             continue;
         }
         if waits && finding.awaits_report {

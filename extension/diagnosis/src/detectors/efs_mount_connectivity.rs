@@ -34,7 +34,7 @@ pub(crate) const DETECTOR: Detector = Detector {
     knobs: &[],
     texts: &[
         Text::error("EFSMountConnectivityException", View::Caller),
-        Text::message("couldn't connect to the Amazon EFS file system", View::Caller),
+        Text::message("t connect to the Amazon EFS file system", View::Caller),
         Text::message("could not connect to the Amazon EFS file system", View::Caller),
     ],
     examine,

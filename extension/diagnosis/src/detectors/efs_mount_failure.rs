@@ -36,7 +36,7 @@ pub(crate) const DETECTOR: Detector = Detector {
     texts: &[
         Text::error("EFSMountFailureException", View::Caller),
         Text::message("could not mount the EFS file system with access point", View::Caller),
-        Text::message("couldn't mount the Amazon EFS file system", View::Caller),
+        Text::message("t mount the Amazon EFS file system", View::Caller),
     ],
     examine,
 };

@@ -37,8 +37,8 @@ pub(crate) const DETECTOR: Detector = Detector {
         Text::error("InvalidCiphertextException", View::Function),
         Text::error("IncorrectKeyException", View::Function),
         Text::error("InvalidKMSResourceException", View::Function),
-        Text::message("can't decrypt the protected secret", View::Function),
-        Text::message("can't encrypt the protected secret", View::Function),
+        Text::message("t decrypt the protected secret", View::Function),
+        Text::message("t encrypt the protected secret", View::Function),
     ],
     examine,
 };

@@ -75,6 +75,7 @@ fn examine(case: &Case<'_>) -> Option<Finding> {
                 before.next().and_then(Timestamp::parse).is_some()
                     && before.next() == Some(own.as_str())
                     && before.next() == Some("")
+                    && before.next().is_none()
                     && after.next().is_some_and(|seconds| seconds.parse::<f64>().is_ok())
                     && after.next().is_some_and(|word| word.trim_end() == "seconds")
                     && after.next().is_none()

@@ -99,6 +99,7 @@ fn a_handler_that_speaks_of_a_timeout_has_none() {
         "[ERROR]\t2026-03-01T12:00:00.000Z\ta\tTask timed out after 30.00 seconds",
         "job a Task timed out after 30 seconds",
         "2026-03-01T12:00:00.000Z a Task timed out after 3.00 seconds, retrying",
+        "2026-03-01T12:00:00.000Z a  foo Task timed out after 3.00 seconds",
     ] {
         let (mut triage, mut lines) = (triage(false), Vec::new());
         let now = Timestamp::parse("2026-03-01T12:00:00Z").unwrap();
@@ -171,4 +172,46 @@ fn without_a_name_the_metrics_are_those_of_all_functions() {
     drain(&mut triage, now, &mut lines);
     assert_eq!(lines[0]["_aws"]["CloudWatchMetrics"][0]["Dimensions"], serde_json::json!([[]]));
     assert_eq!((lines[0].get("FunctionName"), lines[0].get("functionVersion")), (None, None));
+}
+
+#[test]
+fn what_is_suspected_explains_nothing_that_is_certain() {
+    let (mut triage, mut lines) = (triage(false), Vec::new());
+    let now = Timestamp::parse("2026-03-01T12:00:00Z").unwrap();
+    triage.handle_invoke(invoke("a", now), now);
+    triage.handle_record(log("[WARN] KMSDisabledException: x", now), now);
+    triage.handle_record(log("[ERROR] KMSAccessDeniedException: y", now), now);
+    triage.finish(now);
+    drain(&mut triage, now, &mut lines);
+    assert_eq!((sum(&lines, "KmsErrors"), sum(&lines, "SuspectedProblems")), (1, 1));
+}
+
+#[test]
+fn json_that_cannot_be_read_confirms_nothing() {
+    let now = Timestamp::parse("2026-03-01T12:00:00Z").unwrap();
+    for text in [
+        r#"{"level":"INFO","msg":"retry after KMSDisabledException: x","cut":"#,
+        r#"{"level":"INFO","msg":"retry after KMSDisabledException: x","n":1e999}"#,
+        r#"[{"level":"INFO","msg":"KMSDisabledException: x"}]"#,
+    ] {
+        let (mut triage, mut lines) = (triage(false), Vec::new());
+        triage.handle_invoke(invoke("a", now), now);
+        triage.handle_record(log(text, now), now);
+        triage.finish(now);
+        drain(&mut triage, now, &mut lines);
+        assert_eq!(sum(&lines, "KmsErrors"), 0, "{text}");
+    }
+}
+
+#[test]
+fn a_shutdown_is_about_the_invocation_that_began_last() {
+    let now = Timestamp::parse("2026-03-01T12:00:00Z").unwrap();
+    let (mut triage, mut lines) = (triage(false), Vec::new());
+    triage.handle_invoke(invoke("a", now), now);
+    triage.handle_record(done("earlier", Status::Success, now.minus_ms(10)), now);
+    triage.handle_shutdown(&Shutdown { reason: "timeout".into() }, now.plus_ms(3_000));
+    triage.finish(now.plus_ms(3_001));
+    drain(&mut triage, now.plus_ms(3_001), &mut lines);
+    let told: Vec<_> = lines.iter().map(|line| line["requestId"].as_str().unwrap()).collect();
+    assert_eq!(told, ["a"]);
 }

@@ -47,7 +47,11 @@ fn a_record_that_holds_nothing_but_errors_is_read_in_linear_time() {
     let now = Timestamp::parse("2026-03-01T12:00:00Z").unwrap();
     triage.handle_invoke(invoke("a", now), now);
     // In quadratic time this would take hours.
-    for record in [format!("{KMS} ").repeat(15_000), "DisabledException: kms:".repeat(45_000)] {
+    for record in [
+        format!("{KMS} ").repeat(15_000),
+        "DisabledException: kms:".repeat(45_000),
+        format!("{KMS} {}", "arn:aws".repeat(140_000)),
+    ] {
         triage.handle_record(log(&record, now), now);
     }
     let mut lines = Vec::new();

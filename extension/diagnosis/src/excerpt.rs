@@ -34,17 +34,17 @@ pub(crate) fn excerpt(text: &str, start: usize, end: usize) -> String {
     out.trim().to_owned()
 }
 
-/// Where the field begins whose value holds the match, if the line is JSON: the fields before it are
-/// the function's own business.
+/// Where the field begins whose value holds the match, if the line holds an object as JSON, Python
+/// or Node.js writes it: the fields before it are the function's own business.
 fn own_field(line: &str, from: usize, start: usize) -> usize {
     let before = &line[from..start];
-    let is_json = before.contains("\":") || before.contains("':");
-    let field = before.rfind([',', '{']).filter(|_| is_json);
+    let is_object = ["\":", "':", ": '", ": \""].iter().any(|mark| before.contains(mark));
+    let field = before.rfind([',', '{']).filter(|_| is_object);
     field.map_or(from, |at| from + at + 1)
 }
 
-/// How much of what follows the match belongs to the error: all of it or, in JSON, up to the first
-/// field that is none of an error's.
+/// How much of what follows the match belongs to the error: all of it or, in an object, up to the
+/// first field that is none of an error's.
 fn error_fields(after: &str) -> usize {
     const FIELDS: [&str; 14] = [
         "errorType",
@@ -63,11 +63,12 @@ fn error_fields(after: &str) -> usize {
         "stackTrace",
     ];
     let is_foreign = |(at, _): &(usize, &str)| {
-        let rest = after[at + 1..].trim_start().trim_start_matches('\\');
-        let quote = ['"', '\''];
-        let name = rest.strip_prefix(quote).and_then(|rest| rest.split_once(quote));
-        let Some((name, rest)) = name else { return false };
-        rest.trim_start().starts_with(':') && !FIELDS.contains(&name.trim_end_matches('\\'))
+        let quotes = ['\\', '"', '\''];
+        let rest = after[at + 1..].trim_start().trim_start_matches(quotes);
+        let is_name = |c: char| c.is_alphanumeric() || "_$-.".contains(c);
+        let name = &rest[..rest.find(|c| !is_name(c)).unwrap_or(rest.len())];
+        let rest = rest[name.len()..].trim_start_matches(quotes).trim_start();
+        !name.is_empty() && rest.starts_with(':') && !FIELDS.contains(&name)
     };
     after.match_indices([',', '{']).find(is_foreign).map_or(after.len(), |(at, _)| at)
 }
@@ -158,6 +159,7 @@ mod tests {
                 "{'ssn': '1', 'errorType': 'DisabledException', 'mail': 'm'}",
                 "'errorType': 'DisabledException'",
             ),
+            ("{ ssn: '1', name: 'DisabledException', mail: 'm' }", "name: 'DisabledException'"),
             ("DisabledException: key a, b {c}", "DisabledException: key a, b {c}"),
         ] {
             let start = text.find("Disabled").unwrap();

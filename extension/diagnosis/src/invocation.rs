@@ -46,8 +46,6 @@ pub struct Attempt {
     pub(crate) findings: Vec<(usize, Finding)>,
     /// The detectors whose problem was told, and at which stage.
     pub(crate) told: Vec<(usize, Stage)>,
-    /// Whether its place in a chain of invocations was looked at.
-    pub(crate) is_sighted: bool,
 }
 
 /// A record and the time it bears.

@@ -109,7 +109,9 @@ impl Triage {
                 }
             }
             RecordBody::Start(start) => {
-                if let Some(attempt) = self.attempts.place_start(start, at) {
+                let placed = self.attempts.place_start(start, at);
+                // Where INVOKE comes, its header is the one that is whole.
+                if let Some(attempt) = placed.filter(|_| self.teller.function.concurrent) {
                     self.sight(attempt, at, now);
                 }
             }
@@ -226,15 +228,10 @@ impl Triage {
         }
     }
 
-    /// Looks once at the place of an attempt in its chain.
+    /// Looks at the place of an attempt in its chain: once, at the event that carries the caller's
+    /// whole trace header.
     fn sight(&mut self, index: usize, at: Timestamp, now: Timestamp) {
-        let Some(attempt) = self.attempts.get_mut(index) else { return };
-        // Where INVOKE comes, it carries the caller's whole header; platform.start need not.
-        let is_complete = self.teller.function.concurrent || attempt.invoked_at.is_some();
-        if attempt.is_sighted || !is_complete {
-            return;
-        }
-        attempt.is_sighted = true;
+        let Some(attempt) = self.attempts.get(index) else { return };
         let rate = self.settings.recursion_rate;
         let sighting = self.chains.sight(&attempt.request_id, &attempt.trace, rate, at);
         self.examine(Some(index), CaseEvent::Invoked(&sighting), at, now);

@@ -215,3 +215,30 @@ fn a_shutdown_is_about_the_invocation_that_began_last() {
     let told: Vec<_> = lines.iter().map(|line| line["requestId"].as_str().unwrap()).collect();
     assert_eq!(told, ["a"]);
 }
+
+#[test]
+fn one_pass_is_no_chain_however_low_the_limit() {
+    let settings = Settings { recursion_depth: 1, ..Settings::default() };
+    let mut triage = Triage::new(settings, Function::default());
+    let now = Timestamp::parse("2026-03-01T12:00:00Z").unwrap();
+    for id in ["a", "b"] {
+        let trace_header = Some(format!("Root=1-{id};Parent={id}"));
+        triage.handle_invoke(Invoke { trace_header, ..invoke(id, now) }, now);
+    }
+    triage.finish(now);
+    let mut lines = Vec::new();
+    drain(&mut triage, now, &mut lines);
+    assert!(lines.is_empty(), "{lines:#?}");
+}
+
+#[test]
+fn a_chain_is_seen_where_no_invoke_comes() {
+    let mut triage = triage(true);
+    let now = Timestamp::parse("2026-03-01T12:00:00Z").unwrap();
+    let trace_header = Some("Root=1-a;Parent=b;Lineage=5:a87bd80c:0".to_owned());
+    let start = Start { request_id: "a".into(), trace_header, function_arn: None };
+    triage.handle_record(Record { time: Some(now), body: RecordBody::Start(start) }, now);
+    let mut lines = Vec::new();
+    drain(&mut triage, now, &mut lines);
+    assert_eq!(sum(&lines, "Recursions"), 1);
+}

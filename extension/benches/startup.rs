@@ -51,7 +51,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     row("first /next, ms, median", ms(extension.first_next[middle]), ms(bare.first_next[middle]));
     row("RSS after first /next, KB", extension.rss_kib[middle] as f64, bare.rss_kib[middle] as f64);
     println!("budgets: binary 1,800 KB; first /next 1.5 times; RSS 2 times\n");
-    healthy(&programs[0])
+    healthy(&programs[0])?;
+    logs(&programs[0])
 }
 
 fn row(what: &str, extension: f64, bare: f64) {
@@ -114,6 +115,49 @@ fn healthy(program: &Path) -> Result<(), Box<dyn std::error::Error>> {
     println!("  bytes printed: {}", output.stdout.len() + output.stderr.len());
     println!("  RSS at the end, KB: {rss}");
     Ok(())
+}
+
+/// Logs in which nothing is wrong: what reading them costs, the socket included.
+fn logs(program: &Path) -> Result<(), Box<dyn std::error::Error>> {
+    let text = "[INFO]\\t2026-03-01T12:00:00.000Z\\t79104eff-e5a6-4ecd-b1a5-7a1b6c6c3a01\\torder 17 \
+                stored in table orders with 17 items for customer 99 by payment provider visa";
+    let object =
+        r#"{"level":"INFO","message":"order 17 stored","items":[1,2,3],"customer":{"id":99}}"#;
+    let numbers: Vec<String> = (0..150_000).map(|n| n.to_string()).collect();
+    let api = StandIn::start();
+    let mut child = command(program, &api).spawn()?;
+    api.wait_for(Call::Next, 1);
+    let mut stream = std::net::TcpStream::connect(api.telemetry_address())?;
+    println!("\nreading healthy logs, ms of CPU a MB:");
+    for (what, record, records, deliveries) in [
+        ("text", format!("\"{text}\""), 3_500, 50),
+        ("JSON objects", object.to_owned(), 5_000, 50),
+        ("one JSON record of 0.9 MB", format!("[{}]", numbers.join(",")), 1, 20),
+    ] {
+        let before = cpu(child.id())?;
+        let mut bytes = 0;
+        for n in 0..deliveries {
+            let time = format!("2026-03-01T12:{:02}:{:02}.000Z", n / 60, n % 60);
+            let record = format!(r#"{{"time":"{time}","type":"function","record":{record}}}"#);
+            let body = format!("[{}]", vec![record; records].join(","));
+            bytes += body.len();
+            stand_in::post_on(&mut stream, body.as_bytes());
+        }
+        // The answer to the last delivery comes before the work on it.
+        std::thread::sleep(Duration::from_millis(300));
+        let spent = cpu(child.id())? - before;
+        println!("  {what}: {:.2}", spent.as_secs_f64() * 1e3 / (bytes as f64 / 1e6));
+    }
+    api.shutdown("spindown");
+    child.wait()?;
+    Ok(())
+}
+
+/// The time that the main thread has run.
+fn cpu(pid: u32) -> Result<Duration, Box<dyn std::error::Error>> {
+    let schedstat = std::fs::read_to_string(format!("/proc/{pid}/schedstat"))?;
+    let ns = schedstat.split_whitespace().next().ok_or("no schedstat")?.parse()?;
+    Ok(Duration::from_nanos(ns))
 }
 
 fn healthy_telemetry(id: &str, n: usize) -> String {

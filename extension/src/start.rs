@@ -99,7 +99,16 @@ async fn begin(config: &Config, clock: Clock, lines: Lines) -> Result<Parts, Sta
         Ok(listener) => match listener.local_addr() {
             Ok(address) => {
                 tokio::spawn(serve(listener, inbox.clone()));
-                subscribe(&mut extension, address.port()).await
+                // In a task: registered, it must not exit for a bug on the way to the first poll.
+                let spare = extension.fresh();
+                let subscribing = tokio::spawn(async move {
+                    let subscription = subscribe(&mut extension, address.port()).await;
+                    (extension, subscription)
+                });
+                let bug = |_| (spare, Subscription::Without("a bug in subscribing".to_owned()));
+                let subscription;
+                (extension, subscription) = subscribing.await.unwrap_or_else(bug);
+                subscription
             }
             Err(e) => Subscription::Without(e.to_string()),
         },

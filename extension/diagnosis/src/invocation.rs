@@ -219,14 +219,18 @@ impl Attempts {
                         && before.ended_at().is_none()
                 });
             if !is_before && attempt.began_at().is_none_or(|began| at >= began) {
-                // Written after this one had ended: by the next one, of whose beginning the
-                // extension heard late.
-                let end = attempt.ended_at().filter(|end| at > *end);
-                let is_soon = end.is_none_or(|end| at.ms_since(end) <= AFTERMATH_MS);
-                return match end {
-                    Some(_) => following.or(is_soon.then_some(index)),
-                    None => Some(index),
+                let Some(end) = attempt.ended_at().filter(|end| at > *end) else {
+                    return Some(index);
                 };
+                // Written after this one had ended: its last words, or the first of the next one,
+                // of whose beginning the extension heard late. The nearer of the two.
+                let since_end_ms = at.ms_since(end);
+                let is_nearer = |next: &usize| {
+                    let began = self.list[*next].began_at();
+                    began.is_some_and(|began| began.ms_since(at) < since_end_ms)
+                };
+                let own = (since_end_ms <= AFTERMATH_MS).then_some(index);
+                return following.filter(is_nearer).or(own).or(following);
             }
             following = attempt.may_hold(at).then_some(index);
         }

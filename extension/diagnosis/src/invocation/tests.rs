@@ -99,6 +99,18 @@ fn a_log_line_of_the_millisecond_of_the_next_invoke_belongs_where_it_stands() {
 }
 
 #[test]
+fn a_log_line_between_two_attempts_belongs_to_the_nearer() {
+    let mut attempts = Attempts::new(false);
+    invoke(&mut attempts, "a", 0);
+    done(&mut attempts, "a", 50);
+    invoke(&mut attempts, "b", 80);
+    assert_eq!(attempts.place_log(None, ms(52)), Some(0), "its last words, read late");
+    assert_eq!(attempts.place_log(None, ms(78)), Some(1), "INVOKE was read late");
+    start(&mut attempts, "b", 79);
+    assert_eq!(attempts.place_log(None, ms(78)), Some(0), "before the next one began");
+}
+
+#[test]
 fn a_log_line_long_after_an_invocation_is_of_one_that_is_not_known_yet() {
     let mut attempts = Attempts::new(false);
     invoke(&mut attempts, "a", 0);

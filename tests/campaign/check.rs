@@ -8,6 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// Above what it ever takes, and far below what an unbounded queue would.
 const PEAK_KIB: u64 = 20 * 1024;
+/// Its own eleven, and a connection for each of 32 that may come.
+const DESCRIPTORS: usize = 11 + 32;
 const LINE_BYTES: usize = 4096;
 
 /// Everything that does not hold, a sentence each.
@@ -57,6 +59,9 @@ fn life(plan: &Plan, played: &Played, failures: &mut Vec<String>) {
     }
     if played.peak_kib > PEAK_KIB {
         failures.push(format!("it took {} KiB", played.peak_kib));
+    }
+    if played.descriptors > DESCRIPTORS {
+        failures.push(format!("it has {} descriptors", played.descriptors));
     }
 }
 

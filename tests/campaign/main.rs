@@ -8,6 +8,8 @@
 #![allow(clippy::unwrap_used, reason = "what is not there fails the test")]
 
 mod check;
+mod hour;
+mod memory;
 mod plan;
 mod play;
 mod table;

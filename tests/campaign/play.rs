@@ -227,7 +227,7 @@ fn limit_descriptors(pid: u32, limit: Option<u64>) {
     let _ = rustix::process::prlimit(pid, rustix::process::Resource::Nofile, limit);
 }
 
-fn descriptors(pid: u32) -> usize {
+pub(crate) fn descriptors(pid: u32) -> usize {
     std::fs::read_dir(format!("/proc/{pid}/fd")).map_or(0, Iterator::count)
 }
 

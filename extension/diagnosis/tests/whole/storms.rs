@@ -50,6 +50,7 @@ fn a_record_that_holds_nothing_but_errors_is_read_in_linear_time() {
     for record in [
         format!("{KMS} ").repeat(15_000),
         "DisabledException: kms:".repeat(45_000),
+        "due to mount time out ".repeat(45_000),
         format!("{KMS} {}", "arn:aws".repeat(140_000)),
     ] {
         triage.handle_record(log(&record, now), now);

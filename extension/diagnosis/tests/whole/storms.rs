@@ -78,6 +78,25 @@ fn what_nobody_fetches_is_counted() {
 }
 
 #[test]
+fn what_nobody_fetches_takes_bounded_memory() {
+    let mut triage = triage(false);
+    let mut now = Timestamp::parse("2026-03-01T12:00:00Z").unwrap();
+    let mut sizes = Vec::new();
+    for id in 0..3_000 {
+        now = now.plus_ms(1_000);
+        triage.handle_invoke(invoke(id, now), now);
+        triage.handle_record(log(KMS, now), now);
+        triage.handle_dropped(Dropped { deliveries: 1, bytes: 1 }, now);
+        triage.handle_record(done(id, Status::Timeout, now), now);
+        if id % 1_000 == 999 {
+            // All that it holds, as text.
+            sizes.push(format!("{triage:?}").len());
+        }
+    }
+    assert!(sizes[2] < sizes[0] + sizes[0] / 10, "{sizes:?}");
+}
+
+#[test]
 fn more_concurrent_invocations_than_are_kept_are_reported() {
     let mut triage = triage(true);
     let now = Timestamp::parse("2026-03-01T12:00:00Z").unwrap();

@@ -30,9 +30,10 @@ const SECRETS: [(&str, &str); 9] = [
 ];
 const MAX_EXCERPT_BYTES: usize = 240 + "…".len();
 const MAX_EVIDENCE_BYTES: usize = 256;
-/// A record is repeated up to this size where that is chosen: what takes quadratic time shows in the
-/// fuzzer's time limit.
-const REPEATED_BYTES: usize = 256 * 1024;
+/// A record is repeated up to this size where that is chosen: more than is looked at.
+const REPEATED_BYTES: usize = 2 * 1024;
+/// Once to this: what takes quadratic time shows in the fuzzer's time limit.
+const LONG_BYTES: usize = 256 * 1024;
 
 pub(super) fn holds(bytes: &[u8]) {
     let mut choices = Unstructured::new(bytes);
@@ -62,7 +63,7 @@ impl Surroundings {
             error,
             is_json_within: form & 1 == 1,
             is_json: form & 2 == 2,
-            is_repeated: form >= 0xfc,
+            is_repeated: form >= 0xf0,
             before: text(),
             between: text(),
             after: text(),
@@ -70,7 +71,7 @@ impl Surroundings {
     }
 
     /// The record in which this secret stands before the error or behind it.
-    fn record(&self, secret: &str, is_before: bool) -> String {
+    fn record(&self, secret: &str, is_before: bool, is_long: bool) -> String {
         let Self { error, before, between, after, .. } = self;
         let text = if is_before {
             format!("{before} {secret} {between}{error}{after}")
@@ -82,7 +83,12 @@ impl Surroundings {
         } else {
             text
         };
-        if self.is_repeated { text.repeat(REPEATED_BYTES.div_ceil(text.len())) } else { text }
+        let max_bytes = match (self.is_repeated, is_long) {
+            (false, _) => return text,
+            (true, false) => REPEATED_BYTES,
+            (true, true) => LONG_BYTES,
+        };
+        text.repeat(max_bytes.div_ceil(text.len()))
     }
 
     fn hold(&self, core: &str) -> bool {
@@ -97,12 +103,12 @@ fn nothing_private_leaves(surroundings: &Surroundings) {
     for (index, (secret, core)) in SECRETS.iter().enumerate() {
         for is_before in [false, true] {
             // The surroundings may hold by chance what is looked for.
-            if surroundings.hold(core) || (surroundings.is_repeated && index > 0) {
+            if surroundings.hold(core) {
                 continue;
             }
             let request_id = format!("{index} {is_before}");
             watch.invoke(Invoke { request_id, ..Invoke::default() });
-            let record = surroundings.record(secret, is_before);
+            let record = surroundings.record(secret, is_before, index == 0);
             let log = if surroundings.is_json {
                 FunctionLog::Json(&record)
             } else {

@@ -30,8 +30,8 @@ const SECRETS: [(&str, &str); 9] = [
 ];
 const MAX_EXCERPT_BYTES: usize = 240 + "…".len();
 const MAX_EVIDENCE_BYTES: usize = 256;
-/// A record is repeated up to this size where that is chosen: more than is looked at.
-const REPEATED_BYTES: usize = 2 * 1024;
+/// A record is repeated up to this size where that is chosen: more errors than are looked at.
+const REPEATED_BYTES: usize = 20 * 1024;
 /// Once to this: what takes quadratic time shows in the fuzzer's time limit.
 const LONG_BYTES: usize = 256 * 1024;
 

@@ -12,3 +12,4 @@ mod properties;
 mod random;
 mod replay;
 mod storms;
+mod workspace;

@@ -8,8 +8,11 @@ mod telemetry;
 mod trace_header;
 pub(crate) mod watch;
 
+/// Panics where it does not hold for these bytes.
+type Property = fn(&[u8]);
+
 /// The properties by the names of their fuzz targets and of their folders in the corpus.
-pub(crate) const ALL: [(&str, fn(&[u8])); 5] = [
+pub(crate) const ALL: [(&str, Property); 5] = [
     ("decoder", decoder::holds),
     ("log_excerpt", log_excerpt::holds),
     ("machine", machine::holds),

@@ -66,7 +66,7 @@ fn lineage_is_read_as_written(choices: &mut Unstructured<'_>) -> Result<()> {
             format!("{hash:08X}:{count}")
         });
     }
-    let mut fields = vec![
+    let mut fields = [
         format!("Lineage={}", lineage.join("|")),
         "Root=1-5e1b4151-5ac6c58f-b6c2b1d4".to_owned(),
         "Parent=53995c3f42cd8ad8".to_owned(),

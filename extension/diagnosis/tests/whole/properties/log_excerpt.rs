@@ -32,8 +32,9 @@ const MAX_EXCERPT_BYTES: usize = 240 + "…".len();
 const MAX_EVIDENCE_BYTES: usize = 256;
 /// A record is repeated up to this size where that is chosen: more errors than are looked at.
 const REPEATED_BYTES: usize = 20 * 1024;
-/// Once to this: what takes quadratic time shows in the fuzzer's time limit.
-const LONG_BYTES: usize = 256 * 1024;
+/// Or what is behind the error is, once, to what telemetry may hold at most: what takes quadratic
+/// time shows in the time limit.
+const LONG_BYTES: usize = 1024 * 1024;
 
 pub(super) fn holds(bytes: &[u8]) {
     let mut choices = Unstructured::new(bytes);
@@ -48,6 +49,7 @@ struct Surroundings {
     is_json_within: bool,
     is_json: bool,
     is_repeated: bool,
+    is_long: bool,
     before: String,
     between: String,
     after: String,
@@ -63,7 +65,8 @@ impl Surroundings {
             error,
             is_json_within: form & 1 == 1,
             is_json: form & 2 == 2,
-            is_repeated: form >= 0xf0,
+            is_repeated: (0xf0..0xff).contains(&form),
+            is_long: form == 0xff,
             before: text(),
             between: text(),
             after: text(),
@@ -73,6 +76,10 @@ impl Surroundings {
     /// The record in which this secret stands before the error or behind it.
     fn record(&self, secret: &str, is_before: bool, is_long: bool) -> String {
         let Self { error, before, between, after, .. } = self;
+        if is_long {
+            let after = after.repeat(LONG_BYTES.div_ceil(after.len().max(1)));
+            return format!("{before}{error}{between} {secret} {after}");
+        }
         let text = if is_before {
             format!("{before} {secret} {between}{error}{after}")
         } else {
@@ -83,12 +90,7 @@ impl Surroundings {
         } else {
             text
         };
-        let max_bytes = match (self.is_repeated, is_long) {
-            (false, _) => return text,
-            (true, false) => REPEATED_BYTES,
-            (true, true) => LONG_BYTES,
-        };
-        text.repeat(max_bytes.div_ceil(text.len()))
+        if self.is_repeated { text.repeat(REPEATED_BYTES.div_ceil(text.len())) } else { text }
     }
 
     fn hold(&self, core: &str) -> bool {
@@ -108,7 +110,7 @@ fn nothing_private_leaves(surroundings: &Surroundings) {
             }
             let request_id = format!("{index} {is_before}");
             watch.invoke(Invoke { request_id, ..Invoke::default() });
-            let record = surroundings.record(secret, is_before, index == 0);
+            let record = surroundings.record(secret, is_before, surroundings.is_long && index == 0);
             let log = if surroundings.is_json {
                 FunctionLog::Json(&record)
             } else {

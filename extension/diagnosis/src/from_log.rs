@@ -4,6 +4,7 @@ use crate::detector::{Case, CaseEvent};
 use crate::excerpt::excerpt;
 use crate::finding::{Finding, Stage, View};
 use crate::level::Level;
+use crate::mask::mask;
 use crate::matching::{Hit, LogMatch};
 
 /// A finding for the texts of a detector in a log record: confirmed, as the service that failed said
@@ -77,7 +78,8 @@ fn operation(text: &str) -> Option<&str> {
     let (_, rest) = text.split_once("when calling the ")?;
     let (operation, _) = rest.split_once(" operation")?;
     let is_name = operation.len() <= 64 && operation.bytes().all(|b| b.is_ascii_alphanumeric());
-    is_name.then_some(operation)
+    // A function may have put anything there.
+    (is_name && mask(operation) == operation).then_some(operation)
 }
 
 #[cfg(test)]
@@ -107,5 +109,6 @@ mod tests {
         let text = "An error occurred (X) when calling the GenerateDataKey operation: y";
         assert_eq!(operation(text), Some("GenerateDataKey"));
         assert_eq!(operation("when calling the secret=1 operation"), None);
+        assert_eq!(operation("when calling the AKIAIOSFODNN7EXAMPLE operation"), None);
     }
 }

@@ -16,6 +16,8 @@ pub(crate) fn mask_from(text: &str, from: usize) -> String {
     let (mut at, mut masks_next, mut is_cookie) = (0, false, false);
     // The quote that ends the secret, and whether the secret has begun; whether a query goes on.
     let (mut quote, mut is_begun, mut is_query) = (None, false, false);
+    // Whether the last word that was masked is itself the name of a secret.
+    let mut is_name = false;
     for piece in text.split_inclusive(is_boundary) {
         let word = piece.trim_end_matches(is_boundary);
         let tail = &piece[word.len()..];
@@ -29,13 +31,15 @@ pub(crate) fn mask_from(text: &str, from: usize) -> String {
             if !is_begun {
                 quote = mark;
             } else if mark == quote {
-                (masks_next, is_begun) = (false, false);
+                // What seemed to be a secret was the name of one: `token= "password":"…"`.
+                (masks_next, is_begun) = (is_name, false);
             }
             word.to_owned()
         } else if masks_next || is_cookie {
             // `Authorization: Bearer abc`: the scheme is not yet the secret.
             is_begun = quote.is_some() && mark != quote;
-            masks_next = is_begun || is_secret_name(word) || is_scheme(word);
+            is_name = is_secret_name(word) || is_scheme(word);
+            masks_next = is_begun || is_name;
             MASK.to_owned()
         } else {
             // A cookie header holds several; where it ends cannot be told.
@@ -223,6 +227,7 @@ mod tests {
             ("GET https://x.example/a?sig=abc&b=1 failed", "sig=abc"),
             ("postgres://admin:hunter2@db.example/orders", "hunter2"),
             (r#"{\"password\":\"hunter2\"}"#, "hunter2"),
+            (r#"token= \"password\":\"hunter2\""#, "hunter2"),
             ("Authorization: Basic dXNlcjpodW50ZXI", "dXNl"),
             ("Cookie: theme=dark; sid=hunter2", "hunter2"),
             ("user=bob&password=hunter2", "hunter2"),

@@ -73,6 +73,7 @@ impl Matcher {
         let log = Log::read(record);
         // Once for all hits and once for each line: a long record may hold very many.
         let about_kms = LazyCell::new(|| speaks_of_kms(&log.text));
+        let about_efs = LazyCell::new(|| log.text.contains("EFS"));
         let mut line = (0..0, None);
         let mut hits: Vec<(usize, Hit)> = self
             .search
@@ -83,7 +84,7 @@ impl Matcher {
                 let is_hit = stands(text, before, after)
                     && match text.context {
                         Context::Any => true,
-                        Context::Efs => log.text.contains("EFS"),
+                        Context::Efs => *about_efs,
                         Context::Kms => *about_kms,
                     };
                 is_hit.then(|| {

@@ -231,10 +231,10 @@ impl Serialize for Line<'_> {
         line.serialize_entry("message", &self.message())?;
         entry(&mut line, "requestId", report.request_id.as_deref())?;
         entry(&mut line, "functionArn", report.function_arn.as_deref())?;
-        entry(&mut line, "functionVersion", non_empty(&report.function_version))?;
+        entry(&mut line, "functionVersion", Some(&report.function_version))?;
         entry(&mut line, "traceId", report.trace_id.as_deref())?;
         line.serialize_entry("diagnosis", &self.diagnosis())?;
-        entry(&mut line, "FunctionName", non_empty(&report.function_name))?;
+        entry(&mut line, "FunctionName", Some(&report.function_name))?;
         for metric in &report.metrics {
             match metric.values[..] {
                 [value] => line.serialize_entry(metric.name, &number(value))?,
@@ -305,11 +305,9 @@ fn definition(metric: &MetricValue) -> Value {
     json!({"Name": metric.name, "Unit": metric.unit.as_str()})
 }
 
-fn non_empty(text: &str) -> Option<&str> {
-    Some(text).filter(|text| !text.is_empty())
-}
-
+/// A field, if it has a value.
 fn entry<M: SerializeMap>(map: &mut M, name: &str, value: Option<&str>) -> Result<(), M::Error> {
+    let value = value.filter(|value| !value.is_empty());
     value.map_or(Ok(()), |value| map.serialize_entry(name, value))
 }
 

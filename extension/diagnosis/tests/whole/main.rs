@@ -3,10 +3,13 @@
 // A test may read the fixtures, and fail where something is not as it must be.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::disallowed_methods)]
 
+mod attempts;
 mod catalogue;
 mod events;
 mod fixtures;
 mod lines;
-mod machine;
+mod properties;
+mod random;
 mod replay;
 mod storms;
+mod workspace;

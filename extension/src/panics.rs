@@ -3,6 +3,8 @@
 use crate::sinks::{Lines, Stream};
 use std::panic::{self, AssertUnwindSafe, PanicHookInfo};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::task::Poll;
+use triage_diagnosis::fault_point;
 
 /// So many panics are told of; a bug in the way of every record must not become a storm.
 const TOLD: u32 = 10;
@@ -16,39 +18,71 @@ pub(crate) fn tell_only_the_place(lines: Lines) {
         if nth > TOLD {
             return;
         }
-        let line = match info.location() {
-            Some(place) => format!(
-                "lambda-triage ERROR: a bug in the extension at {}:{} (number {nth})",
-                place.file(),
-                place.line()
-            ),
-            None => format!("lambda-triage ERROR: a bug in the extension (number {nth})"),
-        };
-        lines.push_from_hook(Stream::Stderr, &line);
+        let place = info.location().map(|place| (place.file().to_owned(), place.line()));
+        let lines = lines.clone();
+        // A panic within the hook would end the process, and the bug may be in the very code that
+        // writes: so what is told is told outside. Without a thread left it stays untold.
+        let _ = std::thread::Builder::new().name("bug".to_owned()).stack_size(64 * 1024).spawn(
+            move || {
+                fault_point!("hook");
+                let at = place.map(|(file, line)| format!(" at {file}:{line}")).unwrap_or_default();
+                let line =
+                    format!("lambda-triage ERROR: a bug in the extension{at} (number {nth})");
+                lines.push(Stream::Stderr, &line);
+            },
+        );
     }));
 }
 
-/// Something that must not take down what uses it. After a panic it is made anew, since nobody
-/// knows what state it was left in.
+/// What `step` gives, or None if there is a bug in it. What it was to change must be left usable,
+/// if incomplete, by a panic at any point of it.
+pub(crate) fn contained<R>(step: impl FnOnce() -> R) -> Option<R> {
+    panic::catch_unwind(AssertUnwindSafe(step)).ok()
+}
+
+/// The same for a future.
+pub(crate) async fn contained_future<F: Future>(future: F) -> Option<F::Output> {
+    let mut future = std::pin::pin!(future);
+    std::future::poll_fn(|context| match contained(|| future.as_mut().poll(context)) {
+        Some(poll) => poll.map(Some),
+        None => Poll::Ready(None),
+    })
+    .await
+}
+
+/// Something that must not take down what uses it. A panic in it costs the step that it was in;
+/// after so many it is made anew, as it may be its state that brings them about.
 pub(crate) struct Guard<T> {
     inner: T,
-    fresh: Box<dyn Fn() -> T + Send>,
+    fresh: Box<dyn FnMut() -> T + Send>,
+    /// So many panics are yet to be borne.
+    patience: u32,
+    patience_at_first: u32,
 }
 
 impl<T> Guard<T> {
-    /// What `fresh` makes.
-    pub(crate) fn new(fresh: impl Fn() -> T + Send + 'static) -> Self {
-        Self { inner: fresh(), fresh: Box::new(fresh) }
+    /// What `fresh` makes, made anew at the `patience`-th panic.
+    pub(crate) fn new(patience: u32, mut fresh: impl FnMut() -> T + Send + 'static) -> Self {
+        let inner = fresh();
+        Self { inner, fresh: Box::new(fresh), patience, patience_at_first: patience }
     }
 
     /// What `use_it` gives, or None if it panicked.
     pub(crate) fn with<R>(&mut self, use_it: impl FnOnce(&mut T) -> R) -> Option<R> {
-        // Nothing of what a panic may have left half done is seen again.
-        let result = panic::catch_unwind(AssertUnwindSafe(|| use_it(&mut self.inner)));
-        if result.is_err() {
-            self.inner = (self.fresh)();
+        let result = contained(|| use_it(&mut self.inner));
+        if result.is_none() {
+            self.patience = self.patience.saturating_sub(1);
+            if self.patience == 0 {
+                self.inner = (self.fresh)();
+                self.patience = self.patience_at_first;
+            }
         }
-        result.ok()
+        result
+    }
+
+    /// The same for what cannot leave it half changed.
+    pub(crate) fn look<R>(&self, look_at_it: impl FnOnce(&T) -> R) -> Option<R> {
+        contained(|| look_at_it(&self.inner))
     }
 }
 
@@ -62,17 +96,35 @@ impl<T: std::fmt::Debug> std::fmt::Debug for Guard<T> {
 mod tests {
     use super::*;
 
+    fn push_and_panic(guard: &mut Guard<Vec<u32>>, n: u32) {
+        let result = guard.with(|v| {
+            v.push(n);
+            assert!(v.is_empty(), "as a bug would");
+        });
+        assert_eq!(result, None);
+    }
+
     #[test]
-    fn after_a_panic_the_guarded_is_new_and_usable() {
-        let mut guard = Guard::new(|| vec![0]);
+    fn a_panic_costs_its_step_and_too_many_of_them_the_guarded() {
+        let mut guard = Guard::new(3, || vec![0]);
         assert_eq!(guard.with(|v| v.push(1)), Some(()));
-        assert_eq!(
-            guard.with(|v| {
-                v.push(2);
-                assert!(v.is_empty(), "as a bug would");
-            }),
-            None
-        );
-        assert_eq!(guard.with(|v| v.clone()), Some(vec![0]));
+        push_and_panic(&mut guard, 2);
+        push_and_panic(&mut guard, 3);
+        assert_eq!(guard.look(Vec::clone), Some(vec![0, 1, 2, 3]));
+        push_and_panic(&mut guard, 4);
+        assert_eq!(guard.look(Vec::clone), Some(vec![0]));
+        push_and_panic(&mut guard, 5);
+        assert_eq!(guard.look(|v| v[1]), Some(5));
+        assert_eq!(guard.look(|v| v[2]), None);
+    }
+
+    #[tokio::test]
+    async fn a_future_is_contained_from_its_first_poll_to_its_last() {
+        assert_eq!(contained_future(async { 1 }).await, Some(1));
+        let late = async {
+            tokio::task::yield_now().await;
+            assert_eq!(1, 2, "as a bug would");
+        };
+        assert_eq!(contained_future(late).await, None);
     }
 }

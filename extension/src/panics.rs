@@ -2,24 +2,36 @@
 
 use crate::sinks::{Lines, Stream};
 use std::panic::{self, AssertUnwindSafe, PanicHookInfo};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::task::Poll;
+use std::time::Duration;
 use triage_diagnosis::fault_point;
 
 /// So many panics are told of; a bug in the way of every record must not become a storm.
 const TOLD: u32 = 10;
 
+/// What is told of panics in this process. A clone is another handle to the same.
+#[derive(Clone, Debug)]
+pub(crate) struct Telling {
+    lines: Lines,
+    panics: Arc<AtomicU32>,
+    under_way: Arc<AtomicU32>,
+}
+
 /// From now on a panic writes the place where it happened, and never its message: that may quote
 /// a log line or a payload.
-pub(crate) fn tell_only_the_place(lines: Lines) {
-    let count = AtomicU32::new(0);
+pub(crate) fn tell_only_the_place(lines: Lines) -> Telling {
+    let telling = Telling { lines, panics: Arc::default(), under_way: Arc::default() };
+    let hooked = telling.clone();
     panic::set_hook(Box::new(move |info: &PanicHookInfo<'_>| {
-        let nth = count.fetch_add(1, Ordering::Relaxed).saturating_add(1);
+        let nth = hooked.panics.fetch_add(1, Ordering::Relaxed).saturating_add(1);
         if nth > TOLD {
             return;
         }
         let place = info.location().map(|place| (place.file().to_owned(), place.line()));
-        let lines = lines.clone();
+        hooked.under_way.fetch_add(1, Ordering::Relaxed);
+        let one = One(hooked.clone());
         // A panic within the hook would end the process, and the bug may be in the very code that
         // writes: so what is told is told outside. Without a thread left it stays untold.
         let _ = std::thread::Builder::new().name("bug".to_owned()).stack_size(64 * 1024).spawn(
@@ -28,10 +40,33 @@ pub(crate) fn tell_only_the_place(lines: Lines) {
                 let at = place.map(|(file, line)| format!(" at {file}:{line}")).unwrap_or_default();
                 let line =
                     format!("lambda-triage ERROR: a bug in the extension{at} (number {nth})");
-                lines.push(Stream::Stderr, &line);
+                one.0.lines.push(Stream::Stderr, &line);
             },
         );
     }));
+    telling
+}
+
+impl Telling {
+    /// Waits, so long at most, until everything told is written; not at all if there was no panic.
+    pub(crate) fn finish(&self, time: Duration) {
+        const STEP: Duration = Duration::from_millis(1);
+        let is_told = || self.under_way.load(Ordering::Relaxed) == 0 && self.lines.is_drained();
+        let mut left = time;
+        while self.panics.load(Ordering::Relaxed) > 0 && !left.is_zero() && !is_told() {
+            std::thread::sleep(STEP);
+            left = left.saturating_sub(STEP);
+        }
+    }
+}
+
+/// A telling that is under way until this is dropped.
+struct One(Telling);
+
+impl Drop for One {
+    fn drop(&mut self) {
+        self.0.under_way.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// What `step` gives, or None if there is a bug in it. What it was to change must be left usable,

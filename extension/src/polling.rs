@@ -94,15 +94,6 @@ impl Polling {
     }
 }
 
-impl Drop for Polling {
-    /// Whoever goes on polling after a bug in the loop must be the only one to.
-    fn drop(&mut self) {
-        if let Some(task) = &self.task {
-            task.abort();
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -29,6 +29,9 @@ const TIMER_PAUSE_MS: u64 = 5;
 /// So many bugs in the diagnosis cost a step each; then it begins anew.
 const DIAGNOSIS_PATIENCE: u32 = 16;
 
+/// How long telemetry is let alone after a bug in working it through.
+const BUG_PAUSE_MS: u64 = 100;
+
 /// What the loop is made of.
 #[derive(Debug)]
 pub(crate) struct Parts {
@@ -69,6 +72,10 @@ pub(crate) struct Observer {
     catches_up: bool,
     told_of_lost_lines: bool,
     told_of_a_bug: bool,
+    told_of_detectors: Vec<&'static str>,
+    /// After a bug, telemetry is let alone until then: what cannot be worked through must not keep
+    /// the loop busy.
+    rests_until: Timestamp,
     /// When /next is to be asked for, if that was put off.
     ask_at: Option<Timestamp>,
     end: Option<End>,
@@ -152,6 +159,8 @@ impl Observer {
             catches_up: false,
             told_of_lost_lines: false,
             told_of_a_bug: false,
+            told_of_detectors: Vec::new(),
+            rests_until: Timestamp::default(),
             ask_at: None,
             end: None,
         }
@@ -160,6 +169,12 @@ impl Observer {
     /// Whether there is nothing left to poll for.
     pub(crate) fn is_ending(&self) -> bool {
         self.end.is_some() || self.polling.is_over()
+    }
+
+    /// The poll that is under way, for whoever goes on polling: given up, it could take an event
+    /// with it.
+    pub(crate) fn into_polling(self) -> Polling {
+        self.polling
     }
 
     /// Polls, and diagnoses what comes, until SHUTDOWN or SIGTERM; everything found is written
@@ -193,7 +208,10 @@ impl Observer {
                 self.handle(input, now);
             });
             let written = contained(|| self.write_reports(now));
-            self.tell_of_a_bug(done.is_none() || written.is_none());
+            if done.is_none() || written.is_none() {
+                self.tell_of_a_bug(true);
+                self.rests_until = now.plus_ms(BUG_PAUSE_MS);
+            }
             match self.end {
                 None => self.ask_at = self.ask_for_next(now),
                 // Nothing is waited for by a clock that was set back.
@@ -212,11 +230,13 @@ impl Observer {
         let wait_ms = due.map(|due| due.ms_since(self.clock.now()));
         let unwritten = !self.lines.is_drained();
         let more = self.delivery.is_some();
+        // Also if the clock was set back.
+        let rest_ms = self.rests_until.ms_since(self.clock.now()).min(BUG_PAUSE_MS);
         tokio::select! {
             biased;
             event = self.polling.event() => event.map_or_else(|Failed| Input::PollFailed, Input::Next),
             () = received(&mut self.sigterm), if self.end.is_none() => Input::Sigterm,
-            () = telemetry(&self.inbox, more) => Input::Telemetry,
+            () = telemetry(&self.inbox, more, rest_ms) => Input::Telemetry,
             () = self.lines.drained(), if unwritten => Input::LinesWritten,
             () = tokio::time::sleep(Duration::from_millis(wait_ms.unwrap_or_default())),
                 if due.is_some() => Input::Due { at: due.unwrap_or_default() },
@@ -345,7 +365,12 @@ impl Observer {
             written += 1;
         }
         while let Some(problem) = self.diagnose(Triage::poll_fault).flatten() {
-            tracing::warn!("the detector of {problem} has a bug; some of its findings are missing");
+            if !self.told_of_detectors.contains(&problem) {
+                self.told_of_detectors.push(problem);
+                tracing::warn!(
+                    "the detector of {problem} has a bug; some of its findings are missing"
+                );
+            }
         }
         if !self.told_of_lost_lines && self.lines.lost() > 0 {
             self.told_of_lost_lines = true;
@@ -416,7 +441,10 @@ pub(crate) async fn received(signal: &mut Option<Signal>) {
 
 /// Waits for telemetry. If there is `more` of a delivery, only until everything else that is ready
 /// has had its turn.
-async fn telemetry(inbox: &Inbox, more: bool) {
+async fn telemetry(inbox: &Inbox, more: bool, rest_ms: u64) {
+    if rest_ms > 0 {
+        tokio::time::sleep(Duration::from_millis(rest_ms)).await;
+    }
     if more || !inbox.is_empty() {
         tokio::task::yield_now().await;
     } else {

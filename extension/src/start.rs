@@ -2,9 +2,10 @@
 
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::extensions_api::{Event, Extension, RegisterError, Registration, extension_name};
+use crate::extensions_api::{Extension, RegisterError, Registration, extension_name};
 use crate::log::LogSubscriber;
 use crate::panics::{self, contained, contained_future};
+use crate::polling::Polling;
 use crate::run::{Observer, Parts, received};
 use crate::runtime_api::{Endpoint, EndpointError, RuntimeApi};
 use crate::shutdown::exit_after;
@@ -19,10 +20,8 @@ use triage_diagnosis::Function;
 const LAST_WORDS_MS: u32 = 1_000;
 /// So many bugs are borne in the loop itself, outside of what is contained there.
 const LOOP_PATIENCE: u32 = 8;
-/// How long is waited at the end for what was found before a bug, beside what the loop waits.
+/// How long is waited at the end, after a bug, for what was found and for the bug to be told.
 const LAST_LINES: Duration = Duration::from_millis(200);
-/// The pause after a bug in merely polling.
-const POLL_PAUSE: Duration = Duration::from_millis(100);
 
 /// Why the extension cannot begin.
 #[derive(Debug, thiserror::Error)]
@@ -41,7 +40,7 @@ enum StartError {
 /// with 1 if it could not be registered.
 pub fn start() -> ! {
     let lines = Lines::of_process();
-    panics::tell_only_the_place(lines.clone());
+    let telling = panics::tell_only_the_place(lines.clone());
     #[cfg(feature = "faults")]
     crate::faults::arm();
     let clock = Clock::system();
@@ -67,10 +66,11 @@ pub fn start() -> ! {
                 let parts = prepare(&config, clock, lines.clone(), extension, registration);
                 Observer::new(runtime.block_on(parts))
             });
-            observe(&runtime, observer, &spare, &lines);
+            observe(&runtime, observer, spare);
         }
         Err(e) => leave_with_last_words(&lines, &e),
     }
+    telling.finish(LAST_LINES);
     // Not by return: dropping the runtime may wait for ever.
     std::process::exit(0)
 }
@@ -90,28 +90,33 @@ fn leave_with_last_words(lines: &Lines, error: &StartError) -> ! {
 /// Runs the loop to its end. If it ends in a bug, the function must not fail for that: it is run
 /// again, as far as that leads anywhere. What is left to do then is to poll, until SHUTDOWN or
 /// SIGTERM.
-fn observe(runtime: &Runtime, observer: Option<Observer>, spare: &Extension, lines: &Lines) {
-    if let Some(mut observer) = observer {
-        for _ in 0..LOOP_PATIENCE {
-            if contained(|| runtime.block_on(observer.run())).is_some() {
+fn observe(runtime: &Runtime, observer: Option<Observer>, spare: Extension) {
+    let mut polling = match observer {
+        Some(mut observer) => {
+            for _ in 0..LOOP_PATIENCE {
+                if contained(|| runtime.block_on(observer.run())).is_some() {
+                    return;
+                }
+            }
+            if observer.is_ending() {
                 return;
             }
+            observer.into_polling()
         }
-        if observer.is_ending() {
-            let written = async { tokio::time::timeout(LAST_LINES, lines.drained()).await };
-            let _ = contained(|| runtime.block_on(written));
-            return;
-        }
-    }
+        None => Polling::new(spare),
+    };
     tracing::warn!("there is a bug in the way of every event: nothing is diagnosed any more");
-    while contained(|| runtime.block_on(poll_to_the_end(spare))).is_none() {
-        std::thread::sleep(POLL_PAUSE);
-    }
+    while contained(|| runtime.block_on(poll_to_the_end(&mut polling))).is_none() {}
 }
 
-async fn poll_to_the_end(extension: &Extension) {
+async fn poll_to_the_end(polling: &mut Polling) {
     let mut sigterm = signal(SignalKind::terminate()).ok();
-    let poll = async { while !matches!(extension.next_plainly().await, Event::Shutdown { .. }) {} };
+    let poll = async {
+        while !polling.is_over() {
+            polling.ask();
+            let _ = polling.event().await;
+        }
+    };
     tokio::select! {
         () = poll => {}
         () = received(&mut sigterm) => {}
@@ -188,7 +193,6 @@ mod tests {
     use crate::sinks::Paper;
     use crate::stand_in::{Call, PATIENCE, StandIn};
     use std::sync::atomic::{AtomicU32, Ordering};
-    use std::time::Instant;
     use triage_diagnosis::Timestamp;
 
     #[test]
@@ -215,15 +219,10 @@ mod tests {
             api.invoke(&n.to_string());
         }
         api.shutdown("spindown");
-        panics::tell_only_the_place(lines.clone());
-        observe(&runtime, Some(Observer::new(parts)), &spare, &lines);
+        let telling = panics::tell_only_the_place(lines.clone());
+        observe(&runtime, Some(Observer::new(parts)), spare);
         let _ = std::panic::take_hook();
-
-        let begun = Instant::now();
-        while paper.text().is_empty() && begun.elapsed() < PATIENCE {
-            std::thread::yield_now();
-        }
-        runtime.block_on(lines.drained());
+        telling.finish(PATIENCE);
         let told = paper.text();
         assert!(told.contains("a bug in the extension at extension/src/start.rs:"), "{told}");
         assert!(!told.contains("as a bug would"), "{told}");

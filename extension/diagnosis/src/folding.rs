@@ -62,7 +62,6 @@ impl Folding {
 
     /// Folds a diagnosis that is not told singly.
     pub(crate) fn fold(&mut self, diagnosis: Diagnosis, now: Timestamp) {
-        fault_point!("fold");
         self.problem(diagnosis.detector, now).fold(diagnosis.finding, 1, now);
     }
 
@@ -102,6 +101,7 @@ impl Folding {
 
 impl Problem {
     fn fold(&mut self, mut finding: Finding, diagnoses: u64, now: Timestamp) {
+        fault_point!("fold");
         if diagnoses == 0 {
             finding.values.clear();
         }

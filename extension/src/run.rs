@@ -310,7 +310,8 @@ impl Observer {
         while delivery.body.position() < slice_end {
             let Some(next) = contained(|| delivery.body.next_record()) else {
                 // A delivery with a bug in its way is not gone on with.
-                let dropped = Dropped { deliveries: 1, bytes: delivery.left_out_bytes };
+                let bytes = delivery.left_out_bytes + delivery.body.remaining() as u64;
+                let dropped = Dropped { deliveries: 1, bytes };
                 self.diagnose(|triage| triage.handle_dropped(dropped, now));
                 return;
             };
@@ -403,7 +404,7 @@ impl Observer {
             self.ask_at = None;
             self.end = Some(End { begun: now, budget, last_telemetry: now });
             let left = Duration::from_millis(budget.exit_by.ms_since(now));
-            let _ = contained(|| (self.exit_after)(left));
+            (self.exit_after)(left);
         }
     }
 

@@ -75,6 +75,12 @@ impl Body {
         self.at
     }
 
+    /// How many bytes are left.
+    #[must_use]
+    pub fn remaining(&self) -> usize {
+        self.text.len() - self.at
+    }
+
     fn skip_to_next_beginning(&mut self, error: &serde_json::Error) -> usize {
         let rest = &self.text[self.at..];
         let lines_before: usize =

@@ -319,6 +319,28 @@ mod tests {
     }
 
     #[test]
+    fn a_bug_in_writing_costs_the_line_and_is_counted() {
+        struct Buggy(Paper);
+        impl Write for Buggy {
+            fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+                assert!(!bytes.starts_with(b"one"), "as a bug would");
+                self.0.write(bytes)
+            }
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+        let out = Paper::default();
+        let o = out.clone();
+        let lines = Lines::new(move |_| Ok(Box::new(Buggy(o.clone()))));
+        assert!(lines.push(Stream::Stdout, "one"));
+        assert!(lines.push(Stream::Stdout, "two"));
+        drained(&lines);
+        assert_eq!(out.text(), "two\n");
+        assert_eq!(lines.lost(), 1);
+    }
+
+    #[test]
     fn a_line_that_is_too_long_is_left_out_whole() {
         let out = Paper::default();
         let lines = out.lines();

@@ -8,7 +8,7 @@ mod value;
 
 use crate::flush::FlushMode;
 use std::ffi::OsString;
-use triage_diagnosis::{InvocationRate, Settings};
+use triage_diagnosis::{InvocationRate, Settings, fault_point};
 pub(crate) use value::Warning;
 
 /// Everything that the environment decides.
@@ -46,6 +46,7 @@ impl Config {
     /// Reads the variables through `lookup`, which gives a variable's value or None if it is not
     /// set. Cannot fail: what makes no sense is in the warnings.
     pub(crate) fn from_lookup(lookup: impl Fn(&str) -> Option<OsString>) -> (Self, Vec<Warning>) {
+        fault_point!("config");
         let mut values = value::Values::new(&lookup);
         let defaults = Settings::default();
 
@@ -127,6 +128,26 @@ impl Config {
         let config = Self { runtime_api, function, settings, emf, probe, flush, log };
         (config, values.into_warnings())
     }
+
+    /// Lambda's own variables and the documented defaults: what is left where there is a bug in
+    /// reading the rest.
+    pub(crate) fn without_settings(lookup: impl Fn(&str) -> Option<OsString>) -> Self {
+        let text = |name| lookup(name).and_then(|value| value.into_string().ok());
+        Self {
+            runtime_api: text("AWS_LAMBDA_RUNTIME_API"),
+            function: FunctionIdentity {
+                name: text("AWS_LAMBDA_FUNCTION_NAME"),
+                version: text("AWS_LAMBDA_FUNCTION_VERSION"),
+                // Known by the registration too.
+                managed_instances: false,
+            },
+            settings: Settings::default(),
+            emf: true,
+            probe: true,
+            flush: FlushMode::default(),
+            log: tracing::level_filters::LevelFilter::WARN,
+        }
+    }
 }
 
 /// `off` is a value of its own, not the lack of one.
@@ -190,6 +211,19 @@ mod tests {
         assert_eq!(config.log, LevelFilter::WARN);
         assert_eq!(config.runtime_api, None);
         assert_eq!(config.function, FunctionIdentity::default());
+    }
+
+    #[test]
+    fn without_settings_it_is_what_is_read_where_none_are_set() {
+        let lookup = |name: &str| {
+            let platform = [
+                ("AWS_LAMBDA_RUNTIME_API", "127.0.0.1:9001"),
+                ("AWS_LAMBDA_FUNCTION_NAME", "orders"),
+                ("AWS_LAMBDA_FUNCTION_VERSION", "7"),
+            ];
+            platform.iter().find(|(n, _)| *n == name).map(|(_, value)| OsString::from(value))
+        };
+        assert_eq!(Config::without_settings(lookup), Config::from_lookup(lookup).0);
     }
 
     #[test]

@@ -9,7 +9,7 @@
 //! Every wait is capped, and a sandbox in which a wait was in vain never waits again.
 
 use std::collections::VecDeque;
-use triage_diagnosis::Timestamp;
+use triage_diagnosis::{Timestamp, fault_point};
 
 /// `TRIAGE_FLUSH`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -93,6 +93,7 @@ impl FlushPolicy {
         deadline: Option<Timestamp>,
         now: Timestamp,
     ) {
+        fault_point!("flush invoke");
         if self.overdue.take().is_some() {
             self.lazy_for_good = true;
         }
@@ -136,6 +137,7 @@ impl FlushPolicy {
 
     /// Any telemetry record has come that was made at `made`.
     pub(crate) fn handle_record(&mut self, made: Timestamp, now: Timestamp) {
+        fault_point!("flush record");
         let delivery_ms = now.ms_since(made);
         if delivery_ms <= PROMPT_MS {
             push_bounded(&mut self.deliveries_ms, delivery_ms);
@@ -149,6 +151,7 @@ impl FlushPolicy {
         made: Option<Timestamp>,
         now: Timestamp,
     ) {
+        fault_point!("flush runtime done");
         // The latest: an asynchronous retry has the request id of the attempt before it.
         match self.invoked.iter().rev().find(|(id, _)| id == request_id) {
             Some((_, invoked)) => {
@@ -169,12 +172,14 @@ impl FlushPolicy {
 
     /// A problem has been reported.
     pub(crate) fn handle_problem(&mut self) {
+        fault_point!("flush problem");
         self.waits_left = INVOCATIONS_AFTER_A_PROBLEM;
     }
 
     /// Whether to ask for /next now. `settled`: everything that has come is worked through and
     /// everything found is written.
     pub(crate) fn poll(&mut self, settled: bool, now: Timestamp) -> Ask {
+        fault_point!("flush poll");
         match &self.hold {
             // A clock that was set back meanwhile ends the wait.
             Hold::RuntimeDone { since, until, .. } if (*since..*until).contains(&now) => {

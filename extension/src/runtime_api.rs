@@ -7,6 +7,7 @@ use hyper::header::{HOST, HeaderMap};
 use hyper::{Method, Request, StatusCode, Uri};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
+use triage_diagnosis::fault_point;
 
 /// The longest answer that is read. An INVOKE event holds no payload: some hundred bytes.
 const ANSWER_MAX_BYTES: usize = 256 * 1024;
@@ -14,9 +15,7 @@ const ANSWER_MAX_BYTES: usize = 256 * 1024;
 /// Where the API is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Endpoint {
-    /// Host and port.
     authority: String,
-    /// What comes before each path, without a slash at its end.
     base_path: String,
 }
 
@@ -32,6 +31,7 @@ impl Endpoint {
     /// # Errors
     /// If there is no host in it, or it is not HTTP.
     pub(crate) fn parse(text: &str) -> Result<Self, EndpointError> {
+        fault_point!("endpoint");
         let text = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
         let uri: Uri = text.parse().map_err(|_| EndpointError)?;
         let authority = uri.authority().ok_or(EndpointError)?;
@@ -44,6 +44,26 @@ impl Endpoint {
             authority: format!("{host}:{port}"),
             base_path: uri.path().trim_end_matches('/').to_owned(),
         })
+    }
+
+    /// The same for a text that holds an address as Lambda and the emulators write it, without the
+    /// parser of URIs: what is left where there is a bug in it.
+    pub(crate) fn plainly(text: &str) -> Self {
+        let text = text.trim();
+        let text = text.strip_prefix("http://").unwrap_or(text);
+        let (authority, base_path) = text.split_at(text.find('/').unwrap_or(text.len()));
+        let base_path = base_path.trim_end_matches('/');
+        Self { authority: authority.to_owned(), base_path: base_path.to_owned() }
+    }
+
+    /// Host and port.
+    pub(crate) fn authority(&self) -> &str {
+        &self.authority
+    }
+
+    /// What comes before each path, without a slash at its end.
+    pub(crate) fn base_path(&self) -> &str {
+        &self.base_path
     }
 }
 
@@ -89,6 +109,12 @@ impl RuntimeApi {
         Self { endpoint, connection: None }
     }
 
+    /// Where the API is.
+    #[must_use]
+    pub(crate) fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
+    }
+
     /// Another client of the same API.
     #[must_use]
     pub(crate) fn fresh(&self) -> Self {
@@ -107,6 +133,7 @@ impl RuntimeApi {
         headers: &[(&str, &str)],
         body: impl Into<Bytes>,
     ) -> Result<Answer, CallError> {
+        fault_point!("call");
         let mut request = Request::builder()
             .method(method)
             .uri(format!("{}{path}", self.endpoint.base_path))
@@ -127,6 +154,7 @@ impl RuntimeApi {
         let body =
             Limited::new(body, ANSWER_MAX_BYTES).collect().await.map_err(CallError::Answer)?;
         self.connection = Some(connection);
+        fault_point!("answer");
         Ok(Answer { status: parts.status, headers: parts.headers, body: body.to_bytes() })
     }
 
@@ -159,7 +187,10 @@ mod tests {
         ] {
             let expected =
                 Endpoint { authority: authority.to_owned(), base_path: base_path.to_owned() };
-            assert_eq!(Endpoint::parse(text), Ok(expected), "{text}");
+            assert_eq!(Endpoint::parse(text).as_ref(), Ok(&expected), "{text}");
+            if text.contains(":9") {
+                assert_eq!(Endpoint::plainly(text), expected, "{text}");
+            }
         }
         for text in ["", "http://", "https://127.0.0.1:9001", ":9001", "a b", "file:///tmp"] {
             assert_eq!(Endpoint::parse(text), Err(EndpointError), "{text}");

@@ -1,5 +1,6 @@
 //! What of a log line may leave: the matched error text, short, with what looks secret masked.
 
+use crate::fault_point;
 use crate::mask::{is_boundary, mask_from};
 
 const MAX_BYTES: usize = 240;
@@ -12,6 +13,7 @@ const MAX_LEAD: usize = 200;
 /// control characters replaced and tokens that look like secrets masked.
 #[must_use]
 pub(crate) fn excerpt(text: &str, start: usize, end: usize) -> String {
+    fault_point!("excerpt");
     let line_start = text[..start].rfind('\n').map_or(0, |newline| newline + 1);
     let line_end = text[end..].find('\n').map_or(text.len(), |newline| end + newline);
     let line_end = end + error_fields(whole_words(&text[end..line_end]));

@@ -1,5 +1,6 @@
 //! What the detectors of error texts have in common: a finding from a log line.
 
+use crate::bug::contained;
 use crate::detector::{Case, CaseEvent};
 use crate::excerpt::excerpt;
 use crate::finding::{Finding, Stage, View};
@@ -43,7 +44,8 @@ pub(crate) fn finding(case: &Case<'_>, message: fn(View) -> &'static str) -> Opt
     };
     Some(
         finding
-            .evidence("excerpt", Some(excerpt(text, hit.start, hit.end)))
+            // Without it the problem is the same.
+            .evidence("excerpt", contained(|| excerpt(text, hit.start, hit.end)))
             .evidence("keyArn", key)
             .evidence("accessPointArn", access_point)
             .evidence("calledFunctionArn", callee)

@@ -1,6 +1,7 @@
 //! The invocations of one sandbox: which record belongs to which, whatever the order they come in.
 
 use crate::Timestamp;
+use crate::bug::contained;
 use crate::finding::{Finding, Stage};
 use crate::input::Invoke;
 use crate::record::{InvocationReport, RuntimeDone, Start};
@@ -345,8 +346,10 @@ impl Attempts {
     }
 }
 
+/// A bug in reading a header costs the header, not its invocation.
 fn trace(header: &str) -> TraceHeader {
-    let TraceHeader { root, parent, depth } = TraceHeader::parse(header);
+    let header = contained(|| TraceHeader::parse(header)).unwrap_or_default();
+    let TraceHeader { root, parent, depth } = header;
     TraceHeader { root: root.map(clip), parent: parent.map(clip), depth }
 }
 

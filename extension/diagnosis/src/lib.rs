@@ -6,6 +6,7 @@
 //!
 //! Data flows one way: bytes → [`Record`] → attempt → case → finding → diagnosis → [`Report`].
 
+mod bug;
 mod chain;
 mod decode;
 mod detector;

@@ -12,6 +12,7 @@ pub(crate) fn mask(text: &str) -> String {
 /// The text from this byte on, masked as in the whole text. Of a word that it parts, the rest, or
 /// the whole if something in it is masked.
 pub(crate) fn mask_from(text: &str, from: usize) -> String {
+    crate::fault_point!("mask");
     let mut out = String::with_capacity(text.len() - from);
     let (mut at, mut masks_next, mut is_cookie) = (0, false, false);
     // The quote that ends the secret, and whether the secret has begun; whether a query goes on.

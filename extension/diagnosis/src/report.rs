@@ -4,8 +4,10 @@
 //!
 //! [1]: https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
 
+use crate::bug::contained;
 use crate::detector::Detector;
 use crate::diagnosis::Diagnosis;
+use crate::fault_point;
 use crate::finding::{Finding, Stage};
 use crate::folding::Fold;
 use crate::input::Function;
@@ -156,14 +158,18 @@ fn metrics(detector: &Detector, finding: &Finding, diagnoses: u64) -> Vec<Metric
 
 impl Report {
     /// The line for standard output, without its newline; at most [`MAX_LINE_BYTES`]. With `emf` it
-    /// carries the metrics in CloudWatch's embedded metric format.
+    /// carries the metrics in CloudWatch's embedded metric format. Empty if a bug leaves no line at
+    /// all; one in the finer parts costs those.
     #[must_use]
     pub fn to_line(&self, emf: bool) -> String {
         [Detail::Full, Detail::Short, Detail::Least]
             .into_iter()
-            .map(|detail| {
-                // Strings, finite numbers and string keys: nothing JSON could refuse.
-                serde_json::to_string(&Line { report: self, emf, detail }).unwrap_or_default()
+            .filter_map(|detail| {
+                contained(|| {
+                    fault_point!("line");
+                    // Strings, finite numbers and string keys: nothing JSON could refuse.
+                    serde_json::to_string(&Line { report: self, emf, detail }).unwrap_or_default()
+                })
             })
             .find(|line| line.len() <= MAX_LINE_BYTES)
             .unwrap_or_default()

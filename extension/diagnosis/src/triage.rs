@@ -1,6 +1,7 @@
 //! The state machine: events in, reports out. It does no input or output and never asks what
 //! time it is.
 
+use crate::bug::contained;
 use crate::chain::Chains;
 use crate::detector::{Case, CaseEvent, Detector, Loss};
 use crate::diagnosis::Diagnosis;
@@ -14,7 +15,6 @@ use crate::record::FunctionLog;
 use crate::report::Teller;
 use crate::{Malformed, Record, RecordBody, Report, Settings, Timestamp};
 use std::collections::VecDeque;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Everything known about one sandbox and its invocations.
 #[derive(Debug)]
@@ -116,6 +116,7 @@ impl Triage {
 
     /// An INVOKE event has come.
     pub fn handle_invoke(&mut self, invoke: Invoke, now: Timestamp) {
+        fault_point!("handle invoke");
         self.invocations = self.invocations.saturating_add(1);
         if let Some(deadline) = invoke.deadline
             && !(self.invocations == 1 && self.is_first_cut_short)
@@ -129,6 +130,7 @@ impl Triage {
 
     /// A telemetry record has come.
     pub fn handle_record(&mut self, record: Record<'_>, now: Timestamp) {
+        fault_point!("handle record");
         let at = record.time.unwrap_or(now);
         match record.body {
             RecordBody::InitStart(init) if init.is_within_invocation => {
@@ -171,6 +173,7 @@ impl Triage {
 
     /// A part of a delivery could not be read.
     pub fn handle_malformed(&mut self, malformed: Malformed, _now: Timestamp) {
+        fault_point!("handle malformed");
         let lost = malformed.bytes as u64;
         match &mut self.malformed {
             Some(Loss::Malformed { pieces, bytes }) => {
@@ -183,17 +186,20 @@ impl Triage {
 
     /// The shell had to leave telemetry out.
     pub fn handle_dropped(&mut self, dropped: Dropped, now: Timestamp) {
+        fault_point!("handle dropped");
         self.examine(None, CaseEvent::TelemetryLost(&Loss::Overflow(dropped)), now, now);
     }
 
     /// SHUTDOWN has come. Records may still follow; [`Self::finish`] closes everything.
     pub fn handle_shutdown(&mut self, shutdown: &Shutdown, now: Timestamp) {
+        fault_point!("handle shutdown");
         self.attempts.supersede_all(now);
         self.shutdown = Some((shutdown.reason.to_ascii_lowercase(), now));
     }
 
     /// Nothing more will come: releases what was held back. Drain [`Self::poll_report`] afterwards.
     pub fn finish(&mut self, now: Timestamp) {
+        fault_point!("finish");
         self.attempts.supersede_all(now);
         // Only now, as the records that say more follow it. Which of several invocations that run
         // at once it is about cannot be told.
@@ -208,11 +214,15 @@ impl Triage {
     /// The next report to write, if any. Call it only with room for a line: what is not fetched
     /// is folded here, in bounded memory and with exact counts.
     pub fn poll_report(&mut self, now: Timestamp) -> Option<Report> {
+        fault_point!("poll report");
         self.settle(now);
         while let Some(diagnosis) = self.ready.pop_front() {
-            if let Some(diagnosis) = self.folding.admit(diagnosis, now) {
+            let detector = diagnosis.detector;
+            // Rather one line too many than a problem untold.
+            if contained(|| self.folding.admits(detector, now)).unwrap_or(true) {
                 return Some(self.teller.single(diagnosis, now));
             }
+            self.folding.fold(diagnosis, now);
         }
         let (detector, fold) = self.folding.poll(now, self.is_finished)?;
         Some(self.teller.folded(detector, fold, now))
@@ -222,6 +232,7 @@ impl Triage {
     /// nothing is wrong.
     #[must_use]
     pub fn poll_wake(&self) -> Option<Timestamp> {
+        fault_point!("poll wake");
         let held = self.has_findings.then(|| {
             let waiting = self.attempts.iter().filter(|a| !a.findings.is_empty());
             waiting.filter_map(|a| Some(a.superseded_at?.plus_ms(LATE_REPORT_MS))).min()
@@ -263,22 +274,29 @@ impl Triage {
     fn sight(&mut self, index: usize, at: Timestamp, now: Timestamp) {
         let Some(attempt) = self.attempts.get(index) else { return };
         let rate = self.settings.recursion_rate;
-        let sighting = self.chains.sight(&attempt.request_id, &attempt.trace, rate, at);
+        let (id, trace) = (&attempt.request_id, &attempt.trace);
+        let Some(sighting) = contained(|| self.chains.sight(id, trace, rate, at)) else { return };
         self.examine(Some(index), CaseEvent::Invoked(&sighting), at, now);
     }
 
     fn examine_log(&mut self, log: &FunctionLog<'_>, at: Timestamp, now: Timestamp) {
         if self.matcher.is_none() {
-            self.matcher = Matcher::new(self.detectors.iter().map(|detector| detector.texts));
+            let texts = self.detectors.iter().map(|detector| detector.texts);
+            self.matcher = contained(|| Matcher::new(texts)).flatten();
         }
         let Some(matcher) = &self.matcher else { return };
         let mut found = Vec::new();
         let mut placed = Placed { attempt: None, is_sure: true };
-        matcher.scan(log, |detector, matched| {
-            placed = self.attempts.place_log(matched.log.request_id.as_deref(), at);
-            let case = self.case(placed.attempt, CaseEvent::Logged(matched), at);
-            found.push((detector, guarded(self.detectors[detector], &case)));
+        let scanned = contained(|| {
+            matcher.scan(log, |detector, matched| {
+                placed = self.attempts.place_log(matched.log.request_id.as_deref(), at);
+                let case = self.case(placed.attempt, CaseEvent::Logged(matched), at);
+                found.push((detector, guarded(self.detectors[detector], &case)));
+            });
         });
+        if scanned.is_none() {
+            self.handle_malformed(Malformed { bytes: log.sent().len() }, now);
+        }
         let found: Vec<_> = found
             .into_iter()
             .filter_map(|(detector, finding)| Some((detector, self.sound(detector, finding)?)))
@@ -385,6 +403,7 @@ impl Triage {
 
     /// Moves what waits for nothing more from the attempts to the reports.
     fn settle(&mut self, now: Timestamp) {
+        fault_point!("settle");
         if let Some(loss) = self.malformed.take() {
             self.examine(None, CaseEvent::TelemetryLost(&loss), now, now);
         }
@@ -479,11 +498,11 @@ struct Panicked;
 
 /// A bug in one detector costs only that detector's finding.
 fn guarded(detector: &'static Detector, case: &Case<'_>) -> Result<Option<Finding>, Panicked> {
-    catch_unwind(AssertUnwindSafe(|| {
+    contained(|| {
         fault_point!(&format!("detector {}", detector.problem));
         (detector.examine)(case)
-    }))
-    .map_err(|_| Panicked)
+    })
+    .ok_or(Panicked)
 }
 
 #[cfg(test)]

@@ -5,13 +5,15 @@
 //! thread that may get stuck in `write` does nothing else, and leaving the process does not wait
 //! for it. It starts with the first line, so a healthy sandbox never has it.
 
+use crate::panics::contained;
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{ErrorKind, Write};
 use std::os::fd::AsFd;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::Notify;
+use triage_diagnosis::fault_point;
 
 /// The longest line with its newline, in bytes: PIPE_BUF, so that a line and another process's
 /// line on the same pipe never mix.
@@ -19,6 +21,9 @@ pub(crate) const LINE_MAX_BYTES: usize = 4096;
 
 /// The most bytes that wait for the thread.
 const QUEUE_MAX_BYTES: usize = 8 * LINE_MAX_BYTES;
+
+/// How long the thread rests after a bug in its own loop.
+const BUG_PAUSE: Duration = Duration::from_millis(100);
 
 /// How long to leave a pipe alone that is full and set to non-blocking.
 const FULL_PIPE_PAUSE: Duration = Duration::from_millis(10);
@@ -35,7 +40,14 @@ pub(crate) enum Stream {
 /// Where a stream's lines end up: a file in the shipped program, anything else in tests.
 type Sink = Box<dyn Write + Send>;
 
-/// Opens a stream's sink; called once for each stream, in the writing thread.
+/// A sink as the writing thread has it.
+enum Sinking {
+    Unopened,
+    Open(Sink),
+    Closed,
+}
+
+/// Opens a stream's sink; called in the writing thread, for a stream's first line.
 type Open = dyn Fn(Stream) -> std::io::Result<Sink> + Send + Sync;
 
 /// The queue and its thread. A clone is another handle to the same.
@@ -125,20 +137,8 @@ impl Lines {
     /// Takes a line (without its newline) to be written, and says whether it was taken. Never
     /// waits.
     pub(crate) fn push(&self, stream: Stream, line: &str) -> bool {
-        self.push_into(self.shared.lock(), stream, line)
-    }
-
-    /// The same for a panic hook, which may run while this thread holds the queue: then the line
-    /// is lost instead.
-    pub(crate) fn push_from_hook(&self, stream: Stream, line: &str) -> bool {
-        match self.shared.state.try_lock() {
-            Ok(state) => self.push_into(state, stream, line),
-            Err(TryLockError::Poisoned(state)) => self.push_into(state.into_inner(), stream, line),
-            Err(TryLockError::WouldBlock) => false,
-        }
-    }
-
-    fn push_into(&self, mut state: MutexGuard<'_, State>, stream: Stream, line: &str) -> bool {
+        fault_point!("push");
+        let mut state = self.shared.lock();
         let bytes = line.len() + 1;
         if state.thread == Thread::NotStarted {
             let shared = self.shared.clone();
@@ -183,39 +183,53 @@ impl Shared {
     }
 
     fn write_forever(&self) {
-        let mut stdout = (self.open)(Stream::Stdout).ok();
-        let mut stderr = (self.open)(Stream::Stderr).ok();
+        let mut sinks = [Sinking::Unopened, Sinking::Unopened];
         loop {
-            let mut state = self.lock();
-            let (stream, line) = loop {
-                match state.queue.pop_front() {
-                    Some(next) => break next,
-                    None => {
-                        state = self.filled.wait(state).unwrap_or_else(PoisonError::into_inner);
-                    }
+            if contained(|| self.write_next(&mut sinks)).is_none() {
+                std::thread::sleep(BUG_PAUSE);
+            }
+        }
+    }
+
+    /// Waits for a line and writes it. A bug on the way costs the line.
+    fn write_next(&self, sinks: &mut [Sinking; 2]) {
+        fault_point!("lines");
+        let mut state = self.lock();
+        let (stream, line) = loop {
+            match state.queue.pop_front() {
+                Some(next) => break next,
+                None => {
+                    state = self.filled.wait(state).unwrap_or_else(PoisonError::into_inner);
                 }
-            };
-            drop(state);
-            let sink = match stream {
-                Stream::Stdout => &mut stdout,
-                Stream::Stderr => &mut stderr,
-            };
-            let written = match sink {
-                Some(file) => write_whole(file.as_mut(), &line),
-                None => false,
-            };
-            if !written {
-                // Nobody will ever read it again: the reader has closed the pipe.
-                *sink = None;
             }
-            let mut state = self.lock();
-            state.bytes -= line.len();
-            state.lost += u64::from(!written);
-            let drained = state.bytes == 0;
-            drop(state);
-            if drained {
-                self.written.notify_one();
+        };
+        drop(state);
+        let [stdout, stderr] = sinks;
+        let sink = match stream {
+            Stream::Stdout => stdout,
+            Stream::Stderr => stderr,
+        };
+        let written = contained(|| {
+            fault_point!("write");
+            if let Sinking::Unopened = sink {
+                *sink = (self.open)(stream).map_or(Sinking::Closed, Sinking::Open);
             }
+            if let Sinking::Open(file) = sink
+                && write_whole(file.as_mut(), &line)
+            {
+                return true;
+            }
+            // Nobody will ever read it again: the reader has closed the pipe.
+            *sink = Sinking::Closed;
+            false
+        });
+        let mut state = self.lock();
+        state.bytes -= line.len();
+        state.lost += u64::from(written != Some(true));
+        let drained = state.bytes == 0;
+        drop(state);
+        if drained {
+            self.written.notify_one();
         }
     }
 }
@@ -302,6 +316,28 @@ mod tests {
         drained(&lines);
         assert_eq!(lines.lost(), 3);
         assert_eq!(err.text(), "somebody reads this\n");
+    }
+
+    #[test]
+    fn a_bug_in_writing_costs_the_line_and_is_counted() {
+        struct Buggy(Paper);
+        impl Write for Buggy {
+            fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+                assert!(!bytes.starts_with(b"one"), "as a bug would");
+                self.0.write(bytes)
+            }
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+        let out = Paper::default();
+        let o = out.clone();
+        let lines = Lines::new(move |_| Ok(Box::new(Buggy(o.clone()))));
+        assert!(lines.push(Stream::Stdout, "one"));
+        assert!(lines.push(Stream::Stdout, "two"));
+        drained(&lines);
+        assert_eq!(out.text(), "two\n");
+        assert_eq!(lines.lost(), 1);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::hash::{DefaultHasher, Hasher};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
-use triage_diagnosis::Dropped;
+use triage_diagnosis::{Dropped, fault_point};
 
 /// The most bytes of deliveries that are held: those that wait and those still being received.
 pub(crate) const QUEUE_MAX_BYTES: usize = 4 * 1024 * 1024;
@@ -60,6 +60,7 @@ impl Inbox {
 
     /// The delivery that came first.
     pub(crate) fn take(&self) -> Option<Delivery> {
+        fault_point!("take");
         let mut state = self.lock();
         let delivery = state.deliveries.pop_front()?;
         state.held_bytes -= delivery.body.len();
@@ -128,6 +129,7 @@ impl Reservation {
 
     /// Puts what was received into the queue, unless it was received before.
     pub(super) fn commit(mut self) {
+        fault_point!("commit");
         let body = std::mem::take(&mut self.body);
         let left_out_bytes = std::mem::take(&mut self.left_out_bytes);
         // Lambda sends a delivery again if our answer was lost, in a freeze for instance. Two
@@ -157,9 +159,10 @@ impl Reservation {
 impl Drop for Reservation {
     fn drop(&mut self) {
         let mut state = self.inbox.lock();
-        state.receiving -= 1;
+        // A panic here, on the way out of another, would end the process.
+        state.receiving = state.receiving.saturating_sub(1);
         // What was committed is no longer here.
-        state.held_bytes -= self.body.len();
+        state.held_bytes = state.held_bytes.saturating_sub(self.body.len());
     }
 }
 

@@ -4,6 +4,7 @@
 //! brings the same trouble back for ever. What the bytes mean is found out later, elsewhere.
 
 use super::inbox::Inbox;
+use crate::panics::contained_future;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Empty};
 use hyper::body::Incoming;
@@ -19,6 +20,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::AbortHandle;
+use triage_diagnosis::fault_point;
 
 /// The port that is tried first. Lambda's own API is on 9001; 9002 and 9003 are the defaults of
 /// other extensions.
@@ -38,6 +40,8 @@ const CONNECTIONS_MAX: usize = 32;
 
 /// What a connection may hold of what it reads: 32 of them are to stay within a few MiB.
 const READ_BUFFER_BYTES: usize = 64 * 1024;
+/// How long to wait after a connection that could not be accepted.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// How long the next part of a delivery may take. Then what has come is taken.
 const PART_TIMEOUT: Duration = Duration::from_secs(5);
 /// And again as long as this, since after a freeze the time is over before the part can be there.
@@ -48,6 +52,7 @@ const PART_SECOND_CHANCE: Duration = Duration::from_millis(500);
 /// # Errors
 /// If no port at all can be bound.
 pub(crate) async fn bind() -> io::Result<TcpListener> {
+    fault_point!("bind");
     for port in DEFAULT_PORT..DEFAULT_PORT + PORTS {
         if let Ok(listener) = TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).await {
             return Ok(listener);
@@ -56,33 +61,45 @@ pub(crate) async fn bind() -> io::Result<TcpListener> {
     TcpListener::bind((Ipv4Addr::UNSPECIFIED, 0)).await
 }
 
-/// Serves until it is aborted. A panic in it ends the connection it comes from.
+/// Serves until it is aborted. A bug costs the connection that it comes from.
 pub(crate) async fn serve(listener: TcpListener, inbox: Inbox) {
-    let mut connections: Vec<Connection> = Vec::new();
+    let mut connections = Vec::new();
     let clock = Arc::new(AtomicU64::new(0));
     loop {
-        let stream = match listener.accept().await {
-            Ok((stream, _)) => stream,
-            Err(e) => {
-                // No descriptors left, most likely; it must not spin.
-                tracing::debug!("no connection was accepted: {e}");
-                tokio::time::sleep(Duration::from_millis(50)).await;
-                continue;
-            }
-        };
-        connections.retain(|connection| !connection.task.is_finished());
-        if connections.len() >= CONNECTIONS_MAX {
-            let oldest =
-                connections.iter().enumerate().min_by_key(|(_, c)| c.used.load(Ordering::Relaxed));
-            if let Some((index, _)) = oldest {
-                connections.swap_remove(index).task.abort();
-            }
+        let accepted = accept(&listener, &inbox, &mut connections, &clock);
+        if !matches!(contained_future(accepted).await, Some(Ok(()))) {
+            // It must not spin: no descriptors left, most likely.
+            tokio::time::sleep(ACCEPT_PAUSE).await;
         }
-        let used = Arc::new(AtomicU64::new(clock.fetch_add(1, Ordering::Relaxed)));
-        let task =
-            tokio::spawn(serve_connection(stream, inbox.clone(), used.clone(), clock.clone()));
-        connections.push(Connection { task: task.abort_handle(), used });
     }
+}
+
+async fn accept(
+    listener: &TcpListener,
+    inbox: &Inbox,
+    connections: &mut Vec<Connection>,
+    clock: &Arc<AtomicU64>,
+) -> io::Result<()> {
+    let stream = match listener.accept().await {
+        Ok((stream, _)) => stream,
+        Err(e) => {
+            tracing::debug!("no connection was accepted: {e}");
+            return Err(e);
+        }
+    };
+    fault_point!("accept");
+    connections.retain(|connection| !connection.task.is_finished());
+    if connections.len() >= CONNECTIONS_MAX {
+        let oldest =
+            connections.iter().enumerate().min_by_key(|(_, c)| c.used.load(Ordering::Relaxed));
+        if let Some((index, _)) = oldest {
+            connections.swap_remove(index).task.abort();
+        }
+    }
+    let used = Arc::new(AtomicU64::new(clock.fetch_add(1, Ordering::Relaxed)));
+    let task = tokio::spawn(serve_connection(stream, inbox.clone(), used.clone(), clock.clone()));
+    connections.push(Connection { task: task.abort_handle(), used });
+    Ok(())
 }
 
 struct Connection {
@@ -97,6 +114,7 @@ async fn serve_connection(
     used: Arc<AtomicU64>,
     clock: Arc<AtomicU64>,
 ) {
+    fault_point!("connection");
     // An answer is one small packet; only a matter of speed.
     let _ = stream.set_nodelay(true);
     let service = service_fn(move |request| {
@@ -119,6 +137,7 @@ async fn receive(
 ) -> Result<Response<Empty<Bytes>>, Infallible> {
     let mut body = request.into_body();
     let mut delivery = inbox.reserve();
+    fault_point!("receive");
     loop {
         let frame = match tokio::time::timeout(PART_TIMEOUT, body.frame()).await {
             Ok(frame) => Ok(frame),

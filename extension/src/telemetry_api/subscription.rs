@@ -5,6 +5,7 @@ use crate::runtime_api::{Answer, CallError};
 use bytes::Bytes;
 use hyper::{Method, StatusCode};
 use std::time::Duration;
+use triage_diagnosis::fault_point;
 
 const SUBSCRIBE_PATH: &str = "/2022-07-01/telemetry";
 const IDENTIFIER_HEADER: &str = "Lambda-Extension-Identifier";
@@ -32,6 +33,7 @@ pub(crate) enum Subscription {
 /// Asks for the platform's and the function's records, soonest possible, on `port`. Not for
 /// extensions' records: the extension's own lines are among them.
 pub(crate) async fn subscribe(extension: &mut Extension, port: u16) -> Subscription {
+    fault_point!("subscribe");
     let mut refusal = String::new();
     for version in SCHEMA_VERSIONS {
         // The least that the API takes: 25 ms, 1,000 items, 256 KiB.

@@ -19,7 +19,14 @@ pub struct Running {
     stderr: Captured,
 }
 
-type Captured = Arc<(Mutex<Vec<u8>>, Condvar)>;
+type Captured = Arc<(Mutex<Capture>, Condvar)>;
+
+/// What came through a pipe so far, and whether it is at its end.
+#[derive(Default)]
+pub struct Capture {
+    bytes: Vec<u8>,
+    is_over: bool,
+}
 
 impl Running {
     /// The real binary with nothing in its environment but `variables` and the API's address.
@@ -29,7 +36,17 @@ impl Running {
 
     /// The same with a standard output that the test keeps to itself.
     pub fn start_with(api: &StandIn, variables: &[(&str, &str)], stdout: Stdio) -> Self {
-        let mut command = command(BINARY.as_ref(), api);
+        Self::start_program(BINARY.as_ref(), api, variables, stdout)
+    }
+
+    /// The same of another program.
+    pub fn start_program(
+        program: &Path,
+        api: &StandIn,
+        variables: &[(&str, &str)],
+        stdout: Stdio,
+    ) -> Self {
+        let mut command = command(program, api);
         command.envs(variables.iter().copied()).stdout(stdout);
         let mut child = command.spawn().unwrap();
         let stdout = child.stdout.take().map(capture);
@@ -46,12 +63,16 @@ impl Running {
         self.child.try_wait().unwrap().is_none()
     }
 
-    /// Waits for the end: how it ended and how long that took.
+    /// Waits for the end and for what was written until then: how it ended and how long that took.
     pub fn wait(&mut self) -> (ExitStatus, Duration) {
         let begun = Instant::now();
         loop {
             if let Some(status) = self.child.try_wait().unwrap() {
-                return (status, begun.elapsed());
+                let taken = begun.elapsed();
+                for captured in self.stdout.iter().chain([&self.stderr]) {
+                    wait_until(captured, "the end of it", |capture| capture.is_over);
+                }
+                return (status, taken);
             }
             assert!(begun.elapsed() < PATIENCE, "it does not end; it wrote:\n{}", self.stderr());
             std::thread::sleep(Duration::from_millis(2));
@@ -113,25 +134,33 @@ fn capture(mut from: impl Read + Send + 'static) -> Captured {
     std::thread::spawn(move || {
         let mut buffer = [0; 4096];
         while let Ok(n @ 1..) = from.read(&mut buffer) {
-            into.0.lock().unwrap().extend_from_slice(&buffer[..n]);
+            into.0.lock().unwrap().bytes.extend_from_slice(&buffer[..n]);
             into.1.notify_all();
         }
+        into.0.lock().unwrap().is_over = true;
+        into.1.notify_all();
     });
     captured
 }
 
 fn text(captured: &Captured) -> String {
-    String::from_utf8_lossy(&captured.0.lock().unwrap()).into_owned()
+    String::from_utf8_lossy(&captured.0.lock().unwrap().bytes).into_owned()
 }
 
 fn wait_for_text(captured: &Captured, wanted: &str) {
-    let (bytes, changed) = &**captured;
-    let lacks = |bytes: &mut Vec<u8>| !String::from_utf8_lossy(bytes).contains(wanted);
-    let (bytes, result) =
-        changed.wait_timeout_while(bytes.lock().unwrap(), PATIENCE, lacks).unwrap();
+    wait_until(captured, wanted, |capture| {
+        String::from_utf8_lossy(&capture.bytes).contains(wanted)
+    });
+}
+
+fn wait_until(captured: &Captured, wanted: &str, is_there: impl Fn(&Capture) -> bool) {
+    let (capture, changed) = &**captured;
+    let lacks = |capture: &mut Capture| !is_there(capture);
+    let (capture, result) =
+        changed.wait_timeout_while(capture.lock().unwrap(), PATIENCE, lacks).unwrap();
     assert!(
         !result.timed_out(),
         "{wanted:?} was not written, but:\n{}",
-        String::from_utf8_lossy(&bytes)
+        String::from_utf8_lossy(&capture.bytes)
     );
 }

@@ -118,6 +118,10 @@ async fn begin(config: &Config, clock: Clock, lines: Lines) -> Result<Parts, Sta
     };
     match subscription {
         Subscription::Made(version) => tracing::debug!("telemetry comes in schema {version}"),
+        Subscription::Unconfirmed => tracing::warn!(
+            "telemetry may not come, without which hardly any problem can be seen: the \
+             subscription was answered with an empty body"
+        ),
         Subscription::Without(reason) => tracing::warn!(
             "going on without telemetry, so that hardly any problem can be seen: {reason}"
         ),

@@ -31,6 +31,11 @@ impl Running {
     pub fn start_with(api: &StandIn, variables: &[(&str, &str)], stdout: Stdio) -> Self {
         let mut command = command(BINARY.as_ref(), api);
         command.envs(variables.iter().copied()).stdout(stdout);
+        Self::of(command)
+    }
+
+    /// Any program with its standard error piped.
+    pub fn of(mut command: Command) -> Self {
         let mut child = command.spawn().unwrap();
         let stdout = child.stdout.take().map(capture);
         let stderr = capture(child.stderr.take().unwrap());

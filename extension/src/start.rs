@@ -93,8 +93,12 @@ async fn begin(config: &Config, clock: Clock, lines: Lines) -> Result<Parts, Sta
     let listener = bind().await;
     let name = extension_name(std::env::args_os().next());
     let invoke_events = !config.function.managed_instances;
-    let (mut extension, registration) =
-        Extension::register(RuntimeApi::new(endpoint), &name, invoke_events).await?;
+    let api = if config.function.snap_start {
+        RuntimeApi::probed(endpoint)
+    } else {
+        RuntimeApi::new(endpoint)
+    };
+    let (mut extension, registration) = Extension::register(api, &name, invoke_events).await?;
 
     let inbox = Inbox::default();
     let subscription = match listener {

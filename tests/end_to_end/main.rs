@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, reason = "what is not there fails the test")]
 
 mod environment;
+mod kinds;
 mod lifecycle;
 mod python;
 mod scenarios;

@@ -23,8 +23,8 @@ const TIMEOUT_MS: u64 = 3_000;
 struct Environment {
     simulator: Simulator,
     extension: Extension,
-    /// Stopped when dropped.
-    _function: ManagedProcess,
+    /// Ended when dropped.
+    function: ManagedProcess,
 }
 
 impl Environment {
@@ -47,8 +47,8 @@ impl Environment {
         simulator.wait_for(polls, PATIENCE).await.unwrap();
 
         let function = ProcessConfig::new(binaries::build("problem-maker"), ProcessRole::Runtime);
-        let _function = simulator.spawn_process_with_config(function.inherit_stdio(false)).unwrap();
-        Self { simulator, extension, _function }
+        let function = simulator.spawn_process_with_config(function.inherit_stdio(false)).unwrap();
+        Self { simulator, extension, function }
     }
 
     async fn invoke(&self, payload: Value, trace_header: Option<&str>) -> Invoked {
@@ -61,6 +61,10 @@ impl Environment {
         let id = self.simulator.enqueue(invocation).await;
         let state = self.simulator.wait_for_invocation_complete(&id, PATIENCE).await.unwrap();
         self.simulator.wait_for_frozen(PATIENCE).await.unwrap();
+        // It says so before it does so; thawed in between, a process would be stopped for good.
+        let stopped =
+            || async { is_stopped(self.extension.pid()) && is_stopped(self.function.pid()) };
+        self.simulator.wait_for(stopped, PATIENCE).await.unwrap();
         let overhead_ms = self.simulator.get_extension_overhead_ms(&id).await;
         Invoked { id, status: state.status, overhead_ms }
     }
@@ -78,6 +82,12 @@ impl Environment {
         });
         (problems.collect(), self.extension.stderr())
     }
+}
+
+fn is_stopped(pid: u32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    // The name, in parentheses, may hold anything; then the state.
+    stat.rsplit(')').next().unwrap().trim_start().starts_with('T')
 }
 
 struct Invoked {

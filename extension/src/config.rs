@@ -40,6 +40,9 @@ pub(crate) struct FunctionIdentity {
     /// `AWS_LAMBDA_INITIALIZATION_TYPE` is `lambda-managed-instances`: INVOKE cannot be
     /// registered for, several invocations run at once.
     pub(crate) managed_instances: bool,
+    /// `AWS_LAMBDA_INITIALIZATION_TYPE` is `snap-start`: this process is copied to other machines
+    /// while it waits for the first event.
+    pub(crate) snap_start: bool,
 }
 
 impl Config {
@@ -117,12 +120,14 @@ impl Config {
             ],
             LevelFilter::WARN,
         );
+        let initialization_type = values.platform("AWS_LAMBDA_INITIALIZATION_TYPE");
+        let is_type =
+            |name| initialization_type.as_ref().is_some_and(|kind| kind.eq_ignore_ascii_case(name));
         let function = FunctionIdentity {
             name: values.platform("AWS_LAMBDA_FUNCTION_NAME"),
             version: values.platform("AWS_LAMBDA_FUNCTION_VERSION"),
-            managed_instances: values
-                .platform("AWS_LAMBDA_INITIALIZATION_TYPE")
-                .is_some_and(|kind| kind.eq_ignore_ascii_case("lambda-managed-instances")),
+            managed_instances: is_type("lambda-managed-instances"),
+            snap_start: is_type("snap-start"),
         };
         let runtime_api = values.platform("AWS_LAMBDA_RUNTIME_API");
         let config = Self { runtime_api, function, settings, emf, probe, flush, log };
@@ -140,6 +145,7 @@ impl Config {
                 version: text("AWS_LAMBDA_FUNCTION_VERSION"),
                 // Known by the registration too.
                 managed_instances: false,
+                snap_start: false,
             },
             settings: Settings::default(),
             emf: true,
@@ -252,6 +258,7 @@ mod tests {
                     name: Some("orders".to_owned()),
                     version: Some("$LATEST".to_owned()),
                     managed_instances: true,
+                    snap_start: false,
                 },
                 settings: Settings {
                     namespace: "Shop/Orders #1".to_owned(),
@@ -266,6 +273,23 @@ mod tests {
                 log: LevelFilter::DEBUG,
             }
         );
+    }
+
+    #[test]
+    fn how_the_environment_is_brought_up_is_known_in_either_case_of_letters() {
+        for (value, managed_instances, snap_start) in [
+            ("on-demand", false, false),
+            ("provisioned-concurrency", false, false),
+            ("snap-start", false, true),
+            ("Snap-Start", false, true),
+            ("Lambda-Managed-Instances", true, false),
+            ("anything", false, false),
+        ] {
+            let (config, warnings) = read(&[("AWS_LAMBDA_INITIALIZATION_TYPE", value)]);
+            let known = (config.function.managed_instances, config.function.snap_start);
+            assert_eq!(known, (managed_instances, snap_start), "{value}");
+            assert_eq!(warnings, Vec::<String>::new());
+        }
     }
 
     #[test]

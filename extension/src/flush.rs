@@ -30,6 +30,9 @@ const INVOCATIONS_AFTER_A_PROBLEM: u32 = 5;
 const PROMPT_MS: u64 = 1_000;
 /// What is added to the longest invocation and delivery seen.
 const SPARE_MS: u64 = 200;
+/// The longest wait. Should a short invocation's runtimeDone be lost, then all of the wait is billed
+/// for nothing: where invocations take longer than this, none is waited out.
+const WAIT_MAX_MS: u64 = 60_000;
 /// What is left of the invocation's timeout at the least.
 const BEFORE_DEADLINE_MS: u64 = 250;
 /// How long to wait, after runtimeDone, for what was found to be written.
@@ -122,7 +125,11 @@ impl FlushPolicy {
         else {
             return Hold::No;
         };
-        let usual = now.plus_ms(duration_ms.saturating_add(*delivery_ms).saturating_add(SPARE_MS));
+        let usual_ms = duration_ms.saturating_add(*delivery_ms).saturating_add(SPARE_MS);
+        if usual_ms > WAIT_MAX_MS {
+            return Hold::No;
+        }
+        let usual = now.plus_ms(usual_ms);
         let latest = deadline.minus_ms(BEFORE_DEADLINE_MS);
         if latest <= now {
             return Hold::No;

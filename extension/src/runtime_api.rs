@@ -6,11 +6,23 @@ use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper::header::{HOST, HeaderMap};
 use hyper::{Method, Request, StatusCode, Uri};
 use hyper_util::rt::TokioIo;
+use socket2::{SockRef, TcpKeepalive};
+use std::error::Error;
+use std::io;
+use std::time::Duration;
 use tokio::net::TcpStream;
 use triage_diagnosis::fault_point;
 
 /// The longest answer that is read. An INVOKE event holds no payload: some hundred bytes.
 const ANSWER_MAX_BYTES: usize = 256 * 1024;
+
+/// A connection on which nothing comes for so long is probed. Soon, as a function may have no more
+/// than some seconds.
+const PROBE_AFTER: Duration = Duration::from_secs(1);
+/// And again so long after; the least there is.
+const PROBE_AGAIN_AFTER: Duration = Duration::from_secs(1);
+/// So many probes without an answer, and the connection is given up.
+const PROBES: u32 = 3;
 
 /// Where the API is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,13 +84,13 @@ impl Endpoint {
 pub(crate) enum CallError {
     /// Nobody listens there.
     #[error("no connection: {0}")]
-    Connect(#[source] std::io::Error),
+    Connect(#[source] io::Error),
     /// The connection broke, or what came was not HTTP.
     #[error("{0}")]
     Http(#[from] hyper::Error),
     /// The answer broke off or is longer than any that the API gives.
     #[error("the answer cannot be read: {0}")]
-    Answer(#[source] Box<dyn std::error::Error + Send + Sync>),
+    Answer(#[source] Box<dyn Error + Send + Sync>),
     /// What was to be asked is no HTTP request.
     #[error("{0}")]
     Request(#[from] hyper::http::Error),
@@ -100,13 +112,24 @@ pub(crate) struct Answer {
 pub(crate) struct RuntimeApi {
     endpoint: Endpoint,
     connection: Option<SendRequest<Full<Bytes>>>,
+    is_probed: bool,
 }
 
 impl RuntimeApi {
     /// A client that connects at its first call.
     #[must_use]
     pub(crate) fn new(endpoint: Endpoint) -> Self {
-        Self { endpoint, connection: None }
+        Self { endpoint, connection: None, is_probed: false }
+    }
+
+    /// The same for a process that a snapshot is taken of while it waits for an answer (SnapStart).
+    /// What is restored may hold a connection whose other end is gone without a word; whoever waits
+    /// on it waits for ever, and holds up the function. So the system asks the other end from time to
+    /// time whether it is there (TCP keep-alive). However long the answer takes, a system that is
+    /// there answers that by itself, and no probe is sent or missed while this one stands still.
+    #[must_use]
+    pub(crate) fn probed(endpoint: Endpoint) -> Self {
+        Self { is_probed: true, ..Self::new(endpoint) }
     }
 
     /// Where the API is.
@@ -118,7 +141,7 @@ impl RuntimeApi {
     /// Another client of the same API.
     #[must_use]
     pub(crate) fn fresh(&self) -> Self {
-        Self::new(self.endpoint.clone())
+        Self { is_probed: self.is_probed, ..Self::new(self.endpoint.clone()) }
     }
 
     /// Asks, on the kept connection or a new one.
@@ -150,7 +173,11 @@ impl RuntimeApi {
             },
             None => self.connect().await?,
         };
-        let (parts, body) = connection.send_request(request).await?.into_parts();
+        let answer = connection.send_request(request).await;
+        // Only a snapshot makes them go unanswered, and it is restored once. One that does not
+        // answer them at all must not lose a connection to them again.
+        self.is_probed &= !answer.as_ref().is_err_and(is_timed_out);
+        let (parts, body) = answer?.into_parts();
         let body =
             Limited::new(body, ANSWER_MAX_BYTES).collect().await.map_err(CallError::Answer)?;
         self.connection = Some(connection);
@@ -163,11 +190,25 @@ impl RuntimeApi {
             TcpStream::connect(&self.endpoint.authority).await.map_err(CallError::Connect)?;
         // Requests are small and each waits for its answer. Only a matter of speed.
         let _ = stream.set_nodelay(true);
+        if self.is_probed {
+            let probes = TcpKeepalive::new()
+                .with_time(PROBE_AFTER)
+                .with_interval(PROBE_AGAIN_AFTER)
+                .with_retries(PROBES);
+            // Without them it is as without a snapshot.
+            let _ = SockRef::from(&stream).set_tcp_keepalive(&probes);
+        }
         let (sender, connection) = handshake(TokioIo::new(stream)).await?;
         // It ends with the connection; its error also reaches the call that is under way.
         tokio::spawn(connection);
         Ok(sender)
     }
+}
+
+/// Whether the system gave the connection up since its other end did not answer.
+fn is_timed_out(error: &hyper::Error) -> bool {
+    let error = error.source().and_then(<dyn Error>::downcast_ref::<io::Error>);
+    error.is_some_and(|error| error.kind() == io::ErrorKind::TimedOut)
 }
 
 #[cfg(test)]

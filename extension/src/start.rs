@@ -127,7 +127,12 @@ async fn register(config: &Config) -> Result<(Extension, Registration), StartErr
     let endpoint = Endpoint::parse(config.runtime_api.as_deref().unwrap_or_default())?;
     let name = extension_name(std::env::args_os().next());
     let invoke_events = !config.function.managed_instances;
-    Ok(Extension::register(RuntimeApi::new(endpoint), &name, invoke_events).await?)
+    let api = if config.function.snap_start {
+        RuntimeApi::probed(endpoint)
+    } else {
+        RuntimeApi::new(endpoint)
+    };
+    Ok(Extension::register(api, &name, invoke_events).await?)
 }
 
 /// The same where there is a bug in that.
@@ -151,6 +156,10 @@ async fn prepare(
         .unwrap_or_else(|| Subscription::Without("a bug on the way to it".to_owned()));
     match subscription {
         Subscription::Made(version) => tracing::debug!("telemetry comes in schema {version}"),
+        Subscription::Unconfirmed => tracing::warn!(
+            "telemetry may not come, without which hardly any problem can be seen: the \
+             subscription was answered with an empty body"
+        ),
         Subscription::Without(reason) => tracing::warn!(
             "going on without telemetry, so that hardly any problem can be seen: {reason}"
         ),

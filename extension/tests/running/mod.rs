@@ -48,6 +48,11 @@ impl Running {
     ) -> Self {
         let mut command = command(program, api);
         command.envs(variables.iter().copied()).stdout(stdout);
+        Self::of(command)
+    }
+
+    /// Any program with its standard error piped.
+    pub fn of(mut command: Command) -> Self {
         let mut child = command.spawn().unwrap();
         let stdout = child.stdout.take().map(capture);
         let stderr = capture(child.stderr.take().unwrap());

@@ -1,5 +1,6 @@
 //! From exec to the loop, and out.
 
+use crate::backoff::Backoff;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::extensions_api::{Extension, RegisterError, Registration, extension_name};
@@ -11,6 +12,7 @@ use crate::runtime_api::{Endpoint, EndpointError, RuntimeApi};
 use crate::shutdown::exit_after;
 use crate::sinks::{Lines, Stream};
 use crate::telemetry_api::{Inbox, Subscription, bind, serve, subscribe};
+use std::os::unix::net::UnixStream;
 use std::time::Duration;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
@@ -18,6 +20,8 @@ use triage_diagnosis::Function;
 
 /// How long the reason for an early exit may take to be written, in ms.
 const LAST_WORDS_MS: u32 = 1_000;
+/// Over some five seconds, of the ten that Lambda gives the init phase.
+const RUNTIME_ATTEMPTS: u32 = 15;
 /// So many bugs are borne in the loop itself, outside of what is contained there.
 const LOOP_PATIENCE: u32 = 8;
 /// How long is waited at the end, after a bug, for what was found and for the bug to be told.
@@ -53,7 +57,7 @@ pub fn start() -> ! {
     for warning in warnings {
         tracing::warn!("{warning}");
     }
-    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+    let runtime = match runtime() {
         Ok(runtime) => runtime,
         Err(e) => leave_with_last_words(&lines, &StartError::Runtime(e)),
     };
@@ -73,6 +77,29 @@ pub fn start() -> ! {
     telling.finish(LAST_LINES);
     // Not by return: dropping the runtime may wait for ever.
     std::process::exit(0)
+}
+
+/// What everything runs on. Without descriptors it is tried again: to leave would fail the function.
+fn runtime() -> std::io::Result<Runtime> {
+    let mut pause = Backoff::new(Duration::from_millis(10), Duration::from_millis(500));
+    loop {
+        // It needs five, and panics over some of them if they are not to be had.
+        let built = [(); 3].map(|()| UnixStream::pair()).into_iter().collect::<Result<Vec<_>, _>>();
+        let error = match built.map(drop) {
+            Ok(()) => match contained(|| {
+                tokio::runtime::Builder::new_current_thread().enable_all().build()
+            }) {
+                Some(Ok(runtime)) => return Ok(runtime),
+                Some(Err(e)) => e,
+                None => std::io::ErrorKind::Other.into(),
+            },
+            Err(e) => e,
+        };
+        if pause.attempts() >= RUNTIME_ATTEMPTS {
+            return Err(error);
+        }
+        std::thread::sleep(pause.next_pause());
+    }
 }
 
 /// Says why the function will not start, whatever TRIAGE_LOG is, and exits.

@@ -368,3 +368,30 @@ fn next_is_asked_for_at_once_while_all_is_well() {
     assert_eq!(extension.wait().0.code(), Some(0));
     assert_eq!(extension.stdout() + &extension.stderr(), "");
 }
+
+#[test]
+fn without_descriptors_to_start_with_it_starts_when_there_are_some() {
+    let api = StandIn::start();
+    let mut command = running::command("prlimit".as_ref(), &api);
+    // The three standard streams, and one to load the program with.
+    command.args(["--nofile=4:64", running::BINARY]);
+    let mut extension = Running::of(command);
+    let pid = i32::try_from(extension.child.id()).unwrap();
+    let status = format!("/proc/{pid}/comm");
+    let is_it = || std::fs::read_to_string(&status).is_ok_and(|name| name.starts_with("lambda-tr"));
+    let begun = Instant::now();
+    while !is_it() {
+        assert!(begun.elapsed() < PATIENCE);
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    // Long enough for a few attempts.
+    std::thread::sleep(Duration::from_millis(200));
+    assert!(extension.is_running());
+    assert!(api.seen(Call::Register).is_empty());
+    let limit = rustix::process::Rlimit { current: Some(64), maximum: Some(64) };
+    let pid = rustix::process::Pid::from_raw(pid);
+    rustix::process::prlimit(pid, rustix::process::Resource::Nofile, limit).unwrap();
+    api.wait_for(Call::Next, 1);
+    polls_on_and_leaves(&api, &mut extension);
+    assert_eq!(extension.stderr(), "");
+}

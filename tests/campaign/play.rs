@@ -14,6 +14,9 @@ pub(crate) const EXTENSION: &str = "lambda-triage";
 /// The ports that the extension tries first.
 const PORTS: std::ops::Range<u16> = 9327..9343;
 
+/// The descriptors of an extension that has started, and the time that one may be starting.
+const STARTED: usize = 10;
+const STARTING: Duration = Duration::from_millis(200);
 /// Said by a function that waits to be killed.
 const READY: &str = "ready: ";
 
@@ -197,10 +200,11 @@ async fn disturb(sandbox: &Sandbox, call: &Call) {
             }
             Happening::Descriptors { more, time } => {
                 let Some(pid) = sandbox.extension_pid(EXTENSION) else { continue };
-                limit_descriptors(pid, Some(descriptors(pid) as u64 + more));
-                if let Some(time) = time {
-                    later.push((pid, *time));
-                }
+                let open = descriptors(pid);
+                limit_descriptors(pid, Some(open as u64 + more));
+                // One that has only just started could not go on for good without any.
+                let time = time.or((open < STARTED).then_some(STARTING));
+                later.extend(time.map(|time| (pid, time)));
             }
         }
     }

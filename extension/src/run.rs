@@ -409,7 +409,11 @@ impl Observer {
     }
 
     fn telemetry_end(&self, end: End) -> Timestamp {
-        let busy = self.delivery.is_some() || !self.inbox.is_empty() || self.inbox.is_receiving();
+        let is_awaited = self.triage.look(Triage::awaits_reports).unwrap_or_default();
+        let busy = is_awaited
+            || self.delivery.is_some()
+            || !self.inbox.is_empty()
+            || self.inbox.is_receiving();
         let quiet = end.last_telemetry.plus_ms(Budget::QUIET_MS);
         if busy { end.budget.telemetry_until } else { quiet.min(end.budget.telemetry_until) }
     }

@@ -266,6 +266,17 @@ async fn on_managed_instances_each_of_several_at_once_is_told_apart() {
     assert!(seen.iter().all(|record| record["type"] != "platform.runtimeDone"));
 }
 
+/// Its report, the one record that tells of it, takes longer than SHUTDOWN's usual quiet.
+#[tokio::test(flavor = "multi_thread")]
+async fn on_managed_instances_a_timeout_right_before_the_end_is_told() {
+    let mut config = managed(Duration::from_secs(1));
+    config.telemetry.report_delay = Duration::from_millis(60);
+    let sandbox = Sandbox::start(config).await.unwrap();
+    let outcome = sandbox.invoke(steps(&json!([{"sleep_ms": 5_000}]))).await.unwrap();
+    assert_eq!(outcome.status, Status::Timeout);
+    finish(&sandbox, &[expected(0, "timeout", "Timeouts")], &[outcome]).await;
+}
+
 /// Lambda's least timeout is a second; a tenth of it is what an initialization within the
 /// invocation may leave. There is no time to wait for anything, and none is taken.
 #[tokio::test]

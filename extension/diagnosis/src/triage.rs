@@ -215,6 +215,13 @@ impl Triage {
         [held.flatten(), self.folding.due_at()].into_iter().flatten().min()
     }
 
+    /// Whether invocations that run at once are still to be reported: no other record tells of
+    /// their end.
+    #[must_use]
+    pub fn awaits_reports(&self) -> bool {
+        self.teller.function.concurrent && self.attempts.iter().any(|a| a.report.is_none())
+    }
+
     /// The name of a detector that panicked since the last call, each once. Its findings may be
     /// missing; everything else goes on.
     pub fn poll_fault(&mut self) -> Option<&'static str> {

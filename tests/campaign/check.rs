@@ -57,6 +57,10 @@ fn life(plan: &Plan, played: &Played, failures: &mut Vec<String>) {
     if own == 0 {
         failures.push("it never ran".to_owned());
     }
+    let may_be_deaf = [Family::Start, Family::Descriptors].iter().any(|f| plan.has(*f));
+    if played.taken.is_empty() && !may_be_deaf {
+        failures.push("it took no telemetry".to_owned());
+    }
     if played.peak_kib > PEAK_KIB {
         failures.push(format!("it took {} KiB", played.peak_kib));
     }
@@ -148,9 +152,7 @@ fn due<'a>(plan: &'a Plan, played: &Played) -> Vec<(&'static str, &'static str, 
         if call.lineage >= 4 {
             due.push(("Recursions", "recursion", id));
         }
-        if let Some((error, _)) = call.error
-            && has_taken(call, error, played)
-        {
+        for &(error, _) in call.errors.iter().filter(|(error, _)| has_taken(call, *error, played)) {
             let (_, problem, metric) = ERRORS[error];
             due.push((metric, problem, id));
         }

@@ -79,9 +79,9 @@ pub(crate) struct Plan {
 pub(crate) struct Call {
     pub(crate) request_id: String,
     pub(crate) lines: u64,
-    /// An error text that is logged, an index of [`ERRORS`], and how often.
-    pub(crate) error: Option<(usize, u64)>,
-    /// Whether the error's line names its request id.
+    /// Error texts that are logged: each by its index in [`ERRORS`], and how often.
+    pub(crate) errors: Vec<(usize, u64)>,
+    /// Whether an error's line names its request id.
     pub(crate) named: bool,
     /// The first invocation's own work, so that there is something to interrupt.
     pub(crate) work_ms: u64,
@@ -283,10 +283,17 @@ impl Call {
             }
         }
         faults.sort_by_key(|fault| fault.after);
+        let much = [Family::SlowReader, Family::NoReader].iter().any(|f| families.contains(f));
+        let errors = match (much, rng.bool()) {
+            // More than a pipe and the extension's queue hold.
+            (true, _) => (0..ERRORS.len()).map(|error| (error, rng.u64(1..3))).collect(),
+            (false, true) => vec![(rng.usize(0..ERRORS.len()), rng.u64(1..3))],
+            (false, false) => Vec::new(),
+        };
         Self {
             request_id: format!("{seed:08x}-0000-4000-8000-{n:012x}"),
             lines: if rng.u8(0..10) == 0 { 300 } else { rng.u64(0..5) },
-            error: rng.bool().then(|| (rng.usize(0..ERRORS.len()), rng.u64(1..3))),
+            errors,
             named: rng.bool(),
             work_ms,
             lineage: if rng.u8(0..6) == 0 { rng.u8(4..9) } else { 1 },

@@ -131,7 +131,7 @@ fn event(call: &Call) -> Value {
     for line in 0..call.lines {
         steps.push(json!({ "print": format!("order {line}, card token={SECRET}") }));
     }
-    if let Some((error, times)) = call.error {
+    for &(error, times) in &call.errors {
         let text = ERRORS[error].0;
         let line = match call.named {
             true => {

@@ -4,12 +4,12 @@
 use crate::bug::contained;
 use crate::chain::Chains;
 use crate::detector::{Case, CaseEvent, Detector, Loss};
-use crate::diagnosis::Diagnosis;
+use crate::diagnosis::{Diagnosis, not_outranked, take_due};
 use crate::fault_point;
 use crate::finding::{Finding, Stage};
 use crate::folding::Folding;
 use crate::input::{Dropped, Function, Invoke, Shutdown};
-use crate::invocation::{Attempt, Attempts, End, Timed};
+use crate::invocation::{Attempts, End, Timed};
 use crate::matching::Matcher;
 use crate::record::FunctionLog;
 use crate::report::Teller;
@@ -50,9 +50,6 @@ const MAX_READY: usize = 64;
 const LATE_REPORT_MS: u64 = 500;
 /// Lambda's longest timeout.
 const MAX_TIMEOUT_MS: u64 = 900_000;
-
-/// A detector by its place, and what it found.
-type Found = (usize, Finding);
 
 impl Triage {
     /// A sandbox of which nothing has been seen yet, watched by all detectors that are not
@@ -371,7 +368,7 @@ impl Triage {
         }
         let mut ready = Vec::new();
         for (detector, finding) in self.unplaced.drain(..) {
-            ready.push(diagnosis(self.detectors[detector], finding, None));
+            ready.push(Diagnosis::of(self.detectors[detector], finding, None));
         }
         self.has_findings = false;
         for attempt in self.attempts.iter_mut().filter(|a| !a.findings.is_empty()) {
@@ -395,60 +392,6 @@ impl Triage {
         } else {
             self.folding.fold(diagnosis, now);
         }
-    }
-}
-
-fn not_outranked(found: Vec<Found>, detectors: &[&'static Detector]) -> Vec<Found> {
-    let stages: Vec<_> = found.iter().map(|(detector, f)| (*detector, f.stage)).collect();
-    let is_outranked = |(detector, finding): &Found| {
-        let problem = detectors[*detector].problem;
-        stages.iter().any(|(other, stage)| {
-            *stage >= finding.stage && detectors[*other].outranks.contains(&problem)
-        })
-    };
-    found.into_iter().filter(|found| !is_outranked(found)).collect()
-}
-
-/// Takes the findings of an attempt that are due and not outranked. Those that await the report
-/// stay while it is waited for.
-fn take_due(
-    attempt: &mut Attempt,
-    detectors: &[&'static Detector],
-    waits: bool,
-    ready: &mut Vec<Diagnosis>,
-) {
-    let found: Vec<(usize, Stage)> = attempt.findings.iter().map(|(d, f)| (*d, f.stage)).collect();
-    // What is only suspected explains nothing that is certain.
-    let is_outranked = |told: &[(usize, Stage)], detector: usize, stage: Stage| {
-        let problem = detectors[detector].problem;
-        found.iter().chain(told).any(|(other, other_stage)| {
-            *other_stage >= stage && detectors[*other].outranks.contains(&problem)
-        })
-    };
-    for (detector, finding) in std::mem::take(&mut attempt.findings) {
-        if is_outranked(&attempt.told, detector, finding.stage) {
-            continue;
-        }
-        if waits && finding.awaits_report {
-            attempt.findings.push((detector, finding));
-            continue;
-        }
-        attempt.told.push((detector, finding.stage));
-        ready.push(diagnosis(detectors[detector], finding, Some(attempt)));
-    }
-}
-
-fn diagnosis(
-    detector: &'static Detector,
-    finding: Finding,
-    attempt: Option<&Attempt>,
-) -> Diagnosis {
-    Diagnosis {
-        detector,
-        finding: Finding { occurrences: finding.occurrences.max(1), ..finding },
-        request_id: attempt.map(|attempt| attempt.request_id.clone()),
-        function_arn: attempt.and_then(|attempt| attempt.function_arn.clone()),
-        trace_id: attempt.and_then(|attempt| attempt.trace.root.clone()),
     }
 }
 

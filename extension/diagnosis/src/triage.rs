@@ -11,7 +11,7 @@ use crate::invocation::{Attempt, Attempts, End, Timed};
 use crate::matching::Matcher;
 use crate::record::FunctionLog;
 use crate::report::Teller;
-use crate::{Malformed, Record, RecordBody, Report, Settings, Timestamp};
+use crate::{Malformed, Record, RecordBody, Report, Settings, Timestamp, trace_header};
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -394,7 +394,9 @@ fn diagnosis(
         finding: Finding { occurrences: finding.occurrences.max(1), ..finding },
         request_id: attempt.map(|attempt| attempt.request_id.clone()),
         function_arn: attempt.and_then(|attempt| attempt.function_arn.clone()),
-        trace_id: attempt.and_then(|attempt| attempt.trace.root.clone()),
+        trace_id: attempt
+            .and_then(|attempt| trace_header::shown(attempt.trace.root.as_deref()?))
+            .map(str::to_owned),
     }
 }
 

@@ -8,5 +8,7 @@ mod events;
 mod fixtures;
 mod lines;
 mod machine;
+mod planted;
 mod replay;
+mod secrets;
 mod storms;

@@ -30,13 +30,6 @@ pub(crate) fn is_arn(text: &str) -> bool {
         && pieces.iter().enumerate().all(is_piece)
 }
 
-/// The longest beginning of a text that is an ARN.
-pub(crate) fn arn_at_start(text: &str) -> Option<&str> {
-    let is_end = |c: char| !(c.is_ascii_alphanumeric() || ":/_-+=@$.".contains(c));
-    let whole = text.split(is_end).next().unwrap_or_default().trim_end_matches([':', '.', '/']);
-    is_arn(whole).then_some(whole)
-}
-
 /// A name that somebody gave to a role, function or queue; not what a generator made.
 fn is_plain_name(name: &str) -> bool {
     let is_name = |b: u8| b.is_ascii_alphanumeric() || b"-_.$+=@".contains(&b);

@@ -1,6 +1,6 @@
 //! What the detectors of error texts have in common: a finding from a log line.
 
-use crate::aws_name::arn_at_start;
+use crate::aws_name::is_arn;
 use crate::detector::{Case, CaseEvent};
 use crate::excerpt::excerpt;
 use crate::finding::{Finding, Stage, View};
@@ -66,8 +66,10 @@ fn arn<'a>(text: &'a str, service: &str, kind: &str) -> Option<&'a str> {
     text.match_indices("arn:aws").find_map(|(start, _)| {
         // No further than it may reach: a long record may hold very many beginnings.
         let reach = text.floor_char_boundary(start + MAX_ARN_BYTES + 1);
-        let arn = arn_at_start(&text[start..reach]).filter(|arn| arn.len() <= MAX_ARN_BYTES)?;
-        (arn.contains(service) && arn.contains(kind)).then_some(arn)
+        let is_end = |c: char| !(c.is_ascii_alphanumeric() || ":/_-+=@$.".contains(c));
+        let arn = text[start..reach].split(is_end).next().filter(|a| a.len() <= MAX_ARN_BYTES)?;
+        let arn = arn.trim_end_matches([':', '.', '/']);
+        (arn.contains(service) && arn.contains(kind) && is_arn(arn)).then_some(arn)
     })
 }
 

@@ -18,7 +18,10 @@ impl Clock {
         Self::new(|| {
             #[allow(clippy::disallowed_methods, reason = "the one place")]
             let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-            Timestamp::from_ms(u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX))
+            let ms = u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX);
+            #[cfg(feature = "faults")]
+            let ms = ms.saturating_add_signed(crate::faults::clock_offset_ms());
+            Timestamp::from_ms(ms)
         })
     }
 

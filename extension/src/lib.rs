@@ -8,6 +8,8 @@ mod backoff;
 mod clock;
 mod config;
 mod extensions_api;
+#[cfg(feature = "faults")]
+mod faults;
 mod flush;
 mod log;
 mod panics;

@@ -36,6 +36,8 @@ pub fn start() -> ! {
     let clock = Clock::system();
     let lines = Lines::of_process();
     panics::tell_only_the_place(lines.clone());
+    #[cfg(feature = "faults")]
+    crate::faults::arm();
     let (config, warnings) = Config::from_lookup(|name| std::env::var_os(name));
     let log = LogSubscriber::new(config.log, lines.clone(), clock.clone());
     // It fails only if there is one already, and nobody else sets one in this process.

@@ -1,5 +1,6 @@
 //! Bytes of a telemetry delivery to records, one by one: what cannot be read costs only itself.
 
+use crate::fault_point;
 use crate::record::{FunctionLog, InitStart, InvocationReport, LogsDropped, Start, Status};
 use crate::{Record, RecordBody, RuntimeDone, Timestamp};
 use serde::Deserialize;
@@ -111,6 +112,7 @@ fn text(raw: &RawValue) -> Option<Cow<'_, str>> {
 }
 
 fn record(json: &str) -> Option<Record<'_>> {
+    fault_point!("record");
     let envelope: Envelope<'_> = serde_json::from_str(json).ok()?;
     let time = envelope.time.and_then(timestamp);
     let kind = text(envelope.r#type)?;

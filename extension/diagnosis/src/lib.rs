@@ -13,6 +13,8 @@ mod detector;
 mod detectors;
 mod diagnosis;
 mod excerpt;
+#[cfg(feature = "faults")]
+pub mod faults;
 mod finding;
 mod folding;
 mod from_log;
@@ -41,6 +43,24 @@ pub use report::{MAX_LINE_BYTES, MetricValue, PROBLEMS, Report, SUSPECTED_PROBLE
 pub use settings::{InvocationRate, Settings};
 pub use timestamp::Timestamp;
 pub use triage::Triage;
+
+/// Names a place at which a test may ask for a panic (see `faults.rs`). Nothing at all without the
+/// feature `faults`.
+#[cfg(not(feature = "faults"))]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! fault_point {
+    ($place:expr) => {};
+}
+
+/// Names a place at which a test may ask for a panic.
+#[cfg(feature = "faults")]
+#[macro_export]
+macro_rules! fault_point {
+    ($place:expr) => {
+        $crate::faults::visit($place)
+    };
+}
 
 /// All detectors, by the name of their problem.
 #[must_use]

@@ -4,6 +4,7 @@
 use crate::chain::Chains;
 use crate::detector::{Case, CaseEvent, Detector, Loss};
 use crate::diagnosis::Diagnosis;
+use crate::fault_point;
 use crate::finding::{Finding, Stage};
 use crate::folding::Folding;
 use crate::input::{Dropped, Function, Invoke, Shutdown};
@@ -404,7 +405,11 @@ struct Panicked;
 
 /// A bug in one detector costs only that detector's finding.
 fn guarded(detector: &'static Detector, case: &Case<'_>) -> Result<Option<Finding>, Panicked> {
-    catch_unwind(AssertUnwindSafe(|| (detector.examine)(case))).map_err(|_| Panicked)
+    catch_unwind(AssertUnwindSafe(|| {
+        fault_point!(&format!("detector {}", detector.problem));
+        (detector.examine)(case)
+    }))
+    .map_err(|_| Panicked)
 }
 
 #[cfg(test)]

@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
+use std::time::Duration;
+
 use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::sync::watch;
 
 use crate::log::{LogSource, LogStream};
 use crate::telemetry::Telemetry;
@@ -10,16 +13,45 @@ use crate::telemetry::Telemetry;
 /// A CloudWatch Logs event holds at most this many bytes; a longer line becomes several.
 const MAX_EVENT_BYTES: usize = 1 << 20;
 
+/// How a process's output is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Reading {
+    /// As it comes.
+    #[default]
+    Prompt,
+    /// At most 100 KB a second.
+    Slow,
+    /// Not for now: the pipe fills.
+    Paused,
+    /// Never again: the pipe is closed.
+    Closed,
+}
+
+/// What [`Reading::Slow`] reads at once, and the pause after it.
+const SLOW_BYTES: usize = 512;
+const SLOW_PAUSE: Duration = Duration::from_millis(5);
+
 /// Records each line until the end of the stream; the last one may lack its line end.
 pub(crate) async fn lines(
     mut from: impl AsyncRead + Unpin,
     source: LogSource,
     stream: LogStream,
     telemetry: Arc<Telemetry>,
+    mut reading: watch::Receiver<Reading>,
 ) {
     let mut chunk = vec![0; 64 << 10];
     let mut line = Vec::new();
-    while let Ok(read @ 1..) = from.read(&mut chunk).await {
+    loop {
+        let now = *reading.borrow_and_update();
+        if now == Reading::Closed {
+            return;
+        }
+        let wanted = if now == Reading::Slow { SLOW_BYTES } else { chunk.len() };
+        let read = tokio::select! {
+            read = from.read(&mut chunk[..wanted]), if now != Reading::Paused => read,
+            Ok(()) = reading.changed() => continue,
+        };
+        let Ok(read @ 1..) = read else { break };
         let mut rest = &chunk[..read];
         while !rest.is_empty() {
             let room = MAX_EVENT_BYTES - line.len();
@@ -31,6 +63,9 @@ pub(crate) async fn lines(
                 telemetry.printed(&source, stream, &line);
                 line.clear();
             }
+        }
+        if now == Reading::Slow {
+            tokio::time::sleep(SLOW_PAUSE).await;
         }
     }
     if !line.is_empty() {

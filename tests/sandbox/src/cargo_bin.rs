@@ -14,13 +14,25 @@ static BUILT: Mutex<Option<HashMap<(Target, String), PathBuf>>> = Mutex::new(Non
 enum Target {
     Bin,
     Example,
+    BinWithFaults,
 }
 
 impl Target {
     fn flag(self) -> &'static str {
         match self {
-            Self::Bin => "--bin",
+            Self::Bin | Self::BinWithFaults => "--bin",
             Self::Example => "--example",
+        }
+    }
+
+    /// What is built, and how, beside the target itself.
+    fn selection(self, name: &str) -> Vec<&str> {
+        match self {
+            // `--workspace`, since the current directory of a test is its package's.
+            Self::Bin | Self::Example => vec!["--workspace"],
+            Self::BinWithFaults => {
+                vec!["--package", name, "--features", "faults", "--profile", "faults"]
+            }
         }
     }
 }
@@ -44,6 +56,17 @@ pub fn cargo_example(name: &str) -> Result<PathBuf, SandboxError> {
     cargo_target(Target::Example, name)
 }
 
+/// Builds the binary `name` of the package of that name with the package's feature `faults`, in the
+/// cargo profile `faults`, and gives its path. That profile has a folder of its own, so that the
+/// ordinary binary stays what it is; the first time, all that the package depends on is built for
+/// it too.
+///
+/// # Errors
+/// As [`cargo_bin`].
+pub fn cargo_bin_with_faults(name: &str) -> Result<PathBuf, SandboxError> {
+    cargo_target(Target::BinWithFaults, name)
+}
+
 fn cargo_target(target: Target, name: &str) -> Result<PathBuf, SandboxError> {
     // Held over the build: cargo would only wait for its own lock.
     let mut guard = BUILT.lock().unwrap_or_else(PoisonError::into_inner);
@@ -63,9 +86,10 @@ fn build(target: Target, name: &str) -> Result<PathBuf, SandboxError> {
         problem,
     };
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));
-    // `--workspace`, since the current directory of a test is its package's.
     let output = Command::new(cargo)
-        .args(["build", "--workspace", target.flag(), name])
+        .arg("build")
+        .args(target.selection(name))
+        .args([target.flag(), name])
         .arg("--message-format=json-render-diagnostics")
         .stdin(Stdio::null())
         .output()

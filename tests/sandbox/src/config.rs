@@ -157,6 +157,9 @@ pub struct LifecycleConfig {
     pub freeze: bool,
     /// The letters of `shutdownReason`.
     pub reason_case: ReasonCase,
+    /// A file that always holds what the environment's clock was stepped by, in ms, for processes
+    /// that can be told to live by it. See [`Sandbox::step_clock`](crate::Sandbox::step_clock).
+    pub clock_file: Option<PathBuf>,
 }
 
 impl Default for LifecycleConfig {
@@ -166,6 +169,7 @@ impl Default for LifecycleConfig {
             shutdown_timeout: Duration::from_secs(2),
             freeze: true,
             reason_case: ReasonCase::Lower,
+            clock_file: None,
         }
     }
 }

@@ -8,7 +8,7 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::config::ReasonCase;
 use crate::outcome::{ExtensionExit, ShutdownReason};
-use crate::shared::{Shared, epoch_ms_in};
+use crate::shared::Shared;
 
 /// The share of the shutdown time that a runtime has from SIGTERM to SIGKILL.
 const RUNTIME_SHARE: f64 = 0.3;
@@ -69,7 +69,7 @@ impl Shared {
         let event = json!({
             "eventType": "SHUTDOWN",
             "shutdownReason": spelt,
-            "deadlineMs": epoch_ms_in(left),
+            "deadlineMs": self.clock.epoch_ms_in(left),
         });
         let to_kill = self.change(|environment| {
             let mut to_kill = Vec::new();

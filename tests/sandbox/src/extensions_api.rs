@@ -1,7 +1,7 @@
 //! The Extensions API, 2020-01-01.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
@@ -198,8 +198,8 @@ pub(crate) async fn json_body(request: Request<Incoming>) -> Option<Value> {
 }
 
 /// The credentials of a SnapStart environment; made up.
-pub(crate) fn credentials() -> Reply {
-    let expiration = SystemTime::now() + Duration::from_secs(6 * 3600);
+pub(crate) fn credentials(shared: &Shared) -> Reply {
+    let expiration = shared.clock.now() + Duration::from_secs(6 * 3600);
     json_reply(
         200,
         &json!({

@@ -33,12 +33,36 @@ pub enum FaultAction {
     Garbage(Vec<u8>),
 }
 
-/// Faults by endpoint, each used up once and in order; after that the endpoint works.
+/// What befalls one batch of telemetry on its way. The default: nothing.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct DeliveryFault {
+    /// It is lost, and nobody says so.
+    pub lost: bool,
+    /// The batch after it goes out first, if one is there within 50 ms.
+    pub overtaken: bool,
+    /// It goes out so much later.
+    pub late: Duration,
+    /// Its records are in the order that this seed gives.
+    pub shuffled: Option<u64>,
+    /// This stands in the middle of it, as though it were a record.
+    pub junk: Option<String>,
+    /// Each record is a delivery of its own.
+    pub one_by_one: bool,
+    /// Its first attempt breaks off in the middle, without an answer.
+    pub breaks_off: bool,
+    /// Its bytes come in so many parts.
+    pub parts: usize,
+    /// It comes a second time, as after an answer that was lost.
+    pub twice: bool,
+}
+
+/// Faults by endpoint, and of deliveries: each used up once and in order; after that all works.
 ///
 /// A clone shares the script with its original.
 #[derive(Debug, Clone, Default)]
 pub struct Faults {
     scripts: Arc<Mutex<HashMap<Endpoint, VecDeque<FaultAction>>>>,
+    deliveries: Arc<Mutex<VecDeque<DeliveryFault>>>,
 }
 
 impl Faults {
@@ -52,6 +76,15 @@ impl Faults {
     /// Adds `action` to the end of the endpoint's script, also while the sandbox runs.
     pub fn push(&self, endpoint: Endpoint, action: FaultAction) {
         self.lock().entry(endpoint).or_default().push_back(action);
+    }
+
+    /// Adds what befalls a batch of telemetry, the next that no fault waits for yet.
+    pub fn push_delivery(&self, fault: DeliveryFault) {
+        self.deliveries.lock().unwrap_or_else(PoisonError::into_inner).push_back(fault);
+    }
+
+    pub(crate) fn take_delivery(&self) -> Option<DeliveryFault> {
+        self.deliveries.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
     }
 
     /// Faults of this endpoint that no request has met yet.

@@ -9,13 +9,14 @@ use bytes::Bytes;
 use serde_json::json;
 use tokio::time::{Instant, timeout_at};
 
+use crate::clock::Clock;
 use crate::environment::{Answer, Event, Failure};
 use crate::error::SandboxError;
 use crate::outcome::{
     InitOutcome, InitPhase, Invocation, InvocationOutcome, ShutdownReason, Status,
 };
 use crate::platform::{Conclusion, Figures, billed_ms};
-use crate::shared::{Phase, Shared, epoch_ms_in, ms};
+use crate::shared::{Phase, Shared, ms};
 
 /// How the work of the runtime on one invocation ended.
 enum RuntimeEnd {
@@ -263,15 +264,15 @@ impl Run {
         let event = Event {
             request_id: invocation.request_id.unwrap_or_else(|| uuid::Uuid::new_v4().to_string()),
             payload,
-            deadline_ms: epoch_ms_in(timeout),
-            trace_header: invocation
-                .trace_header
-                .unwrap_or_else(|| fresh_trace_header(&shared.config.function.arn())),
+            deadline_ms: shared.clock.epoch_ms_in(timeout),
+            trace_header: invocation.trace_header.unwrap_or_else(|| {
+                fresh_trace_header(&shared.config.function.arn(), &shared.clock)
+            }),
             client_context: invocation.client_context,
         };
         Self {
             event,
-            started: SystemTime::now(),
+            started: shared.clock.now(),
             begin,
             deadline: begin + timeout,
             init: None,
@@ -303,8 +304,8 @@ fn error_payload(error_type: &str, event: &Event, message: &str) -> Bytes {
 }
 
 /// A header such as Lambda makes for a caller that sent none: not sampled, the first of its line.
-fn fresh_trace_header(arn: &str) -> String {
-    let seconds = epoch_ms_in(Duration::ZERO) / 1000;
+fn fresh_trace_header(arn: &str, clock: &Clock) -> String {
+    let seconds = clock.epoch_ms_in(Duration::ZERO) / 1000;
     let random = uuid::Uuid::new_v4().simple().to_string();
     let parent = uuid::Uuid::new_v4().simple().to_string();
     let mut hasher =

@@ -26,7 +26,10 @@
 
 mod capture;
 mod cargo_bin;
+mod clock;
 mod config;
+mod disorder;
+mod door;
 mod emf;
 mod ending;
 mod environment;
@@ -51,13 +54,14 @@ mod subscriber;
 mod telemetry;
 mod telemetry_api;
 
-pub use cargo_bin::{cargo_bin, cargo_example};
+pub use capture::Reading;
+pub use cargo_bin::{cargo_bin, cargo_bin_with_faults, cargo_example};
 pub use config::{
     Config, ExtensionConfig, FunctionConfig, InitializationType, LifecycleConfig, LogFormat,
     ReasonCase, RuntimeApiForm, SubscriptionAnswer, TelemetryBehaviour,
 };
 pub use error::SandboxError;
-pub use faults::{Endpoint, FaultAction, Faults, occupy_port};
+pub use faults::{DeliveryFault, Endpoint, FaultAction, Faults, occupy_port};
 pub use log::{LogEvent, LogSource, LogStream};
 pub use metrics::{Datapoint, MetricKey, MetricStore, RejectedEmf};
 pub use outcome::{

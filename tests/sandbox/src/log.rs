@@ -25,7 +25,7 @@ impl fmt::Display for LogSource {
 }
 
 /// The way an event came.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum LogStream {
     /// Standard output.
     Stdout,

@@ -8,7 +8,6 @@ use tokio::time::Instant;
 use crate::environment::{Answer, Event};
 use crate::outcome::{InitPhase, Status};
 use crate::shared::{Shared, ms};
-use crate::telemetry::now;
 
 /// The end of a phase as events report it.
 #[derive(Debug, Clone)]
@@ -150,7 +149,7 @@ impl Shared {
         if let Some(answer) = answer {
             metrics.insert("producedBytes".into(), answer.payload.len().into());
             let span = |name: &str, start: Instant, end: Instant| {
-                let start_time = SystemTime::now().checked_sub(start.elapsed());
+                let start_time = self.clock.now().checked_sub(start.elapsed());
                 let start_time = start_time.unwrap_or(SystemTime::UNIX_EPOCH);
                 json!({
                     "name": name,
@@ -213,7 +212,8 @@ impl Shared {
 
     /// The line that text logs carry on a timeout.
     pub(crate) fn log_timeout(&self, event: &Event) {
-        let text = format!("{} {} {}", now(), event.request_id, self.timeout_message());
+        let text =
+            format!("{} {} {}", self.clock.rfc3339(), event.request_id, self.timeout_message());
         self.telemetry.platform_text(text);
     }
 

@@ -1,7 +1,7 @@
 //! Child processes: each the leader of a group of its own, so that a freeze or a kill reaches
 //! what it started, and none outlives the sandbox.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::os::fd::OwnedFd;
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
@@ -12,9 +12,10 @@ use std::time::Duration;
 use command_fds::{CommandFdExt, FdMapping};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use crate::capture;
+use crate::capture::{self, Reading};
 use crate::error::SandboxError;
 use crate::guard::Guard;
 use crate::log::{LogSource, LogStream};
@@ -49,10 +50,18 @@ struct Inner {
     frozen: bool,
     /// Reasons to run in spite of the freeze.
     thaw_holds: usize,
+    /// Reasons to stand still in spite of all.
+    stop_holds: usize,
+    /// How output is read, by who prints it.
+    readings: HashMap<(String, LogStream), watch::Sender<Reading>>,
     closed: bool,
 }
 
 impl Inner {
+    fn stands(&self) -> bool {
+        self.stop_holds > 0 || self.frozen && self.thaw_holds == 0
+    }
+
     fn signal_all(&self, signal: Signal) {
         for &group in &self.groups {
             // A group that has just ended is no error.
@@ -65,7 +74,15 @@ impl Processes {
     pub(crate) fn new() -> Result<Self, SandboxError> {
         let guard = Guard::start().map_err(SandboxError::io("start /bin/sh"))?;
         let groups = BTreeSet::new();
-        let inner = Inner { guard, groups, frozen: false, thaw_holds: 0, closed: false };
+        let inner = Inner {
+            guard,
+            groups,
+            frozen: false,
+            thaw_holds: 0,
+            stop_holds: 0,
+            readings: HashMap::new(),
+            closed: false,
+        };
         Ok(Self { inner: Mutex::new(inner) })
     }
 
@@ -124,6 +141,7 @@ impl Processes {
                 spec.source.clone(),
                 LogStream::Stdout,
                 telemetry,
+                self.reading(&spec.source, LogStream::Stdout).subscribe(),
             ));
         }
         if let Some(stderr) = child.stderr.take() {
@@ -133,6 +151,7 @@ impl Processes {
                 spec.source.clone(),
                 LogStream::Stderr,
                 telemetry,
+                self.reading(&spec.source, LogStream::Stderr).subscribe(),
             ));
         }
         if let Some(frames) = frames {
@@ -172,13 +191,24 @@ impl Processes {
         }
     }
 
+    /// How this output is read; it can be changed.
+    pub(crate) fn reading(&self, source: &LogSource, stream: LogStream) -> watch::Sender<Reading> {
+        let key = (source.to_string(), stream);
+        self.lock().readings.entry(key).or_default().clone()
+    }
+
     pub(crate) fn set_frozen(&self, frozen: bool) {
+        self.change(|inner| inner.frozen = frozen);
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Inner)) {
         let mut inner = self.lock();
-        if inner.frozen != frozen {
-            inner.frozen = frozen;
-            if inner.thaw_holds == 0 {
-                inner.signal_all(if frozen { Signal::SIGSTOP } else { Signal::SIGCONT });
-            }
+        let stood = inner.stands();
+        change(&mut inner);
+        match (stood, inner.stands()) {
+            (false, true) => inner.signal_all(Signal::SIGSTOP),
+            (true, false) => inner.signal_all(Signal::SIGCONT),
+            _ => {}
         }
     }
 
@@ -187,14 +217,18 @@ impl Processes {
     }
 
     /// Lets everything run until the value is dropped, frozen or not.
-    pub(crate) fn hold_thawed(self: &Arc<Self>) -> ThawHold {
-        let mut inner = self.lock();
-        inner.thaw_holds += 1;
-        if inner.frozen && inner.thaw_holds == 1 {
-            inner.signal_all(Signal::SIGCONT);
-        }
-        drop(inner);
-        ThawHold(Arc::clone(self))
+    pub(crate) fn hold_thawed(self: &Arc<Self>) -> Hold {
+        self.hold(|inner| &mut inner.thaw_holds)
+    }
+
+    /// Stops everything until the value is dropped.
+    pub(crate) fn hold_stopped(self: &Arc<Self>) -> Hold {
+        self.hold(|inner| &mut inner.stop_holds)
+    }
+
+    fn hold(self: &Arc<Self>, holds: fn(&mut Inner) -> &mut usize) -> Hold {
+        self.change(|inner| *holds(inner) += 1);
+        Hold { processes: Arc::clone(self), holds }
     }
 
     /// Kills everything and lets nothing start any more.
@@ -216,15 +250,14 @@ impl Processes {
     }
 }
 
-pub(crate) struct ThawHold(Arc<Processes>);
+pub(crate) struct Hold {
+    processes: Arc<Processes>,
+    holds: fn(&mut Inner) -> &mut usize,
+}
 
-impl Drop for ThawHold {
+impl Drop for Hold {
     fn drop(&mut self) {
-        let mut inner = self.0.lock();
-        inner.thaw_holds -= 1;
-        if inner.frozen && inner.thaw_holds == 0 {
-            inner.signal_all(Signal::SIGSTOP);
-        }
+        self.processes.change(|inner| *(self.holds)(inner) -= 1);
     }
 }
 

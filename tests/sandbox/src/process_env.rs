@@ -15,7 +15,7 @@ pub(crate) fn of_function(shared: &Shared, log_stream: &str) -> Variables {
     let function = &shared.config.function;
     let mut variables = base();
     variables.extend(function.env.iter().cloned());
-    variables.extend(reserved(shared));
+    variables.extend(reserved(shared, shared.port));
     let log_format = if function.log_format == LogFormat::Json || shared.is_managed() {
         set(&mut variables, "AWS_LAMBDA_LOG_LEVEL", "INFO");
         "JSON"
@@ -51,7 +51,7 @@ pub(crate) fn of_extension(shared: &Shared, own: &[(String, String)]) -> Variabl
     let customer = shared.config.function.env.iter();
     variables.extend(customer.filter(|(name, _)| !hidden(name)).cloned());
     variables.extend(own.iter().cloned());
-    variables.extend(reserved(shared));
+    variables.extend(reserved(shared, shared.extensions_port));
     variables
 }
 
@@ -69,11 +69,11 @@ fn base() -> Variables {
     variables
 }
 
-fn reserved(shared: &Shared) -> Variables {
+fn reserved(shared: &Shared, port: u16) -> Variables {
     let function = &shared.config.function;
     let mut variables = Variables::new();
     let initialization_type = function.initialization_type;
-    set(&mut variables, "AWS_LAMBDA_RUNTIME_API", &shared.runtime_api());
+    set(&mut variables, "AWS_LAMBDA_RUNTIME_API", &shared.runtime_api(port));
     set(&mut variables, "AWS_REGION", &function.region);
     set(&mut variables, "AWS_LAMBDA_FUNCTION_NAME", &function.name);
     set(&mut variables, "AWS_LAMBDA_FUNCTION_VERSION", &function.version);

@@ -10,10 +10,12 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 
+use crate::capture::Reading;
 use crate::config::{Config, RuntimeApiForm};
+use crate::door::Door;
 use crate::error::SandboxError;
 use crate::faults::Faults;
-use crate::log::LogEvent;
+use crate::log::{LogEvent, LogSource, LogStream};
 use crate::metrics::MetricStore;
 use crate::outcome::{
     ExtensionExit, InitOutcome, InitPhase, Invocation, InvocationOutcome, ShutdownReason, Status,
@@ -31,6 +33,8 @@ pub struct Sandbox {
     shared: Arc<Shared>,
     init: InitOutcome,
     server: JoinHandle<std::convert::Infallible>,
+    /// The same for the extensions.
+    door: Door,
 }
 
 impl Sandbox {
@@ -47,7 +51,9 @@ impl Sandbox {
             .await
             .map_err(SandboxError::io("listen on loopback"))?;
         let port = listener.local_addr().map_err(SandboxError::io("listen on loopback"))?.port();
-        let shared = Arc::new(Shared::new(config, port)?);
+        let door = Door::new().map_err(SandboxError::io("listen on loopback"))?;
+        let shared = Arc::new(Shared::new(config, port, door.port())?);
+        door.open(&shared).map_err(SandboxError::io("listen on loopback"))?;
         let server = tokio::spawn(server::serve(listener, Arc::clone(&shared)));
         let init = InitOutcome {
             phase: InitPhase::Init,
@@ -56,7 +62,7 @@ impl Sandbox {
             duration_ms: 0.0,
         };
         // From here on a drop, also of this future, leaves no process behind.
-        let mut sandbox = Self { shared, init, server };
+        let mut sandbox = Self { shared, init, server, door };
         let shared = &sandbox.shared;
         let limit = Instant::now() + shared.config.lifecycle.init_timeout;
         let (init, _) = shared.initialize(InitPhase::Init, limit).await?;
@@ -201,6 +207,66 @@ impl Sandbox {
             statuses.push(subscriber.deliver_raw(body.clone()).await);
         }
         statuses
+    }
+
+    /// The telemetry records that the extension of this name has taken: delivered, and answered
+    /// with 200; the oldest go beyond 200,000.
+    #[must_use]
+    pub fn taken_by(&self, extension: &str) -> Vec<serde_json::Value> {
+        self.shared.telemetry.taken_by(extension)
+    }
+
+    /// Steps the environment's wall clock: the times and deadlines that it tells, not how long
+    /// anything takes.
+    ///
+    /// # Errors
+    /// When the clock's file cannot be written.
+    pub fn step_clock(&self, by_ms: i64) -> Result<(), SandboxError> {
+        self.shared.clock.step(by_ms).map_err(SandboxError::io("write the clock's file"))
+    }
+
+    /// Stops every process for this long, in whatever it is doing, while the environment's clock
+    /// goes forward by `clock_ms`: to them a freeze of that length.
+    ///
+    /// # Errors
+    /// When the clock's file cannot be written.
+    pub async fn pause(&self, time: Duration, clock_ms: u64) -> Result<(), SandboxError> {
+        let _stopped = self.shared.processes.hold_stopped();
+        self.step_clock(clock_ms.cast_signed())?;
+        tokio::time::sleep(time).await;
+        Ok(())
+    }
+
+    /// Kills the runtime, as the kernel would for want of memory.
+    pub fn kill_runtime(&self) {
+        let group = self.shared.environment().runtime.group;
+        self.shared.processes.kill(group);
+    }
+
+    /// The process id of an extension, of those that run.
+    #[must_use]
+    pub fn extension_pid(&self, name: &str) -> Option<u32> {
+        let environment = self.shared.environment();
+        let running = environment.extensions.iter().filter(|e| e.exit.is_none() && e.group != 0);
+        running.filter(|e| e.name == name).map(|e| e.group.cast_unsigned()).next()
+    }
+
+    /// From now on one stream of an extension is read so; pipes that were closed stay closed.
+    pub fn read_output(&self, extension: &str, stream: LogStream, reading: Reading) {
+        let source = LogSource::Extension(extension.to_owned());
+        self.shared.processes.reading(&source, stream).send_replace(reading);
+    }
+
+    /// Refuses every connection of the extensions and closes those there are, or takes them again.
+    ///
+    /// # Errors
+    /// When the port cannot be listened on again.
+    pub async fn refuse_extensions(&self, refuse: bool) -> Result<(), SandboxError> {
+        if refuse {
+            self.door.close().await;
+            return Ok(());
+        }
+        self.door.open(&self.shared).map_err(SandboxError::io("listen on loopback"))
     }
 
     /// The faults in force; more can be pushed.

@@ -100,7 +100,7 @@ async fn handle(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Reply
         (&Method::PUT, ["2022-07-01", "telemetry"]) => {
             telemetry_api::subscribe(&shared, request).await
         }
-        (&Method::GET, ["2021-04-23", "credentials"]) => extensions_api::credentials(),
+        (&Method::GET, ["2021-04-23", "credentials"]) => extensions_api::credentials(&shared),
         _ => not_found(),
     })
 }

@@ -2,10 +2,11 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use tokio::sync::{Semaphore, watch};
 
+use crate::clock::Clock;
 use crate::config::{Config, InitializationType, RuntimeApiForm};
 use crate::environment::Environment;
 use crate::error::SandboxError;
@@ -16,7 +17,11 @@ use crate::telemetry::Telemetry;
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) config: Config,
+    /// Of the APIs, for the runtime.
     pub(crate) port: u16,
+    /// The same for the extensions.
+    pub(crate) extensions_port: u16,
+    pub(crate) clock: Arc<Clock>,
     pub(crate) telemetry: Arc<Telemetry>,
     pub(crate) processes: Arc<Processes>,
     environment: Mutex<Environment>,
@@ -38,10 +43,18 @@ pub(crate) struct Phase {
 }
 
 impl Shared {
-    pub(crate) fn new(config: Config, port: u16) -> Result<Self, SandboxError> {
-        let telemetry = Telemetry::new(config.telemetry.clone(), &config.function);
+    pub(crate) fn new(
+        config: Config,
+        port: u16,
+        extensions_port: u16,
+    ) -> Result<Self, SandboxError> {
+        let clock = Clock::new(config.lifecycle.clock_file.clone());
+        let clock = Arc::new(clock.map_err(SandboxError::io("write the clock's file"))?);
+        let telemetry = Telemetry::new(&config, Arc::clone(&clock));
         Ok(Self {
             port,
+            extensions_port,
+            clock,
             telemetry: Arc::new(telemetry),
             processes: Arc::new(Processes::new()?),
             environment: Mutex::default(),
@@ -61,9 +74,9 @@ impl Shared {
         self.shut_down.load(Ordering::SeqCst)
     }
 
-    /// The value of `AWS_LAMBDA_RUNTIME_API`.
-    pub(crate) fn runtime_api(&self) -> String {
-        let address = format!("127.0.0.1:{}", self.port);
+    /// The value of `AWS_LAMBDA_RUNTIME_API` for a port.
+    pub(crate) fn runtime_api(&self, port: u16) -> String {
+        let address = format!("127.0.0.1:{port}");
         match &self.config.runtime_api {
             RuntimeApiForm::HostPort => address,
             RuntimeApiForm::UrlWithPrefix(prefix) => format!("http://{address}/{prefix}"),
@@ -110,13 +123,6 @@ impl Shared {
         self.processes.set_frozen(false);
         self.telemetry.set_frozen(false);
     }
-}
-
-/// Milliseconds since 1970, this long from now.
-pub(crate) fn epoch_ms_in(delay: Duration) -> u64 {
-    let time = SystemTime::now() + delay;
-    let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Milliseconds to the microsecond, as telemetry shows them.

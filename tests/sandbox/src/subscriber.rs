@@ -15,12 +15,16 @@ use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
 use crate::config::TelemetryBehaviour;
+use crate::disorder::{Parcel, break_off, parcels, post_in_parts};
+use crate::faults::{DeliveryFault, Faults};
 use crate::telemetry::{Kind, Record, Telemetry};
 
 /// A batch is given up after this many attempts.
 const ATTEMPTS: u32 = 6;
 const FIRST_BACKOFF: Duration = Duration::from_millis(50);
 const MAX_BACKOFF: Duration = Duration::from_secs(1);
+/// How long a batch waits for one that overtakes it.
+const OVERTAKING: Duration = Duration::from_millis(50);
 /// How long an answer is waited for, frozen time left out.
 const ANSWER_LIMIT: Duration = Duration::from_secs(5);
 
@@ -48,6 +52,7 @@ pub(crate) struct Subscriber {
     subscription: Subscription,
     max_queued_records: usize,
     max_queued_bytes: usize,
+    faults: Faults,
     queue: Mutex<Queue>,
     changed: Notify,
 }
@@ -64,11 +69,16 @@ struct Queue {
 }
 
 impl Subscriber {
-    pub(crate) fn new(subscription: Subscription, behaviour: &TelemetryBehaviour) -> Self {
+    pub(crate) fn new(
+        subscription: Subscription,
+        behaviour: &TelemetryBehaviour,
+        faults: Faults,
+    ) -> Self {
         Self {
             subscription,
             max_queued_records: behaviour.max_queued_records,
             max_queued_bytes: behaviour.max_queued_bytes,
+            faults,
             queue: Mutex::default(),
             changed: Notify::new(),
         }
@@ -118,7 +128,18 @@ impl Subscriber {
         mut frozen: watch::Receiver<bool>,
     ) {
         let mut connection = Connection::default();
-        while self.batch_due().await {
+        let mut overtaken = None;
+        loop {
+            let due = match &overtaken {
+                None => self.batch_due().await,
+                Some(_) => {
+                    let due = tokio::time::timeout(OVERTAKING, self.batch_due()).await;
+                    due.unwrap_or(true)
+                }
+            };
+            if !due {
+                return;
+            }
             if frozen.wait_for(|frozen| !frozen).await.is_err() {
                 return;
             }
@@ -132,12 +153,23 @@ impl Subscriber {
             if records > 0 {
                 telemetry.dropped(&self, records, bytes);
             }
+            let mut batches = Vec::new();
             let batch = self.take_batch();
-            if !self.deliver_batch(&batch, &mut connection, &mut frozen).await
-                && !self.lock().closed
-            {
-                let bytes = batch.iter().map(|record| record.json.len()).sum();
-                telemetry.dropped(&self, batch.len(), bytes);
+            if !batch.is_empty() {
+                let fault = self.faults.take_delivery().unwrap_or_default();
+                if fault.overtaken && overtaken.is_none() {
+                    overtaken = Some((batch, fault));
+                    continue;
+                }
+                batches.push((batch, fault));
+            }
+            batches.extend(overtaken.take());
+            for (batch, fault) in batches {
+                tokio::time::sleep(fault.late).await;
+                if !fault.lost {
+                    self.deliver_batch(batch, &fault, &telemetry, &mut connection, &mut frozen)
+                        .await;
+                }
             }
         }
     }
@@ -184,13 +216,42 @@ impl Subscriber {
         batch
     }
 
+    /// Delivers a batch as the fault has it.
     async fn deliver_batch(
         &self,
-        batch: &[Record],
+        batch: Vec<Record>,
+        fault: &DeliveryFault,
+        telemetry: &Telemetry,
+        connection: &mut Connection,
+        frozen: &mut watch::Receiver<bool>,
+    ) {
+        for Parcel { records, json } in parcels(fault, batch) {
+            let body = self.encode(&json);
+            if let (true, Destination::Http { port, path }) =
+                (fault.breaks_off, &self.subscription.destination)
+            {
+                break_off(*port, path, &body).await;
+            }
+            if self.deliver_body(&body, fault.parts, connection, frozen).await {
+                telemetry.taken(self, &records);
+                if fault.twice {
+                    self.deliver_body(&body, fault.parts, connection, frozen).await;
+                }
+            } else if !self.lock().closed {
+                let bytes = records.iter().map(|record| record.json.len()).sum();
+                telemetry.dropped(self, records.len(), bytes);
+            }
+        }
+    }
+
+    /// Whether a body was taken, after as many attempts as there are.
+    async fn deliver_body(
+        &self,
+        body: &Bytes,
+        parts: usize,
         connection: &mut Connection,
         frozen: &mut watch::Receiver<bool>,
     ) -> bool {
-        let body = self.encode(batch);
         let mut backoff = FIRST_BACKOFF;
         for attempt in 0..ATTEMPTS {
             if attempt > 0 {
@@ -200,7 +261,7 @@ impl Subscriber {
             if self.lock().closed || frozen.wait_for(|frozen| !frozen).await.is_err() {
                 return false;
             }
-            if self.attempt(&body, connection, frozen).await == Some(200) {
+            if self.attempt(body, parts, connection, frozen).await == Some(200) {
                 return true;
             }
             connection.sender = None;
@@ -212,10 +273,11 @@ impl Subscriber {
     async fn attempt(
         &self,
         body: &Bytes,
+        parts: usize,
         connection: &mut Connection,
         frozen: &watch::Receiver<bool>,
     ) -> Option<u16> {
-        let send = self.send(body.clone(), connection);
+        let send = self.send(body.clone(), parts, connection);
         tokio::pin!(send);
         let mut left = ANSWER_LIMIT;
         const STEP: Duration = Duration::from_millis(100);
@@ -233,12 +295,11 @@ impl Subscriber {
     /// Posts a body past queue and retries, on a connection of its own.
     pub(crate) async fn deliver_raw(&self, body: Bytes) -> Option<u16> {
         let mut connection = Connection::default();
-        let send = self.send(body, &mut connection);
+        let send = self.send(body, 1, &mut connection);
         tokio::time::timeout(ANSWER_LIMIT, send).await.ok().flatten()
     }
 
-    fn encode(&self, batch: &[Record]) -> Bytes {
-        let json: Vec<&str> = batch.iter().map(|record| &*record.json).collect();
+    fn encode(&self, json: &[String]) -> Bytes {
         match self.subscription.destination {
             Destination::Http { .. } => format!("[{}]", json.join(",")).into(),
             Destination::Tcp { .. } => format!("{}\n", json.join("\n")).into(),
@@ -246,8 +307,11 @@ impl Subscriber {
     }
 
     /// The status; for TCP, 200 once it is written.
-    async fn send(&self, body: Bytes, connection: &mut Connection) -> Option<u16> {
+    async fn send(&self, body: Bytes, parts: usize, connection: &mut Connection) -> Option<u16> {
         match &self.subscription.destination {
+            Destination::Http { port, path } if parts > 1 => {
+                post_in_parts(*port, path, &body, parts).await
+            }
             Destination::Http { port, path } => connection.post(*port, path, body).await,
             Destination::Tcp { port } => {
                 let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, *port)).await.ok()?;

@@ -3,12 +3,13 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::SystemTime;
 
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
-use crate::config::{FunctionConfig, InitializationType, LogFormat, TelemetryBehaviour};
+use crate::clock::Clock;
+use crate::config::{Config, InitializationType, LogFormat, TelemetryBehaviour};
+use crate::faults::Faults;
 use crate::log::{LogEvent, LogSource, LogStream};
 use crate::metrics::MetricStore;
 use crate::subscriber::{Subscriber, Subscription};
@@ -46,6 +47,8 @@ impl Kind {
 #[derive(Debug)]
 pub(crate) struct Telemetry {
     behaviour: TelemetryBehaviour,
+    faults: Faults,
+    clock: Arc<Clock>,
     log_format: LogFormat,
     inner: Mutex<Inner>,
     changed: watch::Sender<u64>,
@@ -60,15 +63,20 @@ struct Inner {
     /// Records since the environment began; a subscriber is sent these too.
     since_init: Option<Vec<Record>>,
     subscribers: Vec<Arc<Subscriber>>,
+    /// What extensions have taken, with their names.
+    taken: Kept<(String, Arc<str>)>,
     /// The invocation that wrapped lines are stamped with.
     request_id: Option<String>,
 }
 
 impl Telemetry {
-    pub(crate) fn new(behaviour: TelemetryBehaviour, function: &FunctionConfig) -> Self {
+    pub(crate) fn new(config: &Config, clock: Arc<Clock>) -> Self {
+        let function = &config.function;
         let managed = function.initialization_type == InitializationType::ManagedInstances;
         Self {
-            behaviour,
+            behaviour: config.telemetry.clone(),
+            faults: config.faults.clone(),
+            clock,
             log_format: if managed { LogFormat::Json } else { function.log_format },
             inner: Mutex::default(),
             changed: watch::channel(0).0,
@@ -91,7 +99,7 @@ impl Telemetry {
                 Ok(object @ Value::Object(_)) => (text, object),
                 _ => {
                     let request_id = inner.request_id.clone().filter(|_| kind == Kind::Function);
-                    let mut wrapped = json!({"timestamp": now(), "level": "INFO", "message": text});
+                    let mut wrapped = json!({"timestamp": self.clock.rfc3339(), "level": "INFO", "message": text});
                     if let Some(id) = request_id {
                         wrapped["requestId"] = id.into();
                     }
@@ -99,16 +107,16 @@ impl Telemetry {
                 }
             },
         };
-        inner.keep_log(LogEvent { time: SystemTime::now(), source: source.clone(), stream, text });
+        inner.keep_log(LogEvent { time: self.clock.now(), source: source.clone(), stream, text });
         let name = if kind == Kind::Function { "function" } else { "extension" };
-        inner.keep_record(kind, name, &record, &self.behaviour);
+        inner.keep_record(kind, name, &record, self);
         drop(inner);
         self.notify();
     }
 
     /// Adds a telemetry record of the platform.
     pub(crate) fn platform(&self, name: &str, record: &Value) {
-        self.lock().keep_record(Kind::Platform, name, record, &self.behaviour);
+        self.lock().keep_record(Kind::Platform, name, record, self);
         self.notify();
     }
 
@@ -116,7 +124,9 @@ impl Telemetry {
     pub(crate) fn platform_log(&self, name: &str, record: &Value, text: String) {
         let text = match self.log_format {
             LogFormat::Text => text,
-            LogFormat::Json => json!({"time": now(), "type": name, "record": record}).to_string(),
+            LogFormat::Json => {
+                json!({"time": self.clock.rfc3339(), "type": name, "record": record}).to_string()
+            }
         };
         self.log_line(text);
     }
@@ -130,7 +140,7 @@ impl Telemetry {
 
     fn log_line(&self, text: String) {
         self.lock().keep_log(LogEvent {
-            time: SystemTime::now(),
+            time: self.clock.now(),
             source: LogSource::Platform,
             stream: LogStream::Platform,
             text,
@@ -156,7 +166,8 @@ impl Telemetry {
 
     /// Adds or replaces the subscription of an extension.
     pub(crate) fn subscribe(self: &Arc<Self>, subscription: Subscription) {
-        let subscriber = Arc::new(Subscriber::new(subscription, &self.behaviour));
+        let subscriber =
+            Arc::new(Subscriber::new(subscription, &self.behaviour, self.faults.clone()));
         let mut inner = self.lock();
         inner.subscribers.retain(|other| {
             let replaced = other.name() == subscriber.name();
@@ -189,9 +200,29 @@ impl Telemetry {
             "droppedBytes": bytes,
             "reason": format!("{} did not take its records in time", subscriber.name()),
         });
-        let record = self.lock().remember(Kind::Platform, "platform.logsDropped", &record);
+        let record =
+            self.lock().remember(Kind::Platform, "platform.logsDropped", &record, &self.clock);
         subscriber.offer_first(record);
         self.notify();
+    }
+
+    /// Notes that a subscriber has taken these.
+    pub(crate) fn taken(&self, subscriber: &Subscriber, batch: &[Record]) {
+        let mut inner = self.lock();
+        for record in batch {
+            let json = Arc::clone(&record.json);
+            inner.taken.push((subscriber.name().to_owned(), json), record.json.len());
+        }
+        drop(inner);
+        self.notify();
+    }
+
+    /// The records that the extension of this name has taken.
+    pub(crate) fn taken_by(&self, name: &str) -> Vec<Value> {
+        let inner = self.lock();
+        let taken = inner.taken.from(0).filter(|(by, _)| by == name);
+        // Each was made from a value.
+        taken.map(|(_, json)| serde_json::from_str(json).unwrap_or_default()).collect()
     }
 
     /// Deliveries pause while the environment is frozen.
@@ -240,16 +271,10 @@ impl Inner {
         self.log.push(event, bytes);
     }
 
-    fn keep_record(
-        &mut self,
-        kind: Kind,
-        name: &str,
-        record: &Value,
-        behaviour: &TelemetryBehaviour,
-    ) {
-        let record = self.remember(kind, name, record);
+    fn keep_record(&mut self, kind: Kind, name: &str, record: &Value, telemetry: &Telemetry) {
+        let record = self.remember(kind, name, record, &telemetry.clock);
         if let Some(since_init) = &mut self.since_init
-            && since_init.len() < behaviour.max_queued_records
+            && since_init.len() < telemetry.behaviour.max_queued_records
         {
             since_init.push(record.clone());
         }
@@ -258,8 +283,8 @@ impl Inner {
         }
     }
 
-    fn remember(&mut self, kind: Kind, name: &str, record: &Value) -> Record {
-        let json = json!({"time": now(), "type": name, "record": record}).to_string();
+    fn remember(&mut self, kind: Kind, name: &str, record: &Value, clock: &Clock) -> Record {
+        let json = json!({"time": clock.rfc3339(), "type": name, "record": record}).to_string();
         let record = Record { kind, json: json.into() };
         self.records.push(record.clone(), record.json.len());
         record
@@ -298,9 +323,4 @@ impl<T> Kept<T> {
     fn end(&self) -> usize {
         self.forgotten + self.items.len()
     }
-}
-
-/// Now, as telemetry spells it.
-pub(crate) fn now() -> String {
-    humantime::format_rfc3339_millis(SystemTime::now()).to_string()
 }

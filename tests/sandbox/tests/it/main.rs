@@ -7,6 +7,7 @@
 
 mod apis;
 mod command;
+mod disorder;
 mod faults;
 mod lifecycle;
 mod logs;

@@ -26,6 +26,9 @@ const LATE_MS: u64 = 20;
 /// freeze what happened meanwhile gets to be read.
 const TIMER_PAUSE_MS: u64 = 5;
 
+/// How long a line that no thread is left to write is held before the next try.
+const HELD_MS: u64 = 1_000;
+
 /// What the loop is made of.
 #[derive(Debug)]
 pub(crate) struct Parts {
@@ -62,6 +65,9 @@ pub(crate) struct Observer {
     sigterm: Option<Signal>,
     /// The delivery being worked through.
     delivery: Option<InWork>,
+    /// A line that no thread is left to write, and when to try again. What follows it stays folded
+    /// in the diagnosis.
+    held: Option<(String, Timestamp)>,
     no_timer_before: Timestamp,
     catches_up: bool,
     told_of_lost_lines: bool,
@@ -101,7 +107,7 @@ enum Input {
     Sigterm,
     /// There is telemetry to work through.
     Telemetry,
-    /// All lines are written: there is room for more.
+    /// All diagnoses are written: there is room for more.
     LinesWritten,
     /// A timer.
     Due {
@@ -125,6 +131,7 @@ impl Observer {
             polling: Polling::new(extension),
             sigterm: None,
             delivery: None,
+            held: None,
             no_timer_before: Timestamp::default(),
             catches_up: false,
             told_of_lost_lines: false,
@@ -165,14 +172,14 @@ impl Observer {
     async fn input(&mut self) -> Input {
         let due = self.next_due();
         let wait_ms = due.map(|due| due.ms_since(self.clock.now()));
-        let unwritten = !self.lines.is_drained();
+        let unwritten = !self.lines.is_drained(Stream::Stdout);
         let more = self.delivery.is_some();
         tokio::select! {
             biased;
             event = self.polling.event() => event.map_or_else(|Failed| Input::PollFailed, Input::Next),
             () = received(&mut self.sigterm), if self.end.is_none() => Input::Sigterm,
             () = telemetry(&self.inbox, more) => Input::Telemetry,
-            () = self.lines.drained(), if unwritten => Input::LinesWritten,
+            () = self.lines.drained(Stream::Stdout), if unwritten => Input::LinesWritten,
             () = tokio::time::sleep(Duration::from_millis(wait_ms.unwrap_or_default())),
                 if due.is_some() => Input::Due { at: due.unwrap_or_default() },
         }
@@ -181,7 +188,8 @@ impl Observer {
     fn next_due(&mut self) -> Option<Timestamp> {
         let wake = self.diagnose(|triage| triage.poll_wake()).flatten();
         let end = self.end.map(|end| self.telemetry_end(end));
-        let due = [wake, end, self.ask_at].into_iter().flatten().min();
+        let held = self.held.as_ref().map(|(_, until)| *until);
+        let due = [wake, end, held, self.ask_at].into_iter().flatten().min();
         // Should the clock have been set back since, the pause must not last until it has caught up.
         let pause_end = self.no_timer_before.min(self.clock.now().plus_ms(TIMER_PAUSE_MS));
         due.map(|due| due.max(pause_end))
@@ -277,14 +285,16 @@ impl Observer {
     /// Says how much was written.
     fn write_reports(&mut self, now: Timestamp) -> usize {
         let mut written = 0;
-        while self.lines.has_room() {
-            let Some(report) = self.diagnose(|triage| triage.poll_report(now)).flatten() else {
+        while self.lines.has_room(Stream::Stdout) {
+            let held = self.held.take();
+            let Some(line) = held.map(|(line, _)| line).or_else(|| self.next_line(now)) else {
                 break;
             };
-            if report.is_problem() {
-                self.flush.handle_problem();
+            if !self.lines.start(Stream::Stdout) {
+                self.held = Some((line, now.plus_ms(HELD_MS)));
+                break;
             }
-            self.lines.push(Stream::Stdout, &report.to_line(self.emf));
+            self.lines.push(Stream::Stdout, &line);
             written += 1;
         }
         while let Some(problem) = self.diagnose(Triage::poll_fault).flatten() {
@@ -299,12 +309,22 @@ impl Observer {
         written
     }
 
+    /// The next report as a line.
+    fn next_line(&mut self, now: Timestamp) -> Option<String> {
+        let report = self.diagnose(|triage| triage.poll_report(now)).flatten()?;
+        if report.is_problem() {
+            self.flush.handle_problem();
+        }
+        Some(report.to_line(self.emf))
+    }
+
     /// Asks for /next, or says when to see again.
     fn ask_for_next(&mut self, now: Timestamp) -> Option<Timestamp> {
         if self.polling.is_under_way() {
             return None;
         }
-        let settled = self.delivery.is_none() && self.inbox.is_empty() && self.lines.is_drained();
+        let written = self.lines.is_drained(Stream::Stdout);
+        let settled = self.delivery.is_none() && self.inbox.is_empty() && written;
         match self.flush.poll(settled, now) {
             Ask::At(at) => Some(at),
             Ask::Now => {
@@ -337,9 +357,16 @@ impl Observer {
         self.diagnose(|triage| triage.finish(now));
         let left = Duration::from_millis(budget.exit_by.ms_since(now));
         let write = async {
-            while self.write_reports(now) > 0 || !self.lines.is_drained() {
-                self.lines.drained().await;
+            loop {
+                while self.write_reports(now) > 0 || !self.lines.is_drained(Stream::Stdout) {
+                    self.lines.drained(Stream::Stdout).await;
+                }
+                if self.held.is_none() {
+                    break;
+                }
+                tokio::time::sleep(Duration::from_millis(TIMER_PAUSE_MS)).await;
             }
+            self.lines.drained(Stream::Stderr).await;
         };
         // Over time: a reader that does not read. What it missed is lost with the sandbox.
         let _ = tokio::time::timeout(left, write).await;

@@ -61,7 +61,7 @@ pub fn start() -> ! {
 fn leave_with_last_words(lines: &Lines, error: &StartError) -> ! {
     lines.push(Stream::Stderr, &format!("lambda-triage ERROR: {error}"));
     for _ in 0..LAST_WORDS_MS {
-        if lines.is_drained() {
+        if lines.is_drained(Stream::Stderr) {
             break;
         }
         std::thread::sleep(Duration::from_millis(1));
@@ -175,7 +175,7 @@ mod tests {
         observe(&runtime, parts);
         let _ = std::panic::take_hook();
 
-        runtime.block_on(lines.drained());
+        runtime.block_on(lines.drained(Stream::Stderr));
         let told = paper.text();
         assert!(told.contains("a bug in the extension at extension/src/start.rs:"), "{told}");
         assert!(!told.contains("as a bug would"), "{told}");

@@ -1,14 +1,15 @@
-//! Lines for standard output and standard error, written by one plain thread.
+//! Lines for standard output and standard error, each written by a plain thread of its own.
 //!
 //! `println!`, tokio's stdout and a tracing writer of their own all block on a full pipe or panic
-//! on a closed one. Here whoever has a line puts it into a bounded queue and goes on; the one
-//! thread that may get stuck in `write` does nothing else, and leaving the process does not wait
-//! for it. It starts with the first line, so a healthy sandbox never has it.
+//! on a closed one. Here whoever has a line puts it into a bounded queue and goes on; the thread
+//! that may get stuck in `write` does nothing else, and leaving the process does not wait for it.
+//! It starts with the first line of its stream, so a healthy sandbox has none, and nobody who
+//! leaves standard error unread holds up the diagnoses.
 
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{ErrorKind, Write};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -35,138 +36,104 @@ pub(crate) enum Stream {
 /// Where a stream's lines end up: a file in the shipped program, anything else in tests.
 type Sink = Box<dyn Write + Send>;
 
-/// Opens a stream's sink; called once for each stream, in the writing thread.
-type Open = dyn Fn(Stream) -> std::io::Result<Sink> + Send + Sync;
-
-/// The queue and its thread. A clone is another handle to the same.
+/// The queues and their threads. A clone is another handle to the same.
 #[derive(Clone)]
 pub(crate) struct Lines {
-    shared: Arc<Shared>,
+    stdout: Arc<Queue>,
+    stderr: Arc<Queue>,
 }
 
-struct Shared {
+/// The lines of one stream.
+struct Queue {
     state: Mutex<State>,
     filled: Condvar,
     written: Notify,
-    open: Box<Open>,
 }
 
-#[derive(Default)]
 struct State {
-    queue: VecDeque<(Stream, Vec<u8>)>,
+    lines: VecDeque<Vec<u8>>,
     /// Bytes in the queue and in the line being written.
     bytes: usize,
-    thread: Thread,
+    /// The thread's, once it runs. None if the stream is closed.
+    sink: Option<Sink>,
+    is_running: bool,
     lost: u64,
-}
-
-#[derive(Clone, Copy, Default, PartialEq, Eq)]
-enum Thread {
-    #[default]
-    NotStarted,
-    Running,
 }
 
 impl Lines {
     /// The process's own standard output and standard error.
     #[must_use]
     pub(crate) fn of_process() -> Self {
-        Self::new(|stream| {
-            // A descriptor of our own, past std's buffers and locks: nothing of it is flushed or
-            // waited for at exit.
-            let fd = match stream {
-                Stream::Stdout => std::io::stdout().as_fd().try_clone_to_owned()?,
-                Stream::Stderr => std::io::stderr().as_fd().try_clone_to_owned()?,
-            };
-            Ok(Box::new(File::from(fd)) as Sink)
-        })
+        // Descriptors of our own, past std's buffers and locks: nothing of them is flushed or
+        // waited for at exit. From the beginning, as later none may be left.
+        let sink = |fd: std::io::Result<OwnedFd>| Some(Box::new(File::from(fd.ok()?)) as Sink);
+        Self::new(
+            sink(std::io::stdout().as_fd().try_clone_to_owned()),
+            sink(std::io::stderr().as_fd().try_clone_to_owned()),
+        )
     }
 
-    /// Any other two sinks.
-    pub(crate) fn new(
-        open: impl Fn(Stream) -> std::io::Result<Box<dyn Write + Send>> + Send + Sync + 'static,
-    ) -> Self {
-        Self {
-            shared: Arc::new(Shared {
-                state: Mutex::default(),
-                filled: Condvar::new(),
-                written: Notify::new(),
-                open: Box::new(open),
-            }),
+    /// Any other two sinks; None for one that is closed.
+    pub(crate) fn new(stdout: Option<Sink>, stderr: Option<Sink>) -> Self {
+        Self { stdout: Queue::new(stdout), stderr: Queue::new(stderr) }
+    }
+
+    fn queue(&self, stream: Stream) -> &Arc<Queue> {
+        match stream {
+            Stream::Stdout => &self.stdout,
+            Stream::Stderr => &self.stderr,
         }
     }
 
-    /// Whether a line of any permitted length would be taken now.
+    /// Whether a line of any permitted length would be taken now, if a thread can be started.
     #[must_use]
-    pub(crate) fn has_room(&self) -> bool {
-        self.shared.lock().bytes + LINE_MAX_BYTES <= QUEUE_MAX_BYTES
+    pub(crate) fn has_room(&self, stream: Stream) -> bool {
+        self.queue(stream).lock().bytes + LINE_MAX_BYTES <= QUEUE_MAX_BYTES
+    }
+
+    /// Whether the stream's thread runs; starts it if it does not. There may be no thread left for
+    /// it, as the function may have used them up; some later time there may.
+    pub(crate) fn start(&self, stream: Stream) -> bool {
+        let queue = self.queue(stream);
+        queue.start(&mut queue.lock())
     }
 
     /// Whether everything taken has been written (or given up).
     #[must_use]
-    pub(crate) fn is_drained(&self) -> bool {
-        self.shared.lock().bytes == 0
+    pub(crate) fn is_drained(&self, stream: Stream) -> bool {
+        self.queue(stream).lock().bytes == 0
     }
 
     /// Waits until [`Self::is_drained`]. It may never come: bound it.
-    pub(crate) async fn drained(&self) {
-        while !self.is_drained() {
+    pub(crate) async fn drained(&self, stream: Stream) {
+        while !self.is_drained(stream) {
             // One waiter at a time, and a permit is kept for it: no wake-up is missed.
-            self.shared.written.notified().await;
+            self.queue(stream).written.notified().await;
         }
     }
 
     /// How many lines were lost: no room, longer than [`LINE_MAX_BYTES`] or a closed pipe.
     #[must_use]
     pub(crate) fn lost(&self) -> u64 {
-        self.shared.lock().lost
+        self.stdout.lock().lost + self.stderr.lock().lost
     }
 
     /// Takes a line (without its newline) to be written, and says whether it was taken. Never
     /// waits.
     pub(crate) fn push(&self, stream: Stream, line: &str) -> bool {
-        self.push_into(self.shared.lock(), stream, line)
+        let queue = self.queue(stream);
+        queue.push(queue.lock(), line)
     }
 
     /// The same for a panic hook, which may run while this thread holds the queue: then the line
     /// is lost instead.
     pub(crate) fn push_from_hook(&self, stream: Stream, line: &str) -> bool {
-        match self.shared.state.try_lock() {
-            Ok(state) => self.push_into(state, stream, line),
-            Err(TryLockError::Poisoned(state)) => self.push_into(state.into_inner(), stream, line),
+        let queue = self.queue(stream);
+        match queue.state.try_lock() {
+            Ok(state) => queue.push(state, line),
+            Err(TryLockError::Poisoned(state)) => queue.push(state.into_inner(), line),
             Err(TryLockError::WouldBlock) => false,
         }
-    }
-
-    fn push_into(&self, mut state: MutexGuard<'_, State>, stream: Stream, line: &str) -> bool {
-        let bytes = line.len() + 1;
-        if state.thread == Thread::NotStarted {
-            let shared = self.shared.clone();
-            state.thread = match std::thread::Builder::new()
-                .name("lines".to_owned())
-                .stack_size(64 * 1024)
-                .spawn(move || shared.write_forever())
-            {
-                Ok(_) => Thread::Running,
-                // No threads left, as the function may have used them up: the next line tries again.
-                Err(_) => Thread::NotStarted,
-            };
-        }
-        if state.thread == Thread::NotStarted
-            || bytes > LINE_MAX_BYTES
-            || state.bytes + bytes > QUEUE_MAX_BYTES
-        {
-            state.lost += 1;
-            return false;
-        }
-        let mut whole = Vec::with_capacity(bytes);
-        whole.extend_from_slice(line.as_bytes());
-        whole.push(b'\n');
-        state.queue.push_back((stream, whole));
-        state.bytes += bytes;
-        drop(state);
-        self.shared.filled.notify_one();
-        true
     }
 }
 
@@ -176,44 +143,64 @@ impl std::fmt::Debug for Lines {
     }
 }
 
-impl Shared {
+impl Queue {
+    fn new(sink: Option<Sink>) -> Arc<Self> {
+        let lines = VecDeque::new();
+        let state = State { lines, bytes: 0, sink, is_running: false, lost: 0 };
+        Arc::new(Self { state: Mutex::new(state), filled: Condvar::new(), written: Notify::new() })
+    }
+
     /// A panic while the lock is held leaves the queue as it was before or after one step: usable.
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn start(self: &Arc<Self>, state: &mut State) -> bool {
+        if !state.is_running {
+            let queue = self.clone();
+            let thread = std::thread::Builder::new().name("lines".to_owned()).stack_size(64 * 1024);
+            state.is_running = thread.spawn(move || queue.write_forever()).is_ok();
+        }
+        state.is_running
+    }
+
+    fn push(self: &Arc<Self>, mut state: MutexGuard<'_, State>, line: &str) -> bool {
+        let bytes = line.len() + 1;
+        if bytes > LINE_MAX_BYTES
+            || state.bytes + bytes > QUEUE_MAX_BYTES
+            || !self.start(&mut state)
+        {
+            state.lost += 1;
+            return false;
+        }
+        let mut whole = Vec::with_capacity(bytes);
+        whole.extend_from_slice(line.as_bytes());
+        whole.push(b'\n');
+        state.lines.push_back(whole);
+        state.bytes += bytes;
+        drop(state);
+        self.filled.notify_one();
+        true
+    }
+
     fn write_forever(&self) {
-        let mut stdout = (self.open)(Stream::Stdout).ok();
-        let mut stderr = (self.open)(Stream::Stderr).ok();
+        let mut state = self.lock();
+        let mut sink = state.sink.take();
         loop {
-            let mut state = self.lock();
-            let (stream, line) = loop {
-                match state.queue.pop_front() {
-                    Some(next) => break next,
-                    None => {
-                        state = self.filled.wait(state).unwrap_or_else(PoisonError::into_inner);
-                    }
-                }
+            let Some(line) = state.lines.pop_front() else {
+                state = self.filled.wait(state).unwrap_or_else(PoisonError::into_inner);
+                continue;
             };
             drop(state);
-            let sink = match stream {
-                Stream::Stdout => &mut stdout,
-                Stream::Stderr => &mut stderr,
-            };
-            let written = match sink {
-                Some(file) => write_whole(file.as_mut(), &line),
-                None => false,
-            };
-            if !written {
+            let is_written = sink.as_mut().is_some_and(|sink| write_whole(sink.as_mut(), &line));
+            if !is_written {
                 // Nobody will ever read it again: the reader has closed the pipe.
-                *sink = None;
+                sink = None;
             }
-            let mut state = self.lock();
+            state = self.lock();
             state.bytes -= line.len();
-            state.lost += u64::from(!written);
-            let drained = state.bytes == 0;
-            drop(state);
-            if drained {
+            state.lost += u64::from(!is_written);
+            if state.bytes == 0 {
                 self.written.notify_one();
             }
         }
@@ -240,21 +227,24 @@ mod tests {
     use crate::sinks::Paper;
     use std::io::{self, Read};
 
-    fn drained(lines: &Lines) {
-        tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(lines.drained());
+    fn drained(lines: &Lines, stream: Stream) {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(lines.drained(stream));
+    }
+
+    fn paper(paper: &Paper) -> Option<Sink> {
+        Some(Box::new(paper.clone()))
     }
 
     #[test]
     fn writes_each_line_whole_to_its_stream_in_order() {
         let (out, err) = (Paper::default(), Paper::default());
-        let (o, e) = (out.clone(), err.clone());
-        let lines = Lines::new(move |stream| {
-            Ok(Box::new(if stream == Stream::Stdout { o.clone() } else { e.clone() }))
-        });
+        let lines = Lines::new(paper(&out), paper(&err));
         assert!(lines.push(Stream::Stdout, "one"));
         assert!(lines.push(Stream::Stderr, "two"));
         assert!(lines.push(Stream::Stdout, "three"));
-        drained(&lines);
+        drained(&lines, Stream::Stdout);
+        drained(&lines, Stream::Stderr);
         assert_eq!(out.text(), "one\nthree\n");
         assert_eq!(err.text(), "two\n");
         assert_eq!(lines.lost(), 0);
@@ -263,10 +253,11 @@ mod tests {
     #[test]
     fn a_reader_that_does_not_read_never_makes_a_push_wait_and_loses_nothing_that_was_taken() {
         let (mut reader, writer) = io::pipe().unwrap();
-        let lines = Lines::new(move |_| Ok(Box::new(writer.try_clone()?)));
+        let other = Paper::default();
+        let lines = Lines::new(Some(Box::new(writer)), paper(&other));
         let line = "x".repeat(LINE_MAX_BYTES - 1);
         let mut taken = 0;
-        while lines.has_room() {
+        while lines.has_room(Stream::Stdout) {
             assert!(lines.push(Stream::Stdout, &line), "room was promised");
             taken += 1;
             // Once the pipe (64 KiB) is full and the thread stuck, the queue fills.
@@ -274,34 +265,41 @@ mod tests {
         }
         assert!(!lines.push(Stream::Stdout, &line));
         assert_eq!(lines.lost(), 1);
-        assert!(!lines.is_drained());
+        assert!(!lines.is_drained(Stream::Stdout));
+        // The other stream does not wait for it.
+        assert!(lines.push(Stream::Stderr, "read"));
+        drained(&lines, Stream::Stderr);
+        assert_eq!(other.text(), "read\n");
 
         let mut read = vec![0; taken * LINE_MAX_BYTES];
         reader.read_exact(&mut read).unwrap();
-        drained(&lines);
+        drained(&lines, Stream::Stdout);
         assert_eq!(read.iter().filter(|&&b| b == b'\n').count(), taken);
-        assert!(lines.has_room());
+        assert!(lines.has_room(Stream::Stdout));
     }
 
     #[test]
     fn a_closed_pipe_costs_its_own_lines_and_is_counted() {
         let err = Paper::default();
-        let e = err.clone();
-        let lines = Lines::new(move |stream| match stream {
-            Stream::Stdout => {
-                let (reader, writer) = io::pipe()?;
-                drop(reader);
-                Ok(Box::new(writer))
-            }
-            Stream::Stderr => Ok(Box::new(e.clone())),
-        });
+        let (reader, writer) = io::pipe().unwrap();
+        drop(reader);
+        let lines = Lines::new(Some(Box::new(writer)), paper(&err));
         for _ in 0..3 {
             assert!(lines.push(Stream::Stdout, "nobody reads this"));
         }
         assert!(lines.push(Stream::Stderr, "somebody reads this"));
-        drained(&lines);
+        drained(&lines, Stream::Stdout);
+        drained(&lines, Stream::Stderr);
         assert_eq!(lines.lost(), 3);
         assert_eq!(err.text(), "somebody reads this\n");
+    }
+
+    #[test]
+    fn a_stream_that_was_never_there_costs_its_lines() {
+        let lines = Lines::new(None, None);
+        assert!(lines.push(Stream::Stdout, "nobody reads this"));
+        drained(&lines, Stream::Stdout);
+        assert_eq!(lines.lost(), 1);
     }
 
     #[test]
@@ -310,7 +308,7 @@ mod tests {
         let lines = out.lines();
         assert!(!lines.push(Stream::Stdout, &"x".repeat(LINE_MAX_BYTES)));
         assert!(lines.push(Stream::Stdout, &"y".repeat(LINE_MAX_BYTES - 1)));
-        drained(&lines);
+        drained(&lines, Stream::Stdout);
         assert_eq!(out.text().len(), LINE_MAX_BYTES);
         assert_eq!(lines.lost(), 1);
     }

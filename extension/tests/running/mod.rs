@@ -19,7 +19,13 @@ pub struct Running {
     stderr: Captured,
 }
 
-type Captured = Arc<(Mutex<Vec<u8>>, Condvar)>;
+type Captured = Arc<(Mutex<Bytes>, Condvar)>;
+
+#[derive(Default)]
+struct Bytes {
+    read: Vec<u8>,
+    is_whole: bool,
+}
 
 impl Running {
     /// The real binary with nothing in its environment but `variables` and the API's address.
@@ -31,10 +37,22 @@ impl Running {
     pub fn start_with(api: &StandIn, variables: &[(&str, &str)], stdout: Stdio) -> Self {
         let mut command = command(BINARY.as_ref(), api);
         command.envs(variables.iter().copied()).stdout(stdout);
+        Self::spawn(command)
+    }
+
+    /// A command that becomes the extension; the streams that are piped are captured.
+    pub fn spawn(mut command: Command) -> Self {
         let mut child = command.spawn().unwrap();
         let stdout = child.stdout.take().map(capture);
-        let stderr = capture(child.stderr.take().unwrap());
+        let stderr = child.stderr.take().map(capture).unwrap_or_default();
         Self { child, stdout, stderr }
+    }
+
+    /// Sets a limit of the running process, as `prlimit` names it: `--as=1000000`.
+    pub fn limit(&self, limit: &str) {
+        let pid = self.child.id().to_string();
+        let set = Command::new("prlimit").args(["--pid", &pid, limit]).status().unwrap();
+        assert!(set.success(), "prlimit {limit}");
     }
 
     pub fn sigterm(&self) {
@@ -76,6 +94,15 @@ impl Running {
         wait_for_text(self.stdout.as_ref().unwrap(), wanted);
     }
 
+    /// Waits until standard output is read to its end, after the process has left.
+    pub fn wait_for_stdout_to_end(&self) {
+        let captured = self.stdout.as_ref().unwrap();
+        let open = |captured: &mut Bytes| !captured.is_whole;
+        let (_captured, result) =
+            captured.1.wait_timeout_while(captured.0.lock().unwrap(), PATIENCE, open).unwrap();
+        assert!(!result.timed_out(), "somebody keeps standard output open");
+    }
+
     /// Resident memory, in KiB.
     pub fn rss_kib(&self) -> u64 {
         rss_kib(self.child.id())
@@ -102,8 +129,13 @@ pub fn command(program: &Path, api: &StandIn) -> Command {
 }
 
 pub fn rss_kib(pid: u32) -> u64 {
+    status_kib(pid, "VmRSS:")
+}
+
+/// A size in /proc/PID/status, in KiB.
+pub fn status_kib(pid: u32, name: &str) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-    let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
+    let line = status.lines().find(|line| line.starts_with(name)).unwrap();
     line.split_whitespace().nth(1).unwrap().parse().unwrap()
 }
 
@@ -113,25 +145,27 @@ fn capture(mut from: impl Read + Send + 'static) -> Captured {
     std::thread::spawn(move || {
         let mut buffer = [0; 4096];
         while let Ok(n @ 1..) = from.read(&mut buffer) {
-            into.0.lock().unwrap().extend_from_slice(&buffer[..n]);
+            into.0.lock().unwrap().read.extend_from_slice(&buffer[..n]);
             into.1.notify_all();
         }
+        into.0.lock().unwrap().is_whole = true;
+        into.1.notify_all();
     });
     captured
 }
 
 fn text(captured: &Captured) -> String {
-    String::from_utf8_lossy(&captured.0.lock().unwrap()).into_owned()
+    String::from_utf8_lossy(&captured.0.lock().unwrap().read).into_owned()
 }
 
 fn wait_for_text(captured: &Captured, wanted: &str) {
     let (bytes, changed) = &**captured;
-    let lacks = |bytes: &mut Vec<u8>| !String::from_utf8_lossy(bytes).contains(wanted);
+    let lacks = |bytes: &mut Bytes| !String::from_utf8_lossy(&bytes.read).contains(wanted);
     let (bytes, result) =
         changed.wait_timeout_while(bytes.lock().unwrap(), PATIENCE, lacks).unwrap();
     assert!(
         !result.timed_out(),
         "{wanted:?} was not written, but:\n{}",
-        String::from_utf8_lossy(&bytes)
+        String::from_utf8_lossy(&bytes.read)
     );
 }

@@ -8,7 +8,7 @@ mod running;
 mod stand_in;
 mod telemetry_records;
 
-use running::{Running, status_kib};
+use running::{Running, cpu_ticks, status_kib};
 use stand_in::{Call, PATIENCE, StandIn, now_ms, post_on, read_message};
 use std::io::{BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -131,12 +131,8 @@ fn timed_out(request_id: &str) -> String {
     runtime_done(request_id, "timeout", now_ms())
 }
 
-/// CPU time used so far.
 fn cpu_ms(pid: u32) -> u64 {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
-    let after_name = stat.rsplit(')').next().unwrap();
-    let ticks = after_name.split_whitespace().skip(11).take(2);
-    ticks.map(|ticks| ticks.parse::<u64>().unwrap() * 10).sum()
+    cpu_ticks(pid) * 10
 }
 
 /// Each real invocation is diagnosed, once, and the attack costs nothing when it is over.

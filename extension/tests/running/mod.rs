@@ -103,6 +103,19 @@ impl Running {
         assert!(!result.timed_out(), "somebody keeps standard output open");
     }
 
+    /// Waits until it has used no CPU for a while: what came is worked through.
+    pub fn wait_until_idle(&self) {
+        let begun = Instant::now();
+        loop {
+            let before = cpu_ticks(self.child.id());
+            std::thread::sleep(Duration::from_millis(50));
+            if cpu_ticks(self.child.id()) == before {
+                return;
+            }
+            assert!(begun.elapsed() < PATIENCE, "it does not come to rest");
+        }
+    }
+
     /// Resident memory, in KiB.
     pub fn rss_kib(&self) -> u64 {
         rss_kib(self.child.id())
@@ -137,6 +150,14 @@ pub fn status_kib(pid: u32, name: &str) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
     let line = status.lines().find(|line| line.starts_with(name)).unwrap();
     line.split_whitespace().nth(1).unwrap().parse().unwrap()
+}
+
+/// CPU time used so far, in hundredths of a second.
+pub fn cpu_ticks(pid: u32) -> u64 {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    let after_name = stat.rsplit(')').next().unwrap();
+    let user_and_system = after_name.split_whitespace().skip(11).take(2);
+    user_and_system.map(|ticks| ticks.parse::<u64>().unwrap()).sum()
 }
 
 fn capture(mut from: impl Read + Send + 'static) -> Captured {

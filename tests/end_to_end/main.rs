@@ -7,6 +7,9 @@
 
 mod environment;
 mod lifecycle;
+#[path = "../../extension/diagnosis/tests/whole/planted.rs"]
+mod planted;
 mod python;
 mod scenarios;
 mod sdk_texts;
+mod secrets;

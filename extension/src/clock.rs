@@ -16,6 +16,7 @@ impl Clock {
     #[must_use]
     pub(crate) fn system() -> Self {
         Self::new(|| {
+            triage_diagnosis::fault_point!("clock");
             #[allow(clippy::disallowed_methods, reason = "the one place")]
             let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
             let ms = u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX);

@@ -8,7 +8,7 @@ mod value;
 
 use crate::flush::FlushMode;
 use std::ffi::OsString;
-use triage_diagnosis::{InvocationRate, Settings};
+use triage_diagnosis::{InvocationRate, Settings, fault_point};
 pub(crate) use value::Warning;
 
 /// Everything that the environment decides.
@@ -40,12 +40,16 @@ pub(crate) struct FunctionIdentity {
     /// `AWS_LAMBDA_INITIALIZATION_TYPE` is `lambda-managed-instances`: INVOKE cannot be
     /// registered for, several invocations run at once.
     pub(crate) managed_instances: bool,
+    /// `AWS_LAMBDA_INITIALIZATION_TYPE` is `snap-start`: this process is copied to other machines
+    /// while it waits for the first event.
+    pub(crate) snap_start: bool,
 }
 
 impl Config {
     /// Reads the variables through `lookup`, which gives a variable's value or None if it is not
     /// set. Cannot fail: what makes no sense is in the warnings.
     pub(crate) fn from_lookup(lookup: impl Fn(&str) -> Option<OsString>) -> (Self, Vec<Warning>) {
+        fault_point!("config");
         let mut values = value::Values::new(&lookup);
         let defaults = Settings::default();
 
@@ -116,16 +120,39 @@ impl Config {
             ],
             LevelFilter::WARN,
         );
+        let initialization_type = values.platform("AWS_LAMBDA_INITIALIZATION_TYPE");
+        let is_type =
+            |name| initialization_type.as_ref().is_some_and(|kind| kind.eq_ignore_ascii_case(name));
         let function = FunctionIdentity {
             name: values.platform("AWS_LAMBDA_FUNCTION_NAME"),
             version: values.platform("AWS_LAMBDA_FUNCTION_VERSION"),
-            managed_instances: values
-                .platform("AWS_LAMBDA_INITIALIZATION_TYPE")
-                .is_some_and(|kind| kind.eq_ignore_ascii_case("lambda-managed-instances")),
+            managed_instances: is_type("lambda-managed-instances"),
+            snap_start: is_type("snap-start"),
         };
         let runtime_api = values.platform("AWS_LAMBDA_RUNTIME_API");
         let config = Self { runtime_api, function, settings, emf, probe, flush, log };
         (config, values.into_warnings())
+    }
+
+    /// Lambda's own variables and the documented defaults: what is left where there is a bug in
+    /// reading the rest.
+    pub(crate) fn without_settings(lookup: impl Fn(&str) -> Option<OsString>) -> Self {
+        let text = |name| lookup(name).and_then(|value| value.into_string().ok());
+        Self {
+            runtime_api: text("AWS_LAMBDA_RUNTIME_API"),
+            function: FunctionIdentity {
+                name: text("AWS_LAMBDA_FUNCTION_NAME"),
+                version: text("AWS_LAMBDA_FUNCTION_VERSION"),
+                // Known by the registration too.
+                managed_instances: false,
+                snap_start: false,
+            },
+            settings: Settings::default(),
+            emf: true,
+            probe: true,
+            flush: FlushMode::default(),
+            log: tracing::level_filters::LevelFilter::WARN,
+        }
     }
 }
 
@@ -193,6 +220,19 @@ mod tests {
     }
 
     #[test]
+    fn without_settings_it_is_what_is_read_where_none_are_set() {
+        let lookup = |name: &str| {
+            let platform = [
+                ("AWS_LAMBDA_RUNTIME_API", "127.0.0.1:9001"),
+                ("AWS_LAMBDA_FUNCTION_NAME", "orders"),
+                ("AWS_LAMBDA_FUNCTION_VERSION", "7"),
+            ];
+            platform.iter().find(|(n, _)| *n == name).map(|(_, value)| OsString::from(value))
+        };
+        assert_eq!(Config::without_settings(lookup), Config::from_lookup(lookup).0);
+    }
+
+    #[test]
     fn every_variable_is_read() {
         let (config, warnings) = read(&[
             ("TRIAGE_METRICS", "off"),
@@ -218,6 +258,7 @@ mod tests {
                     name: Some("orders".to_owned()),
                     version: Some("$LATEST".to_owned()),
                     managed_instances: true,
+                    snap_start: false,
                 },
                 settings: Settings {
                     namespace: "Shop/Orders #1".to_owned(),
@@ -232,6 +273,23 @@ mod tests {
                 log: LevelFilter::DEBUG,
             }
         );
+    }
+
+    #[test]
+    fn how_the_environment_is_brought_up_is_known_in_either_case_of_letters() {
+        for (value, managed_instances, snap_start) in [
+            ("on-demand", false, false),
+            ("provisioned-concurrency", false, false),
+            ("snap-start", false, true),
+            ("Snap-Start", false, true),
+            ("Lambda-Managed-Instances", true, false),
+            ("anything", false, false),
+        ] {
+            let (config, warnings) = read(&[("AWS_LAMBDA_INITIALIZATION_TYPE", value)]);
+            let known = (config.function.managed_instances, config.function.snap_start);
+            assert_eq!(known, (managed_instances, snap_start), "{value}");
+            assert_eq!(warnings, Vec::<String>::new());
+        }
     }
 
     #[test]

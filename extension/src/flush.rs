@@ -9,7 +9,7 @@
 //! Every wait is capped, and a sandbox in which a wait was in vain never waits again.
 
 use std::collections::VecDeque;
-use triage_diagnosis::Timestamp;
+use triage_diagnosis::{Timestamp, fault_point};
 
 /// `TRIAGE_FLUSH`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -30,6 +30,9 @@ const INVOCATIONS_AFTER_A_PROBLEM: u32 = 5;
 const PROMPT_MS: u64 = 1_000;
 /// What is added to the longest invocation and delivery seen.
 const SPARE_MS: u64 = 200;
+/// The longest wait. Should a short invocation's runtimeDone be lost, then all of the wait is billed
+/// for nothing: where invocations take longer than this, none is waited out.
+const WAIT_MAX_MS: u64 = 60_000;
 /// What is left of the invocation's timeout at the least.
 const BEFORE_DEADLINE_MS: u64 = 250;
 /// How long to wait, after runtimeDone, for what was found to be written.
@@ -93,6 +96,7 @@ impl FlushPolicy {
         deadline: Option<Timestamp>,
         now: Timestamp,
     ) {
+        fault_point!("flush invoke");
         if self.overdue.take().is_some() {
             self.lazy_for_good = true;
         }
@@ -121,7 +125,11 @@ impl FlushPolicy {
         else {
             return Hold::No;
         };
-        let usual = now.plus_ms(duration_ms.saturating_add(*delivery_ms).saturating_add(SPARE_MS));
+        let usual_ms = duration_ms.saturating_add(*delivery_ms).saturating_add(SPARE_MS);
+        if usual_ms > WAIT_MAX_MS {
+            return Hold::No;
+        }
+        let usual = now.plus_ms(usual_ms);
         let latest = deadline.minus_ms(BEFORE_DEADLINE_MS);
         if latest <= now {
             return Hold::No;
@@ -136,6 +144,7 @@ impl FlushPolicy {
 
     /// Any telemetry record has come that was made at `made`.
     pub(crate) fn handle_record(&mut self, made: Timestamp, now: Timestamp) {
+        fault_point!("flush record");
         let delivery_ms = now.ms_since(made);
         if delivery_ms <= PROMPT_MS {
             push_bounded(&mut self.deliveries_ms, delivery_ms);
@@ -149,6 +158,7 @@ impl FlushPolicy {
         made: Option<Timestamp>,
         now: Timestamp,
     ) {
+        fault_point!("flush runtime done");
         // The latest: an asynchronous retry has the request id of the attempt before it.
         match self.invoked.iter().rev().find(|(id, _)| id == request_id) {
             Some((_, invoked)) => {
@@ -169,12 +179,14 @@ impl FlushPolicy {
 
     /// A problem has been reported.
     pub(crate) fn handle_problem(&mut self) {
+        fault_point!("flush problem");
         self.waits_left = INVOCATIONS_AFTER_A_PROBLEM;
     }
 
     /// Whether to ask for /next now. `settled`: everything that has come is worked through and
     /// everything found is written.
     pub(crate) fn poll(&mut self, settled: bool, now: Timestamp) -> Ask {
+        fault_point!("flush poll");
         match &self.hold {
             // A clock that was set back meanwhile ends the wait.
             Hold::RuntimeDone { since, until, .. } if (*since..*until).contains(&now) => {

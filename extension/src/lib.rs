@@ -13,6 +13,7 @@ mod faults;
 mod flush;
 mod log;
 mod panics;
+mod plainly;
 mod polling;
 mod run;
 mod runtime_api;

@@ -5,6 +5,7 @@
 //! to the program, 84 KB to its memory and five crates, and would still need the rate limit.
 
 use crate::clock::Clock;
+use crate::panics::contained;
 use crate::sinks::{LINE_MAX_BYTES, Lines, Stream};
 use std::fmt::{self, Write};
 use std::sync::{Mutex, PoisonError};
@@ -12,7 +13,7 @@ use tracing::field::{Field, Visit};
 use tracing::level_filters::LevelFilter;
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Metadata, Subscriber};
-use triage_diagnosis::Timestamp;
+use triage_diagnosis::{Timestamp, fault_point};
 
 /// So many lines in a minute; the rest are counted and the count is told with the next line.
 const LINES_PER_MINUTE: u32 = 20;
@@ -72,7 +73,24 @@ impl Subscriber for LogSubscriber {
         Some(self.level)
     }
 
+    /// Whoever logs goes on, whatever bug is here.
     fn event(&self, event: &Event<'_>) {
+        let _ = contained(|| self.write(event));
+    }
+
+    // Spans are not used here, and none of what is used makes any.
+    fn new_span(&self, _: &Attributes<'_>) -> Id {
+        Id::from_u64(1)
+    }
+    fn record(&self, _: &Id, _: &Record<'_>) {}
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+    fn enter(&self, _: &Id) {}
+    fn exit(&self, _: &Id) {}
+}
+
+impl LogSubscriber {
+    fn write(&self, event: &Event<'_>) {
+        fault_point!("log");
         let Some(left_out) = self.admit() else { return };
         let mut text = Text(String::new());
         event.record(&mut text);
@@ -85,15 +103,6 @@ impl Subscriber for LogSubscriber {
         debug_assert!(line.len() < LINE_MAX_BYTES);
         self.lines.push(Stream::Stderr, &line);
     }
-
-    // Spans are not used here, and none of what is used makes any.
-    fn new_span(&self, _: &Attributes<'_>) -> Id {
-        Id::from_u64(1)
-    }
-    fn record(&self, _: &Id, _: &Record<'_>) {}
-    fn record_follows_from(&self, _: &Id, _: &Id) {}
-    fn enter(&self, _: &Id) {}
-    fn exit(&self, _: &Id) {}
 }
 
 /// An event's message and fields, on one line and cut to [`TEXT_MAX_BYTES`].

@@ -3,8 +3,9 @@
 use crate::extensions_api::{Event, Extension};
 use std::time::Duration;
 use tokio::task::JoinHandle;
+use triage_diagnosis::fault_point;
 
-/// The pause before /next is asked for again after a bug in asking.
+/// The pause before /next is asked for again after bugs in both ways of asking.
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// Asking ended in a panic, which the hook has told of.
@@ -19,31 +20,50 @@ pub(crate) struct Polling {
     idle: Option<Extension>,
     /// To go on from in that case.
     spare: Extension,
+    /// After a bug in asking, it is asked by the plainest means.
+    plainly: bool,
     pause: Option<Duration>,
+    /// SHUTDOWN has come.
+    is_over: bool,
 }
 
 impl Polling {
     pub(crate) fn new(extension: Extension) -> Self {
         let spare = extension.fresh();
-        Self { task: None, idle: Some(extension), spare, pause: None }
+        Self {
+            task: None,
+            idle: Some(extension),
+            spare,
+            plainly: false,
+            pause: None,
+            is_over: false,
+        }
     }
 
     pub(crate) fn is_under_way(&self) -> bool {
         self.task.is_some()
     }
 
-    /// Asks, if no request is under way.
+    /// Whether SHUTDOWN has come, after which there is nothing to ask for.
+    pub(crate) fn is_over(&self) -> bool {
+        self.is_over
+    }
+
+    /// Asks, if no request is under way and there is something to ask for.
     pub(crate) fn ask(&mut self) {
-        if self.is_under_way() {
+        if self.is_under_way() || self.is_over {
             return;
         }
         let mut extension = self.idle.take().unwrap_or_else(|| self.spare.fresh());
-        let pause = self.pause.take();
+        let (plainly, pause) = (self.plainly, self.pause.take());
         self.task = Some(tokio::spawn(async move {
             if let Some(pause) = pause {
                 tokio::time::sleep(pause).await;
             }
-            let event = extension.next().await;
+            let event = match plainly {
+                false => extension.next().await,
+                true => extension.next_plainly().await,
+            };
             (extension, event)
         }));
     }
@@ -60,21 +80,16 @@ impl Polling {
         match result {
             Ok((extension, event)) => {
                 self.idle = Some(extension);
+                self.is_over = matches!(event, Event::Shutdown { .. });
+                // What comes between this and its being worked on may have a bug.
+                fault_point!("polling");
                 Ok(event)
             }
             Err(_) => {
-                self.pause = Some(PAUSE);
+                self.pause = self.plainly.then_some(PAUSE);
+                self.plainly = true;
                 Err(Failed)
             }
-        }
-    }
-}
-
-impl Drop for Polling {
-    /// Whoever goes on polling after a bug in the loop must be the only one to.
-    fn drop(&mut self) {
-        if let Some(task) = &self.task {
-            task.abort();
         }
     }
 }

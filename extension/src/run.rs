@@ -6,7 +6,7 @@
 use crate::clock::Clock;
 use crate::extensions_api::{Event, Extension};
 use crate::flush::{Ask, FlushMode, FlushPolicy};
-use crate::panics::Guard;
+use crate::panics::{Guard, contained};
 use crate::polling::{Failed, Polling};
 use crate::shutdown::{Budget, Ending};
 use crate::sinks::{Lines, Stream};
@@ -14,7 +14,7 @@ use crate::telemetry_api::{Delivery, Inbox};
 use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use triage_diagnosis::{
-    Body, Dropped, Function, RecordBody, Settings, Shutdown, Timestamp, Triage,
+    Body, Dropped, Function, RecordBody, Settings, Shutdown, Timestamp, Triage, fault_point,
 };
 
 /// Telemetry is worked through in slices of this many bytes between polls: at 128 MB of memory a
@@ -28,6 +28,12 @@ const TIMER_PAUSE_MS: u64 = 5;
 
 /// How long a line that no thread is left to write is held before the next try.
 const HELD_MS: u64 = 1_000;
+
+/// So many bugs in the diagnosis cost a step each; then it begins anew.
+const DIAGNOSIS_PATIENCE: u32 = 16;
+
+/// How long telemetry is let alone after a bug in working it through.
+const BUG_PAUSE_MS: u64 = 100;
 
 /// What the loop is made of.
 #[derive(Debug)]
@@ -60,7 +66,7 @@ pub(crate) struct Observer {
     emf: bool,
     exit_after: fn(Duration),
     triage: Guard<Triage>,
-    flush: FlushPolicy,
+    flush: Guard<FlushPolicy>,
     polling: Polling,
     sigterm: Option<Signal>,
     /// The delivery being worked through.
@@ -72,6 +78,10 @@ pub(crate) struct Observer {
     catches_up: bool,
     told_of_lost_lines: bool,
     told_of_a_bug: bool,
+    told_of_detectors: Vec<&'static str>,
+    /// After a bug, telemetry is let alone until then: what cannot be worked through must not keep
+    /// the loop busy.
+    rests_until: Timestamp,
     /// When /next is to be asked for, if that was put off.
     ask_at: Option<Timestamp>,
     end: Option<End>,
@@ -116,6 +126,24 @@ enum Input {
     },
 }
 
+impl Input {
+    fn ending(&self) -> Option<Ending> {
+        match self {
+            Self::Next(Event::Shutdown { deadline, .. }) => {
+                Some(Ending::Shutdown { deadline: *deadline })
+            }
+            Self::Sigterm => Some(Ending::Sigterm),
+            _ => None,
+        }
+    }
+}
+
+/// At the first bug in it, it is one that never waits.
+fn flush_policy(mode: FlushMode) -> Guard<FlushPolicy> {
+    let mut mode = Some(mode);
+    Guard::new(1, move || FlushPolicy::new(mode.take().unwrap_or(FlushMode::Lazy)))
+}
+
 impl Observer {
     pub(crate) fn new(parts: Parts) -> Self {
         let Parts { extension, inbox, lines, clock, function, settings, emf, flush, exit_after } =
@@ -126,8 +154,10 @@ impl Observer {
             clock,
             emf,
             exit_after,
-            triage: Guard::new(move || Triage::new(settings.clone(), function.clone())),
-            flush: FlushPolicy::new(flush),
+            triage: Guard::new(DIAGNOSIS_PATIENCE, move || {
+                Triage::new(settings.clone(), function.clone())
+            }),
+            flush: flush_policy(flush),
             polling: Polling::new(extension),
             sigterm: None,
             delivery: None,
@@ -136,27 +166,59 @@ impl Observer {
             catches_up: false,
             told_of_lost_lines: false,
             told_of_a_bug: false,
+            told_of_detectors: Vec::new(),
+            rests_until: Timestamp::default(),
             ask_at: None,
             end: None,
         }
     }
 
+    /// Whether there is nothing left to poll for.
+    pub(crate) fn is_ending(&self) -> bool {
+        self.end.is_some() || self.polling.is_over()
+    }
+
+    /// The poll that is under way, for whoever goes on polling: given up, it could take an event
+    /// with it.
+    pub(crate) fn into_polling(self) -> Polling {
+        self.polling
+    }
+
     /// Polls, and diagnoses what comes, until SHUTDOWN or SIGTERM; everything found is written
-    /// then, as far as the budget allows.
-    pub(crate) async fn run(mut self) {
+    /// then, as far as the budget allows. If it ends in a bug, it can be run again and goes on with
+    /// what it has.
+    pub(crate) async fn run(&mut self) {
         self.polling.ask();
         // Not before the first poll. Without the signal there is still SHUTDOWN.
-        self.sigterm = signal(SignalKind::terminate()).ok();
+        if self.sigterm.is_none() {
+            self.sigterm = signal(SignalKind::terminate()).ok();
+        }
+        if self.polling.is_over() {
+            // The bug took the event with it.
+            self.begin_to_end(Ending::Shutdown { deadline: None }, self.clock.now());
+        }
         loop {
             let input = self.input().await;
+            fault_point!("loop");
             let now = self.clock.now();
             if let Input::Due { at } = input
                 && self.is_to_catch_up(at, now)
             {
                 continue;
             }
-            self.handle(input, now);
-            self.write_reports(now);
+            // Before anything that a bug could keep from it.
+            if let Some(ending) = input.ending() {
+                self.begin_to_end(ending, now);
+            }
+            let done = contained(|| {
+                fault_point!("handle");
+                self.handle(input, now);
+            });
+            let written = contained(|| self.write_reports(now));
+            if done.is_none() || written.is_none() {
+                self.tell_of_a_bug(true);
+                self.rests_until = now.plus_ms(BUG_PAUSE_MS);
+            }
             match self.end {
                 None => self.ask_at = self.ask_for_next(now),
                 // Nothing is waited for by a clock that was set back.
@@ -170,15 +232,18 @@ impl Observer {
 
     /// The first input in the fixed order. Nothing is lost when it is dropped while waiting.
     async fn input(&mut self) -> Input {
+        fault_point!("input");
         let due = self.next_due();
         let wait_ms = due.map(|due| due.ms_since(self.clock.now()));
         let unwritten = !self.lines.is_drained(Stream::Stdout);
         let more = self.delivery.is_some();
+        // Also if the clock was set back.
+        let rest_ms = self.rests_until.ms_since(self.clock.now()).min(BUG_PAUSE_MS);
         tokio::select! {
             biased;
             event = self.polling.event() => event.map_or_else(|Failed| Input::PollFailed, Input::Next),
             () = received(&mut self.sigterm), if self.end.is_none() => Input::Sigterm,
-            () = telemetry(&self.inbox, more) => Input::Telemetry,
+            () = telemetry(&self.inbox, more, rest_ms) => Input::Telemetry,
             () = self.lines.drained(Stream::Stdout), if unwritten => Input::LinesWritten,
             () = tokio::time::sleep(Duration::from_millis(wait_ms.unwrap_or_default())),
                 if due.is_some() => Input::Due { at: due.unwrap_or_default() },
@@ -186,7 +251,9 @@ impl Observer {
     }
 
     fn next_due(&mut self) -> Option<Timestamp> {
-        let wake = self.diagnose(|triage| triage.poll_wake()).flatten();
+        let wake = self.triage.look(Triage::poll_wake);
+        self.tell_of_a_bug(wake.is_none());
+        let wake = wake.flatten();
         let end = self.end.map(|end| self.telemetry_end(end));
         let held = self.held.as_ref().map(|(_, until)| *until);
         let due = [wake, end, held, self.ask_at].into_iter().flatten().min();
@@ -198,15 +265,16 @@ impl Observer {
     fn handle(&mut self, input: Input, now: Timestamp) {
         match input {
             Input::Next(Event::Invoke(invoke)) => {
-                self.flush.handle_invoke(&invoke.request_id, invoke.deadline, now);
+                let (id, deadline) = (&invoke.request_id, invoke.deadline);
+                self.flush.with(|flush| flush.handle_invoke(id, deadline, now));
                 self.diagnose(|triage| triage.handle_invoke(invoke, now));
             }
-            Input::Next(Event::Shutdown { reason, deadline }) => {
-                self.begin_to_end(Shutdown { reason }, Ending::Shutdown { deadline }, now);
+            Input::Next(Event::Shutdown { reason, .. }) => {
+                self.diagnose(|triage| triage.handle_shutdown(&Shutdown { reason }, now));
             }
             Input::Sigterm => {
                 let shutdown = Shutdown { reason: "sigterm".to_owned() };
-                self.begin_to_end(shutdown, Ending::Sigterm, now);
+                self.diagnose(|triage| triage.handle_shutdown(&shutdown, now));
             }
             // What is due is done after every input.
             Input::PollFailed | Input::LinesWritten | Input::Due { .. } => {}
@@ -233,7 +301,7 @@ impl Observer {
     fn tell_of_a_bug(&mut self, found: bool) {
         if found && !self.told_of_a_bug {
             self.told_of_a_bug = true;
-            tracing::warn!("the diagnosis has a bug; what it knew is forgotten and it begins anew");
+            tracing::warn!("the diagnosis has a bug; some findings may be missing");
         }
     }
 
@@ -246,44 +314,51 @@ impl Observer {
         if let Some(end) = &mut self.end {
             end.last_telemetry = now;
         }
-        let flush = &mut self.flush;
-        let rest = self.triage.with(|triage| {
-            let slice_end = delivery.body.position().saturating_add(SLICE_BYTES);
-            while delivery.body.position() < slice_end {
-                match delivery.body.next_record() {
-                    None => {
-                        if delivery.left_out_bytes > 0 {
-                            let bytes = delivery.left_out_bytes;
-                            triage.handle_dropped(Dropped { deliveries: 1, bytes }, now);
-                        }
-                        return None;
+        let slice_end = delivery.body.position().saturating_add(SLICE_BYTES);
+        while delivery.body.position() < slice_end {
+            let Some(next) = contained(|| delivery.body.next_record()) else {
+                // A delivery with a bug in its way is not gone on with.
+                let bytes = delivery.left_out_bytes + delivery.body.remaining() as u64;
+                let dropped = Dropped { deliveries: 1, bytes };
+                self.diagnose(|triage| triage.handle_dropped(dropped, now));
+                return;
+            };
+            match next {
+                None => {
+                    if delivery.left_out_bytes > 0 {
+                        let bytes = delivery.left_out_bytes;
+                        let dropped = Dropped { deliveries: 1, bytes };
+                        self.diagnose(|triage| triage.handle_dropped(dropped, now));
                     }
-                    // The record that was cut in two is ours to answer for.
-                    Some(Err(malformed)) if delivery.left_out_bytes > 0 => {
-                        delivery.left_out_bytes += malformed.bytes as u64;
-                    }
-                    Some(Err(malformed)) => triage.handle_malformed(malformed, now),
-                    Some(Ok(record)) => {
+                    return;
+                }
+                // The record that was cut in two is ours to answer for.
+                Some(Err(malformed)) if delivery.left_out_bytes > 0 => {
+                    delivery.left_out_bytes += malformed.bytes as u64;
+                }
+                Some(Err(malformed)) => {
+                    self.diagnose(|triage| triage.handle_malformed(malformed, now));
+                }
+                Some(Ok(record)) => {
+                    self.flush.with(|flush| {
                         if let Some(made) = record.time {
                             flush.handle_record(made, now);
                         }
                         if let RecordBody::RuntimeDone(done) = &record.body {
                             flush.handle_runtime_done(&done.request_id, record.time, now);
                         }
-                        triage.handle_record(record, now);
-                    }
+                    });
+                    self.diagnose(|triage| triage.handle_record(record, now));
                 }
             }
-            Some(delivery)
-        });
-        self.tell_of_a_bug(rest.is_none());
-        // A delivery with a bug in its way is not gone on with.
-        self.delivery = rest.flatten();
+        }
+        self.delivery = Some(delivery);
     }
 
     /// Writes what was found, as far as there is room; the rest stays folded in the diagnosis.
     /// Says how much was written.
     fn write_reports(&mut self, now: Timestamp) -> usize {
+        fault_point!("write reports");
         let mut written = 0;
         while self.lines.has_room(Stream::Stdout) {
             let held = self.held.take();
@@ -298,7 +373,12 @@ impl Observer {
             written += 1;
         }
         while let Some(problem) = self.diagnose(Triage::poll_fault).flatten() {
-            tracing::warn!("the detector of {problem} has a bug; some of its findings are missing");
+            if !self.told_of_detectors.contains(&problem) {
+                self.told_of_detectors.push(problem);
+                tracing::warn!(
+                    "the detector of {problem} has a bug; some of its findings are missing"
+                );
+            }
         }
         if !self.told_of_lost_lines && self.lines.lost() > 0 {
             self.told_of_lost_lines = true;
@@ -313,9 +393,10 @@ impl Observer {
     fn next_line(&mut self, now: Timestamp) -> Option<String> {
         let report = self.diagnose(|triage| triage.poll_report(now)).flatten()?;
         if report.is_problem() {
-            self.flush.handle_problem();
+            self.flush.with(FlushPolicy::handle_problem);
         }
-        Some(report.to_line(self.emf))
+        // Empty only where a bug is in the way.
+        Some(report.to_line(self.emf)).filter(|line| !line.is_empty())
     }
 
     /// Asks for /next, or says when to see again.
@@ -325,24 +406,24 @@ impl Observer {
         }
         let written = self.lines.is_drained(Stream::Stdout);
         let settled = self.delivery.is_none() && self.inbox.is_empty() && written;
-        match self.flush.poll(settled, now) {
-            Ask::At(at) => Some(at),
-            Ask::Now => {
+        match self.flush.with(|flush| flush.poll(settled, now)) {
+            Some(Ask::At(at)) => Some(at),
+            Some(Ask::Now) | None => {
                 self.polling.ask();
                 None
             }
         }
     }
 
-    fn begin_to_end(&mut self, shutdown: Shutdown, ending: Ending, now: Timestamp) {
+    fn begin_to_end(&mut self, ending: Ending, now: Timestamp) {
         // SHUTDOWN may follow SIGTERM: the time is then running already.
         if self.end.is_none() {
-            let budget = Budget::new(ending, now);
-            (self.exit_after)(Duration::from_millis(budget.exit_by.ms_since(now)));
+            let budget = contained(|| Budget::new(ending, now)).unwrap_or(Budget::short(now));
             self.ask_at = None;
             self.end = Some(End { begun: now, budget, last_telemetry: now });
+            let left = Duration::from_millis(budget.exit_by.ms_since(now));
+            (self.exit_after)(left);
         }
-        self.diagnose(|triage| triage.handle_shutdown(&shutdown, now));
     }
 
     fn telemetry_end(&self, end: End) -> Timestamp {
@@ -352,7 +433,8 @@ impl Observer {
     }
 
     /// Closes what is open and writes what is left.
-    async fn leave(mut self, budget: Budget) {
+    async fn leave(&mut self, budget: Budget) {
+        fault_point!("leave");
         let now = self.clock.now();
         self.diagnose(|triage| triage.finish(now));
         let left = Duration::from_millis(budget.exit_by.ms_since(now));
@@ -385,7 +467,10 @@ pub(crate) async fn received(signal: &mut Option<Signal>) {
 
 /// Waits for telemetry. If there is `more` of a delivery, only until everything else that is ready
 /// has had its turn.
-async fn telemetry(inbox: &Inbox, more: bool) {
+async fn telemetry(inbox: &Inbox, more: bool, rest_ms: u64) {
+    if rest_ms > 0 {
+        tokio::time::sleep(Duration::from_millis(rest_ms)).await;
+    }
     if more || !inbox.is_empty() {
         tokio::task::yield_now().await;
     } else {

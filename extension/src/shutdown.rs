@@ -34,6 +34,7 @@ impl Budget {
     /// The budget from now on.
     #[must_use]
     pub(crate) fn new(ending: Ending, now: Timestamp) -> Self {
+        triage_diagnosis::fault_point!("budget");
         let (named_ms, telemetry_ms, deadline) = match ending {
             Ending::Shutdown { deadline } => (1_500, 300, deadline),
             Ending::Sigterm => (250, 100, None),
@@ -48,9 +49,18 @@ impl Budget {
     }
 }
 
+impl Budget {
+    /// What is taken where there is a bug in working it out.
+    #[must_use]
+    pub(crate) fn short(now: Timestamp) -> Self {
+        Self { telemetry_until: now.plus_ms(100), exit_by: now.plus_ms(250) }
+    }
+}
+
 /// Ends the process with code 0 after this time, from a plain thread: the loop itself may be what
 /// is stuck.
 pub(crate) fn exit_after(time: Duration) {
+    triage_diagnosis::fault_point!("exit");
     // Without a thread left to start, the loop's own way out remains.
     let _ = std::thread::Builder::new().name("exit".to_owned()).stack_size(64 * 1024).spawn(
         move || {

@@ -2,15 +2,15 @@
 
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::extensions_api::{Event, Extension, RegisterError, extension_name};
+use crate::extensions_api::{Extension, RegisterError, Registration, extension_name};
 use crate::log::LogSubscriber;
-use crate::panics;
+use crate::panics::{self, contained, contained_future};
+use crate::polling::Polling;
 use crate::run::{Observer, Parts, received};
 use crate::runtime_api::{Endpoint, EndpointError, RuntimeApi};
 use crate::shutdown::exit_after;
 use crate::sinks::{Lines, Stream};
 use crate::telemetry_api::{Inbox, Subscription, bind, serve, subscribe};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
@@ -18,6 +18,10 @@ use triage_diagnosis::Function;
 
 /// How long the reason for an early exit may take to be written, in ms.
 const LAST_WORDS_MS: u32 = 1_000;
+/// So many bugs are borne in the loop itself, outside of what is contained there.
+const LOOP_PATIENCE: u32 = 8;
+/// How long is waited at the end, after a bug, for what was found and for the bug to be told.
+const LAST_LINES: Duration = Duration::from_millis(200);
 
 /// Why the extension cannot begin.
 #[derive(Debug, thiserror::Error)]
@@ -28,17 +32,21 @@ enum StartError {
     Endpoint(#[from] EndpointError),
     #[error("{0}")]
     Register(#[from] RegisterError),
+    #[error("there is a bug in registering, and no answer to doing it by the plainest means")]
+    Bug,
 }
 
 /// Runs the extension in this process: returns never, exits with 0 after SHUTDOWN or SIGTERM, and
 /// with 1 if it could not be registered.
 pub fn start() -> ! {
-    let clock = Clock::system();
     let lines = Lines::of_process();
-    panics::tell_only_the_place(lines.clone());
+    let telling = panics::tell_only_the_place(lines.clone());
     #[cfg(feature = "faults")]
     crate::faults::arm();
-    let (config, warnings) = Config::from_lookup(|name| std::env::var_os(name));
+    let clock = Clock::system();
+    let environment = |name: &str| std::env::var_os(name);
+    let (config, warnings) = contained(|| Config::from_lookup(environment))
+        .unwrap_or_else(|| (Config::without_settings(environment), Vec::new()));
     let log = LogSubscriber::new(config.log, lines.clone(), clock.clone());
     // It fails only if there is one already, and nobody else sets one in this process.
     let _ = tracing::subscriber::set_global_default(log);
@@ -49,10 +57,20 @@ pub fn start() -> ! {
         Ok(runtime) => runtime,
         Err(e) => leave_with_last_words(&lines, &StartError::Runtime(e)),
     };
-    match runtime.block_on(begin(&config, clock, lines.clone())) {
-        Ok(parts) => observe(&runtime, parts),
+    let registered = contained(|| runtime.block_on(register(&config)))
+        .unwrap_or_else(|| runtime.block_on(register_plainly(&config)));
+    match registered {
+        Ok((extension, registration)) => {
+            let spare = extension.fresh();
+            let observer = contained(|| {
+                let parts = prepare(&config, clock, lines.clone(), extension, registration);
+                Observer::new(runtime.block_on(parts))
+            });
+            observe(&runtime, observer, spare);
+        }
         Err(e) => leave_with_last_words(&lines, &e),
     }
+    telling.finish(LAST_LINES);
     // Not by return: dropping the runtime may wait for ever.
     std::process::exit(0)
 }
@@ -69,55 +87,79 @@ fn leave_with_last_words(lines: &Lines, error: &StartError) -> ! {
     std::process::exit(1)
 }
 
-/// Runs the loop to its end. If it ends in a bug, the function must not fail for that: what is
-/// left to do then is to poll, until SHUTDOWN or SIGTERM.
-fn observe(runtime: &Runtime, parts: Parts) {
-    let mut spare = parts.extension.fresh();
-    let mut end = catch_unwind(AssertUnwindSafe(|| runtime.block_on(Observer::new(parts).run())));
-    while end.is_err() {
-        end = catch_unwind(AssertUnwindSafe(|| {
-            runtime.block_on(async {
-                let mut sigterm = signal(SignalKind::terminate()).ok();
-                let poll = async { while !matches!(spare.next().await, Event::Shutdown { .. }) {} };
-                tokio::select! {
-                    () = poll => {}
-                    () = received(&mut sigterm) => {}
+/// Runs the loop to its end. If it ends in a bug, the function must not fail for that: it is run
+/// again, as far as that leads anywhere. What is left to do then is to poll, until SHUTDOWN or
+/// SIGTERM.
+fn observe(runtime: &Runtime, observer: Option<Observer>, spare: Extension) {
+    let mut polling = match observer {
+        Some(mut observer) => {
+            for _ in 0..LOOP_PATIENCE {
+                if contained(|| runtime.block_on(observer.run())).is_some() {
+                    return;
                 }
-            });
-        }));
+            }
+            if observer.is_ending() {
+                return;
+            }
+            observer.into_polling()
+        }
+        None => Polling::new(spare),
+    };
+    tracing::warn!("there is a bug in the way of every event: nothing is diagnosed any more");
+    while contained(|| runtime.block_on(poll_to_the_end(&mut polling))).is_none() {}
+}
+
+async fn poll_to_the_end(polling: &mut Polling) {
+    let mut sigterm = signal(SignalKind::terminate()).ok();
+    let poll = async {
+        while !polling.is_over() {
+            polling.ask();
+            let _ = polling.event().await;
+        }
+    };
+    tokio::select! {
+        () = poll => {}
+        () = received(&mut sigterm) => {}
     }
 }
 
-async fn begin(config: &Config, clock: Clock, lines: Lines) -> Result<Parts, StartError> {
+async fn register(config: &Config) -> Result<(Extension, Registration), StartError> {
     let endpoint = Endpoint::parse(config.runtime_api.as_deref().unwrap_or_default())?;
-    let listener = bind().await;
     let name = extension_name(std::env::args_os().next());
     let invoke_events = !config.function.managed_instances;
-    let (mut extension, registration) =
-        Extension::register(RuntimeApi::new(endpoint), &name, invoke_events).await?;
-
-    let inbox = Inbox::default();
-    let subscription = match listener {
-        Ok(listener) => match listener.local_addr() {
-            Ok(address) => {
-                tokio::spawn(serve(listener, inbox.clone()));
-                // In a task: registered, it must not exit for a bug on the way to the first poll.
-                let spare = extension.fresh();
-                let subscribing = tokio::spawn(async move {
-                    let subscription = subscribe(&mut extension, address.port()).await;
-                    (extension, subscription)
-                });
-                let bug = |_| (spare, Subscription::Without("a bug in subscribing".to_owned()));
-                let subscription;
-                (extension, subscription) = subscribing.await.unwrap_or_else(bug);
-                subscription
-            }
-            Err(e) => Subscription::Without(e.to_string()),
-        },
-        Err(e) => Subscription::Without(format!("no port can be bound: {e}")),
+    let api = if config.function.snap_start {
+        RuntimeApi::probed(endpoint)
+    } else {
+        RuntimeApi::new(endpoint)
     };
+    Ok(Extension::register(api, &name, invoke_events).await?)
+}
+
+/// The same where there is a bug in that.
+async fn register_plainly(config: &Config) -> Result<(Extension, Registration), StartError> {
+    let endpoint = Endpoint::plainly(config.runtime_api.as_deref().unwrap_or_default());
+    let name = extension_name(std::env::args_os().next());
+    Extension::register_plainly(endpoint, &name).await.ok_or(StartError::Bug)
+}
+
+/// Everything the loop is made of. From here on there is no reason not to poll.
+async fn prepare(
+    config: &Config,
+    clock: Clock,
+    lines: Lines,
+    mut extension: Extension,
+    registration: Registration,
+) -> Parts {
+    let inbox = Inbox::default();
+    let subscription = contained_future(listen(&mut extension, inbox.clone()))
+        .await
+        .unwrap_or_else(|| Subscription::Without("a bug on the way to it".to_owned()));
     match subscription {
         Subscription::Made(version) => tracing::debug!("telemetry comes in schema {version}"),
+        Subscription::Unconfirmed => tracing::warn!(
+            "telemetry may not come, without which hardly any problem can be seen: the \
+             subscription was answered with an empty body"
+        ),
         Subscription::Without(reason) => tracing::warn!(
             "going on without telemetry, so that hardly any problem can be seen: {reason}"
         ),
@@ -129,7 +171,7 @@ async fn begin(config: &Config, clock: Clock, lines: Lines) -> Result<Parts, Sta
         version: identity.version.clone().or(registration.function_version).unwrap_or_default(),
         concurrent: !registration.invoke_events,
     };
-    Ok(Parts {
+    Parts {
         extension,
         inbox,
         lines,
@@ -139,14 +181,26 @@ async fn begin(config: &Config, clock: Clock, lines: Lines) -> Result<Parts, Sta
         emf: config.emf,
         flush: config.flush,
         exit_after,
-    })
+    }
+}
+
+/// Listens for telemetry and subscribes to it.
+async fn listen(extension: &mut Extension, inbox: Inbox) -> Subscription {
+    let bound = bind().await.and_then(|listener| Ok((listener.local_addr()?, listener)));
+    match bound {
+        Ok((address, listener)) => {
+            tokio::spawn(serve(listener, inbox));
+            subscribe(extension, address.port()).await
+        }
+        Err(e) => Subscription::Without(format!("no port can be bound: {e}")),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::sinks::Paper;
-    use crate::stand_in::{Call, StandIn};
+    use crate::stand_in::{Call, PATIENCE, StandIn};
     use std::sync::atomic::{AtomicU32, Ordering};
     use triage_diagnosis::Timestamp;
 
@@ -164,18 +218,20 @@ mod tests {
             assert!(readings.fetch_add(1, Ordering::Relaxed) < 3, "as a bug would");
             Timestamp::from_ms(1_000_000)
         });
-        let mut parts = runtime.block_on(begin(&config.0, clock, lines.clone())).unwrap();
+        let (extension, registration) = runtime.block_on(register(&config.0)).unwrap();
+        let spare = extension.fresh();
+        let parts = prepare(&config.0, clock, lines.clone(), extension, registration);
+        let mut parts = runtime.block_on(parts);
         // Not this process.
         parts.exit_after = |_| {};
         for n in 0..10 {
             api.invoke(&n.to_string());
         }
         api.shutdown("spindown");
-        panics::tell_only_the_place(lines.clone());
-        observe(&runtime, parts);
+        let telling = panics::tell_only_the_place(lines.clone());
+        observe(&runtime, Some(Observer::new(parts)), spare);
         let _ = std::panic::take_hook();
-
-        runtime.block_on(lines.drained(Stream::Stderr));
+        telling.finish(PATIENCE);
         let told = paper.text();
         assert!(told.contains("a bug in the extension at extension/src/start.rs:"), "{told}");
         assert!(!told.contains("as a bug would"), "{told}");

@@ -117,7 +117,6 @@ fn under(attack: impl Fn(SocketAddr, GoesOn<'_>) + Sync, attackers: usize) -> Ou
     let (status, took) = extension.wait();
     assert_eq!(status.code(), Some(0), "{}", extension.stderr());
     assert!(took < Duration::from_secs(10), "{took:?}");
-    extension.wait_for_stdout_to_end();
     Outcome { lines: extension.stdout(), idle_ms }
 }
 

@@ -46,7 +46,7 @@ fn start(api: &StandIn, stdout: impl Into<Stdio>, stderr: impl Into<Stdio>) -> R
     let mut command = running::command(running::BINARY.as_ref(), api);
     // Much to say on standard error.
     command.env("TRIAGE_LOG", "trace").env("TRIAGE_PROBE", "nonsense");
-    Running::spawn({
+    Running::of({
         command.stdout(stdout).stderr(stderr);
         command
     })
@@ -161,7 +161,6 @@ fn a_standard_error_that_nobody_reads_holds_up_no_diagnosis() {
         extension.wait_for_stdout("\"r0-19\"");
         let took = leaves(&api, &mut extension, 2_000);
         assert!(took < GENEROUS, "{took:?}");
-        extension.wait_for_stdout_to_end();
         assert_all_told(&extension.stdout(), INVOCATIONS);
     }
 }
@@ -225,7 +224,7 @@ impl WithoutThreads {
         };
         let mut command = running::command("prlimit".as_ref(), api);
         command.arg("--nproc=1:").args(&user).arg(program);
-        Self { extension: Running::spawn(command), user, _folder: folder }
+        Self { extension: Running::of(command), user, _folder: folder }
     }
 
     fn threads(&self) -> usize {
@@ -251,7 +250,6 @@ fn what_no_thread_is_left_to_write_is_written_when_there_is_one_again() {
     // Nothing else happens that would remind it.
     limited.extension.wait_for_stdout("\n");
     leaves(&api, &mut limited.extension, 2_000);
-    limited.extension.wait_for_stdout_to_end();
     assert_all_told(&limited.extension.stdout(), INVOCATIONS);
 }
 

@@ -5,7 +5,9 @@
 
 #![allow(clippy::unwrap_used, reason = "what is not there fails the test")]
 
+mod container_image;
 mod environment;
+mod kinds;
 mod lifecycle;
 #[path = "../../extension/diagnosis/tests/whole/planted.rs"]
 mod planted;

@@ -59,6 +59,7 @@ impl Chains {
         rate: Option<InvocationRate>,
         now: Timestamp,
     ) -> Sighting {
+        crate::fault_point!("chain");
         let mut sighting = Sighting {
             lineage_depth: header.depth,
             root: header.root.clone(),

@@ -1,5 +1,6 @@
 //! Bytes of a telemetry delivery to records, one by one: what cannot be read costs only itself.
 
+use crate::bug::contained;
 use crate::fault_point;
 use crate::record::{FunctionLog, InitStart, InvocationReport, LogsDropped, Start, Status};
 use crate::{Record, RecordBody, RuntimeDone, Timestamp};
@@ -43,7 +44,10 @@ impl Body {
     }
 
     /// The next record, or what was skipped because it was none. None at the end.
+    ///
+    /// A bug in reading a record costs that record.
     pub fn next_record(&mut self) -> Option<Result<Record<'_>, Malformed>> {
+        fault_point!("delivery");
         let rest = &self.text[self.at..];
         // Brackets and commas between records carry nothing; so an array and lines read alike.
         self.at += rest.len() - rest.trim_start_matches(is_separator).len();
@@ -61,7 +65,7 @@ impl Body {
         };
         let value = &self.text[self.at..self.at + bytes];
         self.at += bytes;
-        Some(record(value).ok_or(Malformed { bytes }))
+        Some(contained(|| record(value)).flatten().ok_or(Malformed { bytes }))
     }
 
     /// How many bytes have been worked through so far: the measure for a caller that works in
@@ -69,6 +73,12 @@ impl Body {
     #[must_use]
     pub fn position(&self) -> usize {
         self.at
+    }
+
+    /// How many bytes are left.
+    #[must_use]
+    pub fn remaining(&self) -> usize {
+        self.text.len() - self.at
     }
 
     fn skip_to_next_beginning(&mut self, error: &serde_json::Error) -> usize {

@@ -1,6 +1,7 @@
 //! What of a log line may leave: the matched error text, short, with all masked that is not known to
 //! be harmless.
 
+use crate::fault_point;
 use crate::mask::{is_boundary, mask_around};
 
 const MAX_BYTES: usize = 240;
@@ -13,10 +14,10 @@ const MAX_LEAD: usize = 200;
 /// control characters replaced and what is not known to be harmless masked.
 #[must_use]
 pub(crate) fn excerpt(text: &str, start: usize, end: usize) -> String {
+    fault_point!("excerpt");
     let line_start = text[..start].rfind('\n').map_or(0, |newline| newline + 1);
     let line_end = text[end..].find('\n').map_or(text.len(), |newline| end + newline);
-    let line_end = text.floor_char_boundary(line_end.min(end + 2 * MAX_BYTES));
-    let line_end = end + error_fields(&text[end..line_end]);
+    let line_end = end + error_fields(whole_words(&text[end..line_end]));
     let line = &text[line_start..line_end];
     // Whole words, and with what stands before the cut in mind: it may name a secret.
     let from = own_field(line, word_before(line, start - line_start), start - line_start);
@@ -29,6 +30,17 @@ pub(crate) fn excerpt(text: &str, start: usize, end: usize) -> String {
         out.push('…');
     }
     out.trim().to_owned()
+}
+
+/// As much of what follows the match as is looked at: masking makes it shorter, so more than what
+/// leaves. No word is parted, as a part of a secret may not look like one.
+fn whole_words(after: &str) -> &str {
+    const MAX_AFTER: usize = 2 * MAX_BYTES;
+    if after.len() <= MAX_AFTER {
+        return after;
+    }
+    let near = &after[..after.floor_char_boundary(MAX_AFTER)];
+    &near[..near.rfind(is_boundary).unwrap_or(0)]
 }
 
 /// Where the field begins whose value holds the match, if the line holds an object as JSON, Python
@@ -103,6 +115,22 @@ mod tests {
         let text = format!("{}token={} DisabledException: x", "a ".repeat(10), "s3cr3t".repeat(12));
         let start = text.find("Disabled").unwrap();
         assert!(!excerpt(&text, start, start + 17).contains("cr3t"));
+    }
+
+    #[test]
+    fn no_cut_shows_the_beginning_of_a_secret() {
+        // Masked, this is so short that what was cut off far behind the match comes into view.
+        for secret in ["AKIAIOSFODNN7EXAMPLE", "postgres://a:AKIAIOSFODNN7EX@b", "token=AKIAIOSF"] {
+            for pad in 0..60 {
+                let text = format!(
+                    "DisabledException: {}{}",
+                    "b".repeat(pad),
+                    format!(" {secret}").repeat(60)
+                );
+                let out = excerpt(&text, 0, 17);
+                assert!(!out.contains("AKIA"), "{pad}: {out}");
+            }
+        }
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use crate::Timestamp;
 use crate::detector::Detector;
 use crate::diagnosis::Diagnosis;
+use crate::fault_point;
 use crate::finding::{Finding, Stage};
 use std::collections::VecDeque;
 
@@ -45,23 +46,21 @@ pub(crate) struct Fold {
 }
 
 impl Folding {
-    /// Gives the diagnosis back to be told singly, or folds it.
-    pub(crate) fn admit(&mut self, diagnosis: Diagnosis, now: Timestamp) -> Option<Diagnosis> {
-        let problem = self.problem(diagnosis.detector, now);
+    /// Whether a diagnosis is told singly, and not folded.
+    pub(crate) fn admits(&mut self, detector: &'static Detector, now: Timestamp) -> bool {
+        fault_point!("admit");
+        let problem = self.problem(detector, now);
         // A clock that was set back begins a new window.
         if now < problem.window_start || now.ms_since(problem.window_start) >= WINDOW_MS {
             problem.window_start = now;
             problem.singles = 0;
         }
-        if problem.singles < SINGLE_LINES {
-            problem.singles += 1;
-            return Some(diagnosis);
-        }
-        problem.fold(diagnosis.finding, 1, now);
-        None
+        let is_admitted = problem.singles < SINGLE_LINES;
+        problem.singles += u32::from(is_admitted);
+        is_admitted
     }
 
-    /// Folds a diagnosis for which there is no room to be told singly.
+    /// Folds a diagnosis that is not told singly.
     pub(crate) fn fold(&mut self, diagnosis: Diagnosis, now: Timestamp) {
         self.problem(diagnosis.detector, now).fold(diagnosis.finding, 1, now);
     }
@@ -102,6 +101,7 @@ impl Folding {
 
 impl Problem {
     fn fold(&mut self, mut finding: Finding, diagnoses: u64, now: Timestamp) {
+        fault_point!("fold");
         if diagnoses == 0 {
             finding.values.clear();
         }
@@ -161,7 +161,16 @@ mod tests {
     }
 
     fn singles(folding: &mut Folding, times: std::ops::Range<u64>) -> usize {
-        times.filter(|at| folding.admit(diagnosis(*at, None), ms(*at)).is_some()).count()
+        times
+            .filter(|at| {
+                let diagnosis = diagnosis(*at, None);
+                let is_single = folding.admits(diagnosis.detector, ms(*at));
+                if !is_single {
+                    folding.fold(diagnosis, ms(*at));
+                }
+                is_single
+            })
+            .count()
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! What the detectors of error texts have in common: a finding from a log line.
 
 use crate::aws_name::is_arn;
+use crate::bug::contained;
 use crate::detector::{Case, CaseEvent};
 use crate::excerpt::excerpt;
 use crate::finding::{Finding, Stage, View};
@@ -43,7 +44,8 @@ pub(crate) fn finding(case: &Case<'_>, message: fn(View) -> &'static str) -> Opt
     };
     Some(
         finding
-            .evidence("excerpt", Some(excerpt(text, hit.start, hit.end)))
+            // Without it the problem is the same.
+            .evidence("excerpt", contained(|| excerpt(text, hit.start, hit.end)))
             .evidence("keyArn", key)
             .evidence("accessPointArn", access_point)
             .evidence("calledFunctionArn", callee)
@@ -77,11 +79,12 @@ fn arn<'a>(text: &'a str, service: &str, kind: &str) -> Option<&'a str> {
 fn operation(text: &str) -> Option<&str> {
     let (_, rest) = text.split_once("when calling the ")?;
     let (operation, _) = rest.split_once(" operation")?;
-    // `ListObjectsV2`
+    // A function may have put anything there; `ListObjectsV2`.
     let is_name = operation.len() <= 64
         && operation.starts_with(|c: char| c.is_ascii_uppercase())
         && operation.bytes().all(|b| b.is_ascii_alphanumeric())
-        && operation.bytes().filter(u8::is_ascii_digit).count() <= 2;
+        && operation.bytes().filter(u8::is_ascii_digit).count() <= 2
+        && operation.bytes().any(|b| b.is_ascii_lowercase());
     is_name.then_some(operation)
 }
 
@@ -111,7 +114,7 @@ mod tests {
     fn finds_the_operation() {
         let text = "An error occurred (X) when calling the GenerateDataKey operation: y";
         assert_eq!(operation(text), Some("GenerateDataKey"));
-        for text in ["secret=1", "hunter", "AKIA1234567890", "A b"] {
+        for text in ["secret=1", "hunter", "AKIA1234567890", "AKIAIOSFODNN7EXAMPLE", "A b"] {
             assert_eq!(operation(&format!("when calling the {text} operation")), None);
         }
     }

@@ -1,6 +1,7 @@
 //! The invocations of one sandbox: which record belongs to which, whatever the order they come in.
 
 use crate::Timestamp;
+use crate::bug::contained;
 use crate::finding::{Finding, Stage};
 use crate::input::Invoke;
 use crate::record::{InvocationReport, RuntimeDone, Start};
@@ -34,6 +35,8 @@ pub struct Attempt {
     pub trace: TraceHeader,
     /// When its INVOKE event came.
     pub invoked_at: Option<Timestamp>,
+    /// Which INVOKE that was, from 1 on: an order that no clock turns round. 0 without one.
+    pub(crate) invocation: u64,
     /// When it began, as platform.start tells.
     pub started_at: Option<Timestamp>,
     /// Its platform.runtimeDone.
@@ -77,6 +80,11 @@ impl Attempt {
         done.or_else(|| self.report.as_ref().map(|report| report.at))
     }
 
+    /// The latest time that is known of it.
+    fn last_at(&self) -> Option<Timestamp> {
+        self.began_at().max(self.ended_at())
+    }
+
     /// Nothing will come of it any more but late records.
     pub(crate) fn is_over(&self) -> bool {
         self.ended_at().is_some() || self.superseded_at.is_some()
@@ -89,7 +97,18 @@ pub(crate) struct Attempts {
     list: VecDeque<Attempt>,
     max: usize,
     is_concurrent: bool,
+    /// INVOKE events so far.
+    invocations: u64,
     forgotten: Vec<Attempt>,
+}
+
+/// Where a log record belongs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Placed {
+    /// The attempt that wrote it, by what has been read so far.
+    pub(crate) attempt: Option<usize>,
+    /// Whether that will stay so whatever is still read.
+    pub(crate) is_sure: bool,
 }
 
 /// Which record of an attempt.
@@ -102,7 +121,7 @@ pub(crate) enum End {
 impl Attempts {
     pub(crate) fn new(is_concurrent: bool) -> Self {
         let max = if is_concurrent { MAX_CONCURRENT } else { MAX_ONE_BY_ONE };
-        Self { list: VecDeque::new(), max, is_concurrent, forgotten: Vec::new() }
+        Self { list: VecDeque::new(), max, is_concurrent, invocations: 0, forgotten: Vec::new() }
     }
 
     pub(crate) fn get(&self, index: usize) -> Option<&Attempt> {
@@ -124,8 +143,13 @@ impl Attempts {
     /// The invocation that runs now, or ran last.
     pub(crate) fn newest(&self) -> Option<usize> {
         // Not the last in the list: a late record may have opened an earlier one after it.
-        let list = self.list.iter().enumerate();
-        list.max_by_key(|(_, a)| a.began_at().max(a.ended_at())).map(|(index, _)| index)
+        let last = self.list.iter().enumerate().max_by_key(|(_, a)| (a.invocation, a.last_at()));
+        // One whose INVOKE could not be read began after the last whose could.
+        let unheard = self.list.iter().enumerate().filter(|(_, a)| a.invocation == 0);
+        let newer = unheard
+            .filter(|(_, a)| last.is_some_and(|(_, last)| a.started_at > last.last_at()))
+            .max_by_key(|(_, a)| a.started_at);
+        newer.or(last).map(|(index, _)| index)
     }
 
     /// The attempt of an INVOKE event: one of which telemetry has told already, or a new one. It
@@ -139,8 +163,10 @@ impl Attempts {
                 attempt.superseded_at.get_or_insert(now);
             }
         }
+        self.invocations = self.invocations.saturating_add(1);
         if let Some(attempt) = self.list.get_mut(index) {
             attempt.invoked_at = Some(now);
+            attempt.invocation = self.invocations;
             attempt.deadline = invoke.deadline;
             attempt.function_arn = Some(clip(invoke.function_arn)).filter(|arn| !arn.is_empty());
             if let Some(header) = invoke.trace_header {
@@ -163,6 +189,11 @@ impl Attempts {
         if known.is_some_and(|known| self.list[known].started_at.is_some()) {
             return None;
         }
+        // Where the clock was set back since INVOKE.
+        let known = known.or_else(|| {
+            let runs = |a: &Attempt| a.invocation > 0 && a.started_at.is_none() && !a.is_over();
+            self.newest_where(|a| a.request_id == request_id && runs(a))
+        });
         let index = known.unwrap_or_else(|| self.open(request_id));
         let attempt = self.list.get_mut(index)?;
         attempt.started_at = Some(at);
@@ -191,6 +222,11 @@ impl Attempts {
         if open.is_some() {
             return open;
         }
+        // Where the clock was set back since its beginning.
+        let runs = self.newest_where(|a| is_same(a) && a.invocation > 0 && end_of(a).is_none());
+        if runs.is_some() {
+            return runs;
+        }
         // Another end of an attempt that has one: a retry whose beginning was lost, if it comes as
         // late as a retry would.
         let last = self.list.iter().filter(|a| is_same(a)).filter_map(end_of).max();
@@ -202,25 +238,36 @@ impl Attempts {
 
     /// The attempt that wrote a log record: the one the record names or, where they run one by one,
     /// the one that ran at that time.
-    pub(crate) fn place_log(&self, id: Option<&str>, at: Timestamp) -> Option<usize> {
-        let named = id.and_then(|id| self.newest_where(|a| a.request_id == id && a.may_hold(at)));
+    pub(crate) fn place_log(&self, id: Option<&str>, at: Timestamp) -> Placed {
+        let named = id.and_then(|id| {
+            let holds = self.newest_where(|a| a.request_id == id && a.may_hold(at));
+            // A clock that is set back does not make it another's.
+            holds.or_else(|| self.newest_where(|a| a.request_id == id))
+        });
         if named.is_some() || self.is_concurrent {
-            return named;
+            return Placed { attempt: named, is_sure: true };
         }
-        let mut following = None;
-        for (index, attempt) in self.list.iter().enumerate().rev() {
-            // Within one millisecond the order of the records tells: the start of the one before
-            // has been read, its end and the start of this one have not.
-            let is_before = attempt.began_at() == Some(at)
+        let by_time = self.by_time();
+        // Within one millisecond the order of the records tells: the start of the one before has
+        // been read, its end and the start of this one have not.
+        let is_before = |position: usize, attempt: &Attempt| {
+            attempt.began_at() == Some(at)
                 && attempt.started_at.is_none()
-                && index.checked_sub(1).is_some_and(|before| {
-                    let before = &self.list[before];
+                && position.checked_sub(1).is_some_and(|before| {
+                    let before = &self.list[by_time[before]];
                     before.started_at.is_some_and(|start| at >= start)
                         && before.ended_at().is_none()
-                });
+                })
+        };
+        let mut is_sure = !self.may_turn_out(&by_time, at);
+        let mut following = None;
+        for (position, &index) in by_time.iter().enumerate().rev() {
+            let attempt = &self.list[index];
+            let is_before = is_before(position, attempt);
+            is_sure &= !is_before;
             if !is_before && attempt.began_at().is_none_or(|began| at >= began) {
                 let Some(end) = attempt.ended_at().filter(|end| at > *end) else {
-                    return Some(index);
+                    return Placed { attempt: Some(index), is_sure };
                 };
                 // Written after this one had ended: its last words, or the first of the next one,
                 // of whose beginning the extension heard late. The nearer of the two.
@@ -230,11 +277,45 @@ impl Attempts {
                     began.is_some_and(|began| began.ms_since(at) < since_end_ms)
                 };
                 let own = (since_end_ms <= AFTERMATH_MS).then_some(index);
-                return following.filter(is_nearer).or(own).or(following);
+                let nearest = following.filter(is_nearer).or(own).or(following);
+                return Placed { attempt: nearest, is_sure };
             }
             following = attempt.may_hold(at).then_some(index);
         }
-        following
+        Placed { attempt: following, is_sure }
+    }
+
+    /// Whether an invocation of whose start nothing has been read yet may turn out to have run at
+    /// that time.
+    fn may_turn_out(&self, by_time: &[usize], at: Timestamp) -> bool {
+        let has_begun = |a: &Attempt| match (a.started_at, a.invoked_at) {
+            (Some(started), _) => started <= at,
+            (None, invoked) => invoked.is_some_and(|invoked| invoked <= at),
+        };
+        let was_heard_late = |a: &Attempt| a.started_at.is_none() && a.may_hold(at);
+        let mut by_time = by_time.iter().rev().map(|index| &self.list[*index]);
+        match by_time.next() {
+            // It had ended: perhaps the next one had begun.
+            Some(last) if has_begun(last) => last.ended_at().is_some_and(|end| end < at),
+            Some(last) => {
+                was_heard_late(last) || by_time.take_while(|a| !has_begun(a)).any(was_heard_late)
+            }
+            None => false,
+        }
+    }
+
+    /// The attempts of which it is known when they ran, in that order. Not the list's own: a late
+    /// record may have opened an earlier one after a later one. A report alone tells no time: it
+    /// may come long after, as that of an invocation that ended the environment before this one.
+    fn by_time(&self) -> Vec<usize> {
+        let ran_at = |attempt: &Attempt| {
+            attempt.began_at().or(attempt.runtime_done.as_ref().map(|done| done.at))
+        };
+        let known = self.list.iter().enumerate();
+        let mut by_time: Vec<_> =
+            known.filter_map(|(index, attempt)| Some((ran_at(attempt)?, index))).collect();
+        by_time.sort_unstable();
+        by_time.into_iter().map(|(_, index)| index).collect()
     }
 
     /// Attempts that made room for others since the last call, for what was found in them and not
@@ -265,8 +346,10 @@ impl Attempts {
     }
 }
 
+/// A bug in reading a header costs the header, not its invocation.
 fn trace(header: &str) -> TraceHeader {
-    let TraceHeader { root, parent, depth } = TraceHeader::parse(header);
+    let header = contained(|| TraceHeader::parse(header)).unwrap_or_default();
+    let TraceHeader { root, parent, depth } = header;
     TraceHeader { root: root.map(clip), parent: parent.map(clip), depth }
 }
 

@@ -1,5 +1,6 @@
 //! A function's log record as text, with the level of each line and the request it names.
 
+use crate::fault_point;
 use crate::level::Level;
 use crate::record::FunctionLog;
 use flat::{Flat, flatten};
@@ -28,10 +29,10 @@ const MAX_BEGINNING_BYTES: usize = 256;
 
 impl<'a> Log<'a> {
     pub(crate) fn read(record: &'a FunctionLog<'_>) -> Self {
-        let (text, is_json) = match record {
-            FunctionLog::Text(text) => (text.as_ref(), text.trim_start().starts_with(['{', '['])),
-            FunctionLog::Json(json) => (*json, true),
-        };
+        fault_point!("log view");
+        let text = record.sent();
+        let is_json =
+            matches!(record, FunctionLog::Json(_)) || text.trim_start().starts_with(['{', '[']);
         match is_json.then(|| flatten(text)) {
             Some(Ok(Flat { text, level, request_id })) => Self {
                 text: Cow::Owned(text),

@@ -6,6 +6,7 @@
 //! texts, which stand in its log anyway.
 
 use crate::aws_name::{is_arn, is_endpoint, is_region, is_resource_id, is_uuid};
+use crate::fault_point;
 use crate::vocabulary::is_composed_of_words;
 use std::ops::Range;
 
@@ -21,6 +22,7 @@ pub(crate) fn mask(text: &str) -> String {
 /// The same from the byte `from` on. What is in `found` is shown: the error text that was looked
 /// for.
 pub(crate) fn mask_around(text: &str, found: Range<usize>, from: usize) -> String {
+    fault_point!("mask");
     let mut out = Masked::default();
     let mut context = Context::default();
     let mut start = 0;

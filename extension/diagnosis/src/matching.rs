@@ -1,5 +1,6 @@
 //! Which detectors' texts a log record holds, in one pass for all of them.
 
+use crate::fault_point;
 use crate::level::Level;
 use crate::log::Log;
 use crate::record::FunctionLog;
@@ -43,6 +44,7 @@ impl Matcher {
     /// The texts of each detector. None where they cannot be searched for; they are constants, so
     /// tests would show it.
     pub(crate) fn new(detectors: impl Iterator<Item = &'static [Text]>) -> Option<Self> {
+        fault_point!("matcher");
         let texts: Vec<(usize, &'static Text)> = detectors
             .enumerate()
             .flat_map(|(index, texts)| texts.iter().map(move |text| (index, text)))
@@ -62,17 +64,15 @@ impl Matcher {
         record: &FunctionLog<'_>,
         mut found: impl FnMut(usize, &LogMatch<'_>),
     ) {
+        fault_point!("scan");
         // Healthy records end here, unparsed.
-        let sent = match record {
-            FunctionLog::Text(text) => text,
-            FunctionLog::Json(json) => *json,
-        };
-        if !self.search.is_match(sent) {
+        if !self.search.is_match(record.sent()) {
             return;
         }
         let log = Log::read(record);
         // Once for all hits and once for each line: a long record may hold very many.
         let about_kms = LazyCell::new(|| speaks_of_kms(&log.text));
+        let about_efs = LazyCell::new(|| log.text.contains("EFS"));
         let mut line = (0..0, None);
         let mut hits: Vec<(usize, Hit)> = self
             .search
@@ -83,7 +83,7 @@ impl Matcher {
                 let is_hit = stands(text, before, after)
                     && match text.context {
                         Context::Any => true,
-                        Context::Efs => log.text.contains("EFS"),
+                        Context::Efs => *about_efs,
                         Context::Kms => *about_kms,
                     };
                 is_hit.then(|| {

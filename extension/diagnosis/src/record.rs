@@ -103,6 +103,17 @@ pub enum FunctionLog<'a> {
     Json(&'a str),
 }
 
+impl FunctionLog<'_> {
+    /// What was sent: the text, or the JSON as it stands.
+    #[must_use]
+    pub fn sent(&self) -> &str {
+        match self {
+            Self::Text(text) => text,
+            Self::Json(json) => json,
+        }
+    }
+}
+
 /// How an invocation ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Status {

@@ -4,8 +4,10 @@
 //!
 //! [1]: https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
 
+use crate::bug::contained;
 use crate::detector::Detector;
 use crate::diagnosis::Diagnosis;
+use crate::fault_point;
 use crate::finding::{Finding, Stage};
 use crate::folding::Fold;
 use crate::input::Function;
@@ -156,14 +158,18 @@ fn metrics(detector: &Detector, finding: &Finding, diagnoses: u64) -> Vec<Metric
 
 impl Report {
     /// The line for standard output, without its newline; at most [`MAX_LINE_BYTES`]. With `emf` it
-    /// carries the metrics in CloudWatch's embedded metric format.
+    /// carries the metrics in CloudWatch's embedded metric format. Empty if a bug leaves no line at
+    /// all; one in the finer parts costs those.
     #[must_use]
     pub fn to_line(&self, emf: bool) -> String {
         [Detail::Full, Detail::Short, Detail::Least]
             .into_iter()
-            .map(|detail| {
-                // Strings, finite numbers and string keys: nothing JSON could refuse.
-                serde_json::to_string(&Line { report: self, emf, detail }).unwrap_or_default()
+            .filter_map(|detail| {
+                contained(|| {
+                    fault_point!("line");
+                    // Strings, finite numbers and string keys: nothing JSON could refuse.
+                    serde_json::to_string(&Line { report: self, emf, detail }).unwrap_or_default()
+                })
             })
             .find(|line| line.len() <= MAX_LINE_BYTES)
             .unwrap_or_default()
@@ -231,10 +237,10 @@ impl Serialize for Line<'_> {
         line.serialize_entry("message", &self.message())?;
         entry(&mut line, "requestId", report.request_id.as_deref())?;
         entry(&mut line, "functionArn", report.function_arn.as_deref())?;
-        entry(&mut line, "functionVersion", non_empty(&report.function_version))?;
+        entry(&mut line, "functionVersion", Some(&report.function_version))?;
         entry(&mut line, "traceId", report.trace_id.as_deref())?;
         line.serialize_entry("diagnosis", &self.diagnosis())?;
-        entry(&mut line, "FunctionName", non_empty(&report.function_name))?;
+        entry(&mut line, "FunctionName", Some(&report.function_name))?;
         for metric in &report.metrics {
             match metric.values[..] {
                 [value] => line.serialize_entry(metric.name, &number(value))?,
@@ -305,11 +311,9 @@ fn definition(metric: &MetricValue) -> Value {
     json!({"Name": metric.name, "Unit": metric.unit.as_str()})
 }
 
-fn non_empty(text: &str) -> Option<&str> {
-    Some(text).filter(|text| !text.is_empty())
-}
-
+/// A field, if it has a value.
 fn entry<M: SerializeMap>(map: &mut M, name: &str, value: Option<&str>) -> Result<(), M::Error> {
+    let value = value.filter(|value| !value.is_empty());
     value.map_or(Ok(()), |value| map.serialize_entry(name, value))
 }
 

@@ -15,6 +15,7 @@ impl TraceHeader {
     /// Reads what is there; anything else is as good as absent.
     #[must_use]
     pub fn parse(header: &str) -> Self {
+        crate::fault_point!("trace header");
         let mut parsed = Self::default();
         for part in header.split(';') {
             let Some((name, value)) = part.split_once('=') else { continue };

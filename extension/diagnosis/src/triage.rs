@@ -1,6 +1,7 @@
 //! The state machine: events in, reports out. It does no input or output and never asks what
 //! time it is.
 
+use crate::bug::contained;
 use crate::chain::Chains;
 use crate::detector::{Case, CaseEvent, Detector, Loss};
 use crate::diagnosis::Diagnosis;
@@ -8,13 +9,12 @@ use crate::fault_point;
 use crate::finding::{Finding, Stage};
 use crate::folding::Folding;
 use crate::input::{Dropped, Function, Invoke, Shutdown};
-use crate::invocation::{Attempt, Attempts, End, Timed};
+use crate::invocation::{Attempt, Attempts, End, Placed, Timed};
 use crate::matching::Matcher;
 use crate::record::FunctionLog;
 use crate::report::Teller;
 use crate::{Malformed, Record, RecordBody, Report, Settings, Timestamp, trace_header};
 use std::collections::VecDeque;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Everything known about one sandbox and its invocations.
 #[derive(Debug)]
@@ -32,6 +32,8 @@ pub struct Triage {
     /// deadline does not tell the timeout.
     is_first_cut_short: bool,
     malformed: Option<Loss>,
+    /// Findings of log records of which it is not sure yet whose they are.
+    unsure: Vec<Unsure>,
     /// Findings that belong to no invocation.
     unplaced: Vec<(usize, Finding)>,
     /// Whether any attempt may hold a finding that was not told.
@@ -45,11 +47,36 @@ pub struct Triage {
 
 /// Diagnoses that wait for room to be written singly; more are folded.
 const MAX_READY: usize = 64;
+/// Log records that wait until it is sure whose they are; more are placed as it looks.
+const MAX_UNSURE: usize = 64;
 /// A finding that waits for the platform's report waits this long once the next invocation has
 /// begun: the report of the last one comes with it, after the thaw.
 const LATE_REPORT_MS: u64 = 500;
 /// Lambda's longest timeout.
 const MAX_TIMEOUT_MS: u64 = 900_000;
+
+/// A detector by its place, and what it found.
+type Found = (usize, Finding);
+
+/// What a log record has shown that names no invocation, written when one of which the start has
+/// not been read yet may have run. The start follows soon, unless it is lost.
+#[derive(Debug)]
+struct Unsure {
+    at: Timestamp,
+    since: Timestamp,
+    found: Vec<Found>,
+}
+
+impl Unsure {
+    fn over_at(&self) -> Timestamp {
+        self.since.plus_ms(LATE_REPORT_MS)
+    }
+
+    /// A clock that is set back must not hold it up.
+    fn is_over(&self, now: Timestamp) -> bool {
+        now < self.since || now >= self.over_at()
+    }
+}
 
 impl Triage {
     /// A sandbox of which nothing has been seen yet, watched by all detectors that are not
@@ -76,6 +103,7 @@ impl Triage {
             invocations: 0,
             is_first_cut_short: false,
             malformed: None,
+            unsure: Vec::new(),
             unplaced: Vec::new(),
             has_findings: false,
             ready: VecDeque::new(),
@@ -88,6 +116,7 @@ impl Triage {
 
     /// An INVOKE event has come.
     pub fn handle_invoke(&mut self, invoke: Invoke, now: Timestamp) {
+        fault_point!("handle invoke");
         self.invocations = self.invocations.saturating_add(1);
         if let Some(deadline) = invoke.deadline
             && !(self.invocations == 1 && self.is_first_cut_short)
@@ -101,6 +130,7 @@ impl Triage {
 
     /// A telemetry record has come.
     pub fn handle_record(&mut self, record: Record<'_>, now: Timestamp) {
+        fault_point!("handle record");
         let at = record.time.unwrap_or(now);
         match record.body {
             RecordBody::InitStart(init) if init.is_within_invocation => {
@@ -143,6 +173,7 @@ impl Triage {
 
     /// A part of a delivery could not be read.
     pub fn handle_malformed(&mut self, malformed: Malformed, _now: Timestamp) {
+        fault_point!("handle malformed");
         let lost = malformed.bytes as u64;
         match &mut self.malformed {
             Some(Loss::Malformed { pieces, bytes }) => {
@@ -155,17 +186,20 @@ impl Triage {
 
     /// The shell had to leave telemetry out.
     pub fn handle_dropped(&mut self, dropped: Dropped, now: Timestamp) {
+        fault_point!("handle dropped");
         self.examine(None, CaseEvent::TelemetryLost(&Loss::Overflow(dropped)), now, now);
     }
 
     /// SHUTDOWN has come. Records may still follow; [`Self::finish`] closes everything.
     pub fn handle_shutdown(&mut self, shutdown: &Shutdown, now: Timestamp) {
+        fault_point!("handle shutdown");
         self.attempts.supersede_all(now);
         self.shutdown = Some((shutdown.reason.to_ascii_lowercase(), now));
     }
 
     /// Nothing more will come: releases what was held back. Drain [`Self::poll_report`] afterwards.
     pub fn finish(&mut self, now: Timestamp) {
+        fault_point!("finish");
         self.attempts.supersede_all(now);
         // Only now, as the records that say more follow it. Which of several invocations that run
         // at once it is about cannot be told.
@@ -180,11 +214,15 @@ impl Triage {
     /// The next report to write, if any. Call it only with room for a line: what is not fetched
     /// is folded here, in bounded memory and with exact counts.
     pub fn poll_report(&mut self, now: Timestamp) -> Option<Report> {
+        fault_point!("poll report");
         self.settle(now);
         while let Some(diagnosis) = self.ready.pop_front() {
-            if let Some(diagnosis) = self.folding.admit(diagnosis, now) {
+            let detector = diagnosis.detector;
+            // Rather one line too many than a problem untold.
+            if contained(|| self.folding.admits(detector, now)).unwrap_or(true) {
                 return Some(self.teller.single(diagnosis, now));
             }
+            self.folding.fold(diagnosis, now);
         }
         let (detector, fold) = self.folding.poll(now, self.is_finished)?;
         Some(self.teller.folded(detector, fold, now))
@@ -194,11 +232,13 @@ impl Triage {
     /// nothing is wrong.
     #[must_use]
     pub fn poll_wake(&self) -> Option<Timestamp> {
+        fault_point!("poll wake");
         let held = self.has_findings.then(|| {
             let waiting = self.attempts.iter().filter(|a| !a.findings.is_empty());
             waiting.filter_map(|a| Some(a.superseded_at?.plus_ms(LATE_REPORT_MS))).min()
         });
-        [held.flatten(), self.folding.due_at()].into_iter().flatten().min()
+        let unsure = self.unsure.iter().map(Unsure::over_at).min();
+        [held.flatten(), unsure, self.folding.due_at()].into_iter().flatten().min()
     }
 
     /// The name of a detector that panicked since the last call, each once. Its findings may be
@@ -234,24 +274,59 @@ impl Triage {
     fn sight(&mut self, index: usize, at: Timestamp, now: Timestamp) {
         let Some(attempt) = self.attempts.get(index) else { return };
         let rate = self.settings.recursion_rate;
-        let sighting = self.chains.sight(&attempt.request_id, &attempt.trace, rate, at);
+        let (id, trace) = (&attempt.request_id, &attempt.trace);
+        let Some(sighting) = contained(|| self.chains.sight(id, trace, rate, at)) else { return };
         self.examine(Some(index), CaseEvent::Invoked(&sighting), at, now);
     }
 
     fn examine_log(&mut self, log: &FunctionLog<'_>, at: Timestamp, now: Timestamp) {
         if self.matcher.is_none() {
-            self.matcher = Matcher::new(self.detectors.iter().map(|detector| detector.texts));
+            let texts = self.detectors.iter().map(|detector| detector.texts);
+            self.matcher = contained(|| Matcher::new(texts)).flatten();
         }
         let Some(matcher) = &self.matcher else { return };
         let mut found = Vec::new();
-        let mut placed = None;
-        matcher.scan(log, |detector, matched| {
-            placed = self.attempts.place_log(matched.log.request_id.as_deref(), at);
-            let case = self.case(placed, CaseEvent::Logged(matched), at);
-            found.push((detector, guarded(self.detectors[detector], &case)));
+        let mut placed = Placed { attempt: None, is_sure: true };
+        let scanned = contained(|| {
+            matcher.scan(log, |detector, matched| {
+                placed = self.attempts.place_log(matched.log.request_id.as_deref(), at);
+                let case = self.case(placed.attempt, CaseEvent::Logged(matched), at);
+                found.push((detector, guarded(self.detectors[detector], &case)));
+            });
         });
+        if scanned.is_none() {
+            self.handle_malformed(Malformed { bytes: log.sent().len() }, now);
+        }
+        let found: Vec<_> = found
+            .into_iter()
+            .filter_map(|(detector, finding)| Some((detector, self.sound(detector, finding)?)))
+            .collect();
+        if placed.is_sure || found.is_empty() || self.unsure.len() >= MAX_UNSURE {
+            self.take_in_log(placed.attempt, found, now);
+        } else {
+            self.unsure.push(Unsure { at, since: now, found });
+        }
+    }
+
+    /// What log records that belong nowhere surely yet have shown, as far as it is sure by now.
+    fn place_unsure(&mut self, now: Timestamp) {
+        let (finished, attempts) = (self.is_finished, &self.attempts);
+        let placed: Vec<_> = self
+            .unsure
+            .extract_if(.., |unsure| {
+                finished || unsure.is_over(now) || attempts.place_log(None, unsure.at).is_sure
+            })
+            .collect();
+        for Unsure { at, found, .. } in placed {
+            self.take_in_log(self.attempts.place_log(None, at).attempt, found, now);
+        }
+    }
+
+    fn take_in_log(&mut self, attempt: Option<usize>, found: Vec<Found>, now: Timestamp) {
+        // With no attempt to gather them, the findings of one record explain one another.
+        let found = if attempt.is_none() { not_outranked(found, &self.detectors) } else { found };
         for (detector, finding) in found {
-            self.take_in(placed, detector, finding, true, now);
+            self.take_in(attempt, detector, finding, true, now);
         }
     }
 
@@ -264,7 +339,9 @@ impl Triage {
     ) {
         for detector in 0..self.detectors.len() {
             let finding = guarded(self.detectors[detector], &self.case(attempt, event, at));
-            self.take_in(attempt, detector, finding, false, now);
+            if let Some(finding) = self.sound(detector, finding) {
+                self.take_in(attempt, detector, finding, false, now);
+            }
         }
     }
 
@@ -278,25 +355,30 @@ impl Triage {
         }
     }
 
+    /// What a detector found, if it found something and has no bug.
+    fn sound(
+        &mut self,
+        detector: usize,
+        finding: Result<Option<Finding>, Panicked>,
+    ) -> Option<Finding> {
+        let Ok(finding) = finding else {
+            let problem = self.detectors[detector].problem;
+            if !self.faulty.contains(&problem) {
+                self.faulty.push(problem);
+            }
+            return None;
+        };
+        finding
+    }
+
     fn take_in(
         &mut self,
         attempt: Option<usize>,
         detector: usize,
-        finding: Result<Option<Finding>, Panicked>,
+        finding: Finding,
         is_from_log: bool,
         now: Timestamp,
     ) {
-        let finding = match finding {
-            Ok(Some(finding)) => finding,
-            Ok(None) => return,
-            Err(Panicked) => {
-                let problem = self.detectors[detector].problem;
-                if !self.faulty.contains(&problem) {
-                    self.faulty.push(problem);
-                }
-                return;
-            }
-        };
         let attempt = attempt.and_then(|index| self.attempts.get_mut(index));
         // What was told as suspected may turn out to be certain, and then counts.
         let is_told = |(told, stage): &(usize, Stage)| *told == detector && *stage >= finding.stage;
@@ -321,9 +403,11 @@ impl Triage {
 
     /// Moves what waits for nothing more from the attempts to the reports.
     fn settle(&mut self, now: Timestamp) {
+        fault_point!("settle");
         if let Some(loss) = self.malformed.take() {
             self.examine(None, CaseEvent::TelemetryLost(&loss), now, now);
         }
+        self.place_unsure(now);
         if !self.has_findings {
             return;
         }
@@ -354,6 +438,17 @@ impl Triage {
             self.folding.fold(diagnosis, now);
         }
     }
+}
+
+fn not_outranked(found: Vec<Found>, detectors: &[&'static Detector]) -> Vec<Found> {
+    let stages: Vec<_> = found.iter().map(|(detector, f)| (*detector, f.stage)).collect();
+    let is_outranked = |(detector, finding): &Found| {
+        let problem = detectors[*detector].problem;
+        stages.iter().any(|(other, stage)| {
+            *stage >= finding.stage && detectors[*other].outranks.contains(&problem)
+        })
+    };
+    found.into_iter().filter(|found| !is_outranked(found)).collect()
 }
 
 /// Takes the findings of an attempt that are due and not outranked. Those that await the report
@@ -405,11 +500,11 @@ struct Panicked;
 
 /// A bug in one detector costs only that detector's finding.
 fn guarded(detector: &'static Detector, case: &Case<'_>) -> Result<Option<Finding>, Panicked> {
-    catch_unwind(AssertUnwindSafe(|| {
+    contained(|| {
         fault_point!(&format!("detector {}", detector.problem));
         (detector.examine)(case)
-    }))
-    .map_err(|_| Panicked)
+    })
+    .ok_or(Panicked)
 }
 
 #[cfg(test)]

@@ -8,13 +8,16 @@
 mod event;
 
 use crate::backoff::Backoff;
-use crate::runtime_api::{Answer, CallError, RuntimeApi};
+use crate::panics::contained;
+use crate::plainly;
+use crate::runtime_api::{Answer, CallError, Endpoint, RuntimeApi};
 pub(crate) use event::Event;
 use hyper::{Method, StatusCode};
 use serde_json::Value;
 use std::ffi::OsString;
 use std::path::Path;
 use std::time::Duration;
+use triage_diagnosis::fault_point;
 
 const REGISTER_PATH: &str = "/2020-01-01/extension/register";
 const NEXT_PATH: &str = "/2020-01-01/extension/event/next";
@@ -25,6 +28,8 @@ const REGISTER_ATTEMPTS: u32 = 6;
 const NEXT_PAUSE_MIN: Duration = Duration::from_millis(10);
 /// The longest pause between two polls that fail.
 const NEXT_PAUSE_MAX: Duration = Duration::from_secs(1);
+/// The pause after a call by the plainest means that came to nothing.
+const PLAIN_PAUSE: Duration = Duration::from_millis(100);
 
 /// Why there is no registration. The one reason for the extension to exit before SHUTDOWN: without
 /// an identifier it can neither poll nor report an error.
@@ -87,6 +92,7 @@ impl Extension {
         name: &str,
         invoke_events: bool,
     ) -> Result<(Self, Registration), RegisterError> {
+        fault_point!("register");
         let mut refusal = None;
         let attempts: &[bool] = if invoke_events { &[true, false] } else { &[false] };
         for &invoke_events in attempts {
@@ -110,22 +116,39 @@ impl Extension {
                 .and_then(|value| value.to_str().ok())
                 .ok_or(RegisterError::NoIdentifier)?
                 .to_owned();
-            let body: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
-            let text = |name: &str| body.get(name).and_then(Value::as_str).map(str::to_owned);
+            let (function_name, function_version) =
+                contained(|| function(&answer.body)).unwrap_or_default();
             if let Some(refusal) = &refusal {
                 tracing::warn!(
                     "registered for SHUTDOWN alone, so that several invocations at once are \
                      assumed: {refusal}"
                 );
             }
-            let registration = Registration {
-                invoke_events,
-                function_name: text("functionName"),
-                function_version: text("functionVersion"),
-            };
+            let registration = Registration { invoke_events, function_name, function_version };
             return Ok((Self { api, identifier }, registration));
         }
         Err(refusal.unwrap_or(RegisterError::NoIdentifier))
+    }
+
+    /// The same by the plainest means, for when there is a bug in the other way. None if that fails
+    /// too.
+    pub(crate) async fn register_plainly(
+        endpoint: Endpoint,
+        name: &str,
+    ) -> Option<(Self, Registration)> {
+        for attempt in 0..REGISTER_ATTEMPTS {
+            // Where INVOKE is refused.
+            let invoke_events = attempt % 2 == 0;
+            if let Some(identifier) = plainly::register(&endpoint, name, invoke_events).await {
+                let extension = Self { api: RuntimeApi::new(endpoint), identifier };
+                return Some((
+                    extension,
+                    Registration { invoke_events, ..Registration::default() },
+                ));
+            }
+            tokio::time::sleep(PLAIN_PAUSE).await;
+        }
+        None
     }
 
     /// The identifier that goes on every call.
@@ -150,6 +173,7 @@ impl Extension {
     /// its function. (A 500 stands for a state that the platform cannot leave; it ends the sandbox
     /// itself then.)
     pub(crate) async fn next(&mut self) -> Event {
+        fault_point!("next");
         let mut backoff = Backoff::new(NEXT_PAUSE_MIN, NEXT_PAUSE_MAX);
         let mut is_told = false;
         let mut is_first = true;
@@ -186,6 +210,25 @@ impl Extension {
             tokio::time::sleep(pause).await;
         }
     }
+
+    /// The same by the plainest means, for when there is a bug in the other way.
+    pub(crate) async fn next_plainly(&self) -> Event {
+        loop {
+            let body = plainly::next(self.api.endpoint(), &self.identifier).await;
+            match body.map(|body| Event::decode(&body)) {
+                Some(Ok(event)) => return event,
+                Some(Err(_)) | None => tokio::time::sleep(PLAIN_PAUSE).await,
+            }
+        }
+    }
+}
+
+/// The name and version of the function, from the answer to the registration.
+fn function(answer: &[u8]) -> (Option<String>, Option<String>) {
+    fault_point!("registration");
+    let answer: Value = serde_json::from_slice(answer).unwrap_or_default();
+    let text = |name: &str| answer.get(name).and_then(Value::as_str).map(str::to_owned);
+    (text("functionName"), text("functionVersion"))
 }
 
 async fn register_for(

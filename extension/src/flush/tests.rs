@@ -99,6 +99,23 @@ fn without_a_deadline_there_is_no_wait() {
 }
 
 #[test]
+fn invocations_of_minutes_are_not_waited_out() {
+    const QUARTER_OF_AN_HOUR_MS: u64 = 900_000;
+    let waits = |longest_ms: u64| {
+        let mut policy = FlushPolicy::new(FlushMode::End);
+        policy.handle_invoke("first", Some(at(QUARTER_OF_AN_HOUR_MS)), at(0));
+        policy.handle_runtime_done("first", Some(at(longest_ms)), at(longest_ms + 30));
+        policy.handle_record(at(longest_ms), at(longest_ms + 30));
+        let now = at(1_000_000);
+        policy.handle_invoke("a", Some(now.plus_ms(QUARTER_OF_AN_HOUR_MS)), now);
+        policy.poll(true, now) != Ask::Now
+    };
+    assert!(waits(59_000));
+    assert!(!waits(60_000));
+    assert!(!waits(850_000));
+}
+
+#[test]
 fn the_wait_ends_250_ms_before_the_deadline_and_is_the_last_one() {
     let mut policy = experienced(FlushMode::End);
     policy.handle_invoke("a", Some(at(8_300)), at(8_000));

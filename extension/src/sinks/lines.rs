@@ -6,13 +6,15 @@
 //! It starts with the first line of its stream, so a healthy sandbox has none, and nobody who
 //! leaves standard error unread holds up the diagnoses.
 
+use crate::panics::contained;
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{ErrorKind, Write};
 use std::os::fd::{AsFd, OwnedFd};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::Notify;
+use triage_diagnosis::fault_point;
 
 /// The longest line with its newline, in bytes: PIPE_BUF, so that a line and another process's
 /// line on the same pipe never mix.
@@ -20,6 +22,9 @@ pub(crate) const LINE_MAX_BYTES: usize = 4096;
 
 /// The most bytes that wait for the thread.
 const QUEUE_MAX_BYTES: usize = 8 * LINE_MAX_BYTES;
+
+/// How long a thread rests after a bug in its own loop.
+const BUG_PAUSE: Duration = Duration::from_millis(100);
 
 /// How long to leave a pipe alone that is full and set to non-blocking.
 const FULL_PIPE_PAUSE: Duration = Duration::from_millis(10);
@@ -121,19 +126,25 @@ impl Lines {
     /// Takes a line (without its newline) to be written, and says whether it was taken. Never
     /// waits.
     pub(crate) fn push(&self, stream: Stream, line: &str) -> bool {
+        fault_point!("push");
         let queue = self.queue(stream);
-        queue.push(queue.lock(), line)
-    }
-
-    /// The same for a panic hook, which may run while this thread holds the queue: then the line
-    /// is lost instead.
-    pub(crate) fn push_from_hook(&self, stream: Stream, line: &str) -> bool {
-        let queue = self.queue(stream);
-        match queue.state.try_lock() {
-            Ok(state) => queue.push(state, line),
-            Err(TryLockError::Poisoned(state)) => queue.push(state.into_inner(), line),
-            Err(TryLockError::WouldBlock) => false,
+        let mut state = queue.lock();
+        let bytes = line.len() + 1;
+        if bytes > LINE_MAX_BYTES
+            || state.bytes + bytes > QUEUE_MAX_BYTES
+            || !queue.start(&mut state)
+        {
+            state.lost += 1;
+            return false;
         }
+        let mut whole = Vec::with_capacity(bytes);
+        whole.extend_from_slice(line.as_bytes());
+        whole.push(b'\n');
+        state.lines.push_back(whole);
+        state.bytes += bytes;
+        drop(state);
+        queue.filled.notify_one();
+        true
     }
 }
 
@@ -164,45 +175,42 @@ impl Queue {
         state.is_running
     }
 
-    fn push(self: &Arc<Self>, mut state: MutexGuard<'_, State>, line: &str) -> bool {
-        let bytes = line.len() + 1;
-        if bytes > LINE_MAX_BYTES
-            || state.bytes + bytes > QUEUE_MAX_BYTES
-            || !self.start(&mut state)
-        {
-            state.lost += 1;
-            return false;
+    fn write_forever(&self) {
+        let mut sink = self.lock().sink.take();
+        loop {
+            if contained(|| self.write_next(&mut sink)).is_none() {
+                std::thread::sleep(BUG_PAUSE);
+            }
         }
-        let mut whole = Vec::with_capacity(bytes);
-        whole.extend_from_slice(line.as_bytes());
-        whole.push(b'\n');
-        state.lines.push_back(whole);
-        state.bytes += bytes;
-        drop(state);
-        self.filled.notify_one();
-        true
     }
 
-    fn write_forever(&self) {
+    /// Waits for a line and writes it. A bug on the way costs the line.
+    fn write_next(&self, sink: &mut Option<Sink>) {
+        fault_point!("lines");
         let mut state = self.lock();
-        let mut sink = state.sink.take();
-        loop {
-            let Some(line) = state.lines.pop_front() else {
-                state = self.filled.wait(state).unwrap_or_else(PoisonError::into_inner);
-                continue;
-            };
-            drop(state);
+        let line = loop {
+            match state.lines.pop_front() {
+                Some(line) => break line,
+                None => state = self.filled.wait(state).unwrap_or_else(PoisonError::into_inner),
+            }
+        };
+        drop(state);
+        let is_written = contained(|| {
+            fault_point!("write");
             let is_written = sink.as_mut().is_some_and(|sink| write_whole(sink.as_mut(), &line));
             if !is_written {
                 // Nobody will ever read it again: the reader has closed the pipe.
-                sink = None;
+                *sink = None;
             }
-            state = self.lock();
-            state.bytes -= line.len();
-            state.lost += u64::from(!is_written);
-            if state.bytes == 0 {
-                self.written.notify_one();
-            }
+            is_written
+        });
+        let mut state = self.lock();
+        state.bytes -= line.len();
+        state.lost += u64::from(is_written != Some(true));
+        let drained = state.bytes == 0;
+        drop(state);
+        if drained {
+            self.written.notify_one();
         }
     }
 }
@@ -299,6 +307,27 @@ mod tests {
         let lines = Lines::new(None, None);
         assert!(lines.push(Stream::Stdout, "nobody reads this"));
         drained(&lines, Stream::Stdout);
+        assert_eq!(lines.lost(), 1);
+    }
+
+    #[test]
+    fn a_bug_in_writing_costs_the_line_and_is_counted() {
+        struct Buggy(Paper);
+        impl Write for Buggy {
+            fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+                assert!(!bytes.starts_with(b"one"), "as a bug would");
+                self.0.write(bytes)
+            }
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+        let out = Paper::default();
+        let lines = Lines::new(Some(Box::new(Buggy(out.clone()))), None);
+        assert!(lines.push(Stream::Stdout, "one"));
+        assert!(lines.push(Stream::Stdout, "two"));
+        drained(&lines, Stream::Stdout);
+        assert_eq!(out.text(), "two\n");
         assert_eq!(lines.lost(), 1);
     }
 

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::hash::{DefaultHasher, Hasher};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
-use triage_diagnosis::Dropped;
+use triage_diagnosis::{Dropped, fault_point};
 
 /// The most bytes of deliveries that are held: those that wait and those still being received.
 pub(crate) const QUEUE_MAX_BYTES: usize = 4 * 1024 * 1024;
@@ -64,6 +64,7 @@ impl Inbox {
 
     /// The delivery that came first.
     pub(crate) fn take(&self) -> Option<Delivery> {
+        fault_point!("take");
         let mut state = self.lock();
         let delivery = state.deliveries.pop_front()?;
         state.held_bytes -= delivery.body.len();
@@ -163,6 +164,7 @@ impl Reservation {
 
     /// Puts what was received into the queue, unless it was received before.
     pub(super) fn commit(self) {
+        fault_point!("commit");
         let left_out_bytes = self.left_out_bytes;
         // Lambda sends a delivery again if our answer was lost, in a freeze for instance. Two
         // different ones are never the same: their records carry times and request ids.
@@ -197,7 +199,8 @@ impl Drop for Reservation {
         let mut state = self.inbox.lock();
         // What was committed is no longer here.
         if let Some(body) = state.take_body(self.number) {
-            state.held_bytes -= body.len();
+            // A panic here, on the way out of another, would end the process.
+            state.held_bytes = state.held_bytes.saturating_sub(body.len());
         }
     }
 }

@@ -4,6 +4,7 @@
 //! brings the same trouble back for ever. What the bytes mean is found out later, elsewhere.
 
 use super::inbox::Inbox;
+use crate::panics::contained_future;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Empty};
 use hyper::body::Incoming;
@@ -20,6 +21,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::AbortHandle;
+use triage_diagnosis::fault_point;
 
 /// The port that is tried first. Lambda's own API is on 9001; 9002 and 9003 are the defaults of
 /// other extensions.
@@ -42,6 +44,8 @@ const READ_BUFFER_BYTES: usize = 64 * 1024;
 /// In more parts than that comes no delivery of Lambda's. A sender of single bytes could keep the
 /// extension busy with little effort: it is cut short and hung up on.
 const PARTS_MAX: u32 = 16 * 1024;
+/// How long to wait after a connection that could not be accepted.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// How long the next part of a delivery may take. Then what has come is taken.
 const PART_TIMEOUT: Duration = Duration::from_secs(5);
 /// And again as long as this, since after a freeze the time is over before the part can be there.
@@ -52,6 +56,7 @@ const PART_SECOND_CHANCE: Duration = Duration::from_millis(500);
 /// # Errors
 /// If no port at all can be bound.
 pub(crate) async fn bind() -> io::Result<TcpListener> {
+    fault_point!("bind");
     for port in DEFAULT_PORT..DEFAULT_PORT + PORTS {
         if let Ok(listener) = TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).await {
             return Ok(listener);
@@ -60,31 +65,44 @@ pub(crate) async fn bind() -> io::Result<TcpListener> {
     TcpListener::bind((Ipv4Addr::UNSPECIFIED, 0)).await
 }
 
-/// Serves until it is aborted. A panic in it ends the connection it comes from.
+/// Serves until it is aborted. A bug costs the connection that it comes from.
 pub(crate) async fn serve(listener: TcpListener, inbox: Inbox) {
-    let mut connections: Vec<Connection> = Vec::new();
+    let mut connections = Vec::new();
     let clock = Arc::new(AtomicU64::new(0));
     loop {
-        let stream = match listener.accept().await {
-            Ok((stream, _)) => stream,
-            Err(e) => {
-                // No descriptors left, most likely; it must not spin. One of these makes way, as the
-                // request for /next may need one, too.
-                tracing::debug!("no connection was accepted: {e}");
-                close_one(&mut connections);
-                tokio::time::sleep(Duration::from_millis(50)).await;
-                continue;
-            }
-        };
-        connections.retain(|connection| !connection.task.is_finished());
-        if connections.len() >= CONNECTIONS_MAX {
-            close_one(&mut connections);
+        let accepted = accept(&listener, &inbox, &mut connections, &clock);
+        if !matches!(contained_future(accepted).await, Some(Ok(()))) {
+            // It must not spin.
+            tokio::time::sleep(ACCEPT_PAUSE).await;
         }
-        let used = Arc::new(AtomicU64::new(clock.fetch_add(1, Ordering::Relaxed)));
-        let task =
-            tokio::spawn(serve_connection(stream, inbox.clone(), used.clone(), clock.clone()));
-        connections.push(Connection { task: task.abort_handle(), used });
     }
+}
+
+async fn accept(
+    listener: &TcpListener,
+    inbox: &Inbox,
+    connections: &mut Vec<Connection>,
+    clock: &Arc<AtomicU64>,
+) -> io::Result<()> {
+    let stream = match listener.accept().await {
+        Ok((stream, _)) => stream,
+        Err(e) => {
+            tracing::debug!("no connection was accepted: {e}");
+            // No descriptors left, most likely. One of these makes way, as the request for /next may
+            // need one, too.
+            close_one(connections);
+            return Err(e);
+        }
+    };
+    fault_point!("accept");
+    connections.retain(|connection| !connection.task.is_finished());
+    if connections.len() >= CONNECTIONS_MAX {
+        close_one(connections);
+    }
+    let used = Arc::new(AtomicU64::new(clock.fetch_add(1, Ordering::Relaxed)));
+    let task = tokio::spawn(serve_connection(stream, inbox.clone(), used.clone(), clock.clone()));
+    connections.push(Connection { task: task.abort_handle(), used });
+    Ok(())
 }
 
 /// Closes the connection that was used least recently.
@@ -107,6 +125,7 @@ async fn serve_connection(
     used: Arc<AtomicU64>,
     clock: Arc<AtomicU64>,
 ) {
+    fault_point!("connection");
     // An answer is one small packet; only a matter of speed.
     let _ = stream.set_nodelay(true);
     let service = service_fn(move |request| {
@@ -129,6 +148,7 @@ async fn receive(
 ) -> Result<Response<Empty<Bytes>>, Infallible> {
     let mut body = request.into_body();
     let mut delivery = inbox.reserve();
+    fault_point!("receive");
     let mut answer = Response::new(Empty::new());
     let mut parts = 0;
     loop {

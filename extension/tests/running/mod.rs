@@ -19,12 +19,13 @@ pub struct Running {
     stderr: Captured,
 }
 
-type Captured = Arc<(Mutex<Bytes>, Condvar)>;
+type Captured = Arc<(Mutex<Capture>, Condvar)>;
 
+/// What came through a pipe so far, and whether it is at its end.
 #[derive(Default)]
-struct Bytes {
-    read: Vec<u8>,
-    is_whole: bool,
+pub struct Capture {
+    bytes: Vec<u8>,
+    is_over: bool,
 }
 
 impl Running {
@@ -35,16 +36,26 @@ impl Running {
 
     /// The same with a standard output that the test keeps to itself.
     pub fn start_with(api: &StandIn, variables: &[(&str, &str)], stdout: Stdio) -> Self {
-        let mut command = command(BINARY.as_ref(), api);
-        command.envs(variables.iter().copied()).stdout(stdout);
-        Self::spawn(command)
+        Self::start_program(BINARY.as_ref(), api, variables, stdout)
     }
 
-    /// A command that becomes the extension; the streams that are piped are captured.
-    pub fn spawn(mut command: Command) -> Self {
+    /// The same of another program.
+    pub fn start_program(
+        program: &Path,
+        api: &StandIn,
+        variables: &[(&str, &str)],
+        stdout: Stdio,
+    ) -> Self {
+        let mut command = command(program, api);
+        command.envs(variables.iter().copied()).stdout(stdout);
+        Self::of(command)
+    }
+
+    /// Any program; the streams that are piped are captured.
+    pub fn of(mut command: Command) -> Self {
         let mut child = command.spawn().unwrap();
         let stdout = child.stdout.take().map(capture);
-        let stderr = child.stderr.take().map(capture).unwrap_or_default();
+        let stderr = child.stderr.take().map_or_else(ended, capture);
         Self { child, stdout, stderr }
     }
 
@@ -64,12 +75,16 @@ impl Running {
         self.child.try_wait().unwrap().is_none()
     }
 
-    /// Waits for the end: how it ended and how long that took.
+    /// Waits for the end and for what was written until then: how it ended and how long that took.
     pub fn wait(&mut self) -> (ExitStatus, Duration) {
         let begun = Instant::now();
         loop {
             if let Some(status) = self.child.try_wait().unwrap() {
-                return (status, begun.elapsed());
+                let taken = begun.elapsed();
+                for captured in self.stdout.iter().chain([&self.stderr]) {
+                    wait_until(captured, "the end of it", |capture| capture.is_over);
+                }
+                return (status, taken);
             }
             assert!(begun.elapsed() < PATIENCE, "it does not end; it wrote:\n{}", self.stderr());
             std::thread::sleep(Duration::from_millis(2));
@@ -92,15 +107,6 @@ impl Running {
     /// Waits until a text is among the lines on standard output.
     pub fn wait_for_stdout(&self, wanted: &str) {
         wait_for_text(self.stdout.as_ref().unwrap(), wanted);
-    }
-
-    /// Waits until standard output is read to its end, after the process has left.
-    pub fn wait_for_stdout_to_end(&self) {
-        let captured = self.stdout.as_ref().unwrap();
-        let open = |captured: &mut Bytes| !captured.is_whole;
-        let (_captured, result) =
-            captured.1.wait_timeout_while(captured.0.lock().unwrap(), PATIENCE, open).unwrap();
-        assert!(!result.timed_out(), "somebody keeps standard output open");
     }
 
     /// Waits until it has used no CPU for a while: what came is worked through.
@@ -160,33 +166,46 @@ pub fn cpu_ticks(pid: u32) -> u64 {
     user_and_system.map(|ticks| ticks.parse::<u64>().unwrap()).sum()
 }
 
+/// Of a stream that the test keeps to itself.
+fn ended() -> Captured {
+    let captured = Captured::default();
+    captured.0.lock().unwrap().is_over = true;
+    captured
+}
+
 fn capture(mut from: impl Read + Send + 'static) -> Captured {
     let captured = Captured::default();
     let into = captured.clone();
     std::thread::spawn(move || {
         let mut buffer = [0; 4096];
         while let Ok(n @ 1..) = from.read(&mut buffer) {
-            into.0.lock().unwrap().read.extend_from_slice(&buffer[..n]);
+            into.0.lock().unwrap().bytes.extend_from_slice(&buffer[..n]);
             into.1.notify_all();
         }
-        into.0.lock().unwrap().is_whole = true;
+        into.0.lock().unwrap().is_over = true;
         into.1.notify_all();
     });
     captured
 }
 
 fn text(captured: &Captured) -> String {
-    String::from_utf8_lossy(&captured.0.lock().unwrap().read).into_owned()
+    String::from_utf8_lossy(&captured.0.lock().unwrap().bytes).into_owned()
 }
 
 fn wait_for_text(captured: &Captured, wanted: &str) {
-    let (bytes, changed) = &**captured;
-    let lacks = |bytes: &mut Bytes| !String::from_utf8_lossy(&bytes.read).contains(wanted);
-    let (bytes, result) =
-        changed.wait_timeout_while(bytes.lock().unwrap(), PATIENCE, lacks).unwrap();
+    wait_until(captured, wanted, |capture| {
+        String::from_utf8_lossy(&capture.bytes).contains(wanted)
+    });
+}
+
+fn wait_until(captured: &Captured, wanted: &str, is_there: impl Fn(&Capture) -> bool) {
+    let (capture, changed) = &**captured;
+    let lacks = |capture: &mut Capture| !is_there(capture);
+    let (capture, result) =
+        changed.wait_timeout_while(capture.lock().unwrap(), PATIENCE, lacks).unwrap();
     assert!(
         !result.timed_out(),
         "{wanted:?} was not written, but:\n{}",
-        String::from_utf8_lossy(&bytes.read)
+        String::from_utf8_lossy(&capture.bytes)
     );
 }

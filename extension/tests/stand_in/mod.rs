@@ -35,6 +35,9 @@ pub enum Answer {
     CutShort(String),
     /// Nothing ever comes.
     Silence,
+    /// Nor does anything that is sent arrive any more: the system itself no longer answers on this
+    /// connection, as when the other end of it is gone without a word.
+    Deaf,
 }
 
 /// A request that came.
@@ -167,6 +170,15 @@ impl StandIn {
                 Answer::Silence => loop {
                     std::thread::park();
                 },
+                Answer::Deaf => {
+                    // A filter of one instruction: take no bytes of any packet.
+                    const RETURN: u16 = 0x06;
+                    let nothing = [socket2::SockFilter::new(RETURN, 0, 0, 0)];
+                    socket2::SockRef::from(&writer).attach_filter(&nothing).unwrap();
+                    loop {
+                        std::thread::park();
+                    }
+                }
             };
             let head = format!(
                 "HTTP/1.1 {status} X\r\nLambda-Extension-Identifier: id-1\r\nContent-Length: {length}\r\n\r\n"

@@ -80,6 +80,11 @@ fn run(steps: &Value, id: &str) -> io::Result<bool> {
             }
             "frame" => frame(text)?,
             "sleep_ms" => std::thread::sleep(Duration::from_millis(number)),
+            "allocate_mb" => {
+                // Written to, so that it is there.
+                let bytes = vec![1_u8; usize::try_from(number).unwrap_or_default() << 20];
+                println!("allocated {}", bytes.iter().filter(|byte| **byte == 1).count());
+            }
             "exit" => std::process::exit(i32::try_from(number).unwrap_or(1)),
             "abort" => std::process::abort(),
             "spawn" => {

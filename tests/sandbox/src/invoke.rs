@@ -64,6 +64,10 @@ impl Shared {
             if let Some(failure) = failure {
                 return Ok(self.conclude_broken(run, failure, None));
             }
+            // No snapshot is taken of it, but a runtime that waits for one is not left waiting.
+            if self.environment().runtime.restore.is_some() {
+                run.restore_ms = self.restore().await;
+            }
         }
         self.thaw();
         self.hand_out(&run.event);

@@ -251,6 +251,14 @@ impl Sandbox {
         running.filter(|e| e.name == name).map(|e| e.group.cast_unsigned()).next()
     }
 
+    /// The process id of the runtime, while it runs.
+    #[must_use]
+    pub fn runtime_pid(&self) -> Option<u32> {
+        let environment = self.shared.environment();
+        let runtime = &environment.runtime;
+        (runtime.group != 0 && !runtime.exited).then(|| runtime.group.cast_unsigned())
+    }
+
     /// From now on one stream of an extension is read so; pipes that were closed stay closed.
     pub fn read_output(&self, extension: &str, stream: LogStream, reading: Reading) {
         let source = LogSource::Extension(extension.to_owned());

@@ -184,6 +184,17 @@ impl Telemetry {
         tokio::spawn(subscriber.deliver(Arc::clone(self), self.frozen.subscribe()));
     }
 
+    /// Ends the deliveries to an extension.
+    pub(crate) fn unsubscribe(&self, extension: &str) {
+        self.lock().subscribers.retain(|subscriber| {
+            let stays = subscriber.name() != extension;
+            if !stays {
+                subscriber.close();
+            }
+            stays
+        });
+    }
+
     /// Ends all deliveries.
     pub(crate) fn close(&self) {
         self.lock().subscribers.drain(..).for_each(|subscriber| subscriber.close());
@@ -284,7 +295,9 @@ impl Inner {
     }
 
     fn remember(&mut self, kind: Kind, name: &str, record: &Value, clock: &Clock) -> Record {
-        let json = json!({"time": clock.rfc3339(), "type": name, "record": record}).to_string();
+        // In the order in which AWS writes it; both of these are plain.
+        let time = clock.rfc3339();
+        let json = format!(r#"{{"time":"{time}","type":"{name}","record":{record}}}"#);
         let record = Record { kind, json: json.into() };
         self.records.push(record.clone(), record.json.len());
         record

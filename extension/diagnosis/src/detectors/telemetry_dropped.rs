@@ -15,6 +15,7 @@
 //! Log less, in larger pieces, or raise the function's memory, which raises its share of CPU. The
 //! function's own log in CloudWatch is not affected.
 
+use crate::bug::contained;
 use crate::detector::{Case, CaseEvent, Cause, Detector, Loss};
 use crate::finding::Finding;
 use crate::level::Level;
@@ -57,7 +58,8 @@ fn examine(case: &Case<'_>) -> Option<Finding> {
     let finding = |message: String| Finding::confirmed(case.at, message);
     Some(match loss {
         Loss::Platform(lost) => {
-            let reason = lost.reason.as_deref().map(crate::mask::mask);
+            let reason = lost.reason.as_deref();
+            let reason = reason.and_then(|reason| contained(|| crate::mask::mask(reason)));
             let reason = reason.map(|r| r.chars().take(MAX_REASON_CHARS).collect::<String>());
             finding("the platform dropped telemetry".to_owned())
                 .cause("platform")

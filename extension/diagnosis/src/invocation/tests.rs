@@ -25,6 +25,10 @@ fn done(attempts: &mut Attempts, id: &str, at: u64) -> Option<usize> {
     Some(index)
 }
 
+fn placed(attempts: &Attempts, id: Option<&str>, at: Timestamp) -> Option<usize> {
+    attempts.place_log(id, at).attempt
+}
+
 #[test]
 fn events_of_one_attempt_meet_in_any_order() {
     for order in [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
@@ -75,15 +79,15 @@ fn a_late_end_finds_the_attempt_it_belongs_to() {
 #[test]
 fn a_log_line_belongs_to_the_attempt_that_ran() {
     let mut attempts = Attempts::new(false);
-    assert_eq!(attempts.place_log(None, ms(0)), None, "before any invocation");
+    assert_eq!(placed(&attempts, None, ms(0)), None, "before any invocation");
     invoke(&mut attempts, "a", 0);
     start(&mut attempts, "a", 1);
     done(&mut attempts, "a", 50);
     invoke(&mut attempts, "b", 1_010);
-    assert_eq!(attempts.place_log(None, ms(20)), Some(0));
-    assert_eq!(attempts.place_log(None, ms(1_005)), Some(1), "INVOKE was read late");
-    assert_eq!(attempts.place_log(None, ms(1_020)), Some(1));
-    assert_eq!(attempts.place_log(Some("a"), ms(1_020)), Some(0), "it names its request");
+    assert_eq!(placed(&attempts, None, ms(20)), Some(0));
+    assert_eq!(placed(&attempts, None, ms(1_005)), Some(1), "INVOKE was read late");
+    assert_eq!(placed(&attempts, None, ms(1_020)), Some(1));
+    assert_eq!(placed(&attempts, Some("a"), ms(1_020)), Some(0), "it names its request");
 }
 
 #[test]
@@ -92,10 +96,10 @@ fn a_log_line_of_the_millisecond_of_the_next_invoke_belongs_where_it_stands() {
     invoke(&mut attempts, "a", 0);
     start(&mut attempts, "a", 0);
     invoke(&mut attempts, "b", 1);
-    assert_eq!(attempts.place_log(None, ms(1)), Some(0));
+    assert_eq!(placed(&attempts, None, ms(1)), Some(0));
     done(&mut attempts, "a", 1);
     start(&mut attempts, "b", 1);
-    assert_eq!(attempts.place_log(None, ms(1)), Some(1));
+    assert_eq!(placed(&attempts, None, ms(1)), Some(1));
 }
 
 #[test]
@@ -104,10 +108,10 @@ fn a_log_line_between_two_attempts_belongs_to_the_nearer() {
     invoke(&mut attempts, "a", 0);
     done(&mut attempts, "a", 50);
     invoke(&mut attempts, "b", 80);
-    assert_eq!(attempts.place_log(None, ms(52)), Some(0), "its last words, read late");
-    assert_eq!(attempts.place_log(None, ms(78)), Some(1), "INVOKE was read late");
+    assert_eq!(placed(&attempts, None, ms(52)), Some(0), "its last words, read late");
+    assert_eq!(placed(&attempts, None, ms(78)), Some(1), "INVOKE was read late");
     start(&mut attempts, "b", 79);
-    assert_eq!(attempts.place_log(None, ms(78)), Some(0), "before the next one began");
+    assert_eq!(placed(&attempts, None, ms(78)), Some(0), "before the next one began");
 }
 
 #[test]
@@ -115,8 +119,8 @@ fn a_log_line_long_after_an_invocation_is_of_one_that_is_not_known_yet() {
     let mut attempts = Attempts::new(false);
     invoke(&mut attempts, "a", 0);
     done(&mut attempts, "a", 50);
-    assert_eq!(attempts.place_log(None, ms(60)), Some(0), "the last words of its runtime");
-    assert_eq!(attempts.place_log(None, ms(60_000)), None);
+    assert_eq!(placed(&attempts, None, ms(60)), Some(0), "the last words of its runtime");
+    assert_eq!(placed(&attempts, None, ms(60_000)), None);
 }
 
 #[test]
@@ -145,8 +149,8 @@ fn concurrent_log_lines_need_a_name() {
     let mut attempts = Attempts::new(true);
     start(&mut attempts, "a", 0);
     start(&mut attempts, "b", 1);
-    assert_eq!(attempts.place_log(None, ms(5)), None);
-    assert_eq!(attempts.place_log(Some("b"), ms(5)), Some(1));
+    assert_eq!(placed(&attempts, None, ms(5)), None);
+    assert_eq!(placed(&attempts, Some("b"), ms(5)), Some(1));
 }
 
 #[test]
@@ -172,4 +176,64 @@ fn ids_are_kept_short() {
     invoke(&mut attempts, &long, 0);
     assert!(attempts.list[0].request_id.len() <= MAX_ID_BYTES);
     assert_eq!(done(&mut attempts, &long, 1), Some(0), "cut alike everywhere");
+}
+
+#[test]
+fn a_late_report_of_an_invocation_before_the_environment_takes_no_lines() {
+    let mut attempts = Attempts::new(false);
+    invoke(&mut attempts, "b", 0);
+    start(&mut attempts, "b", 0);
+    done(&mut attempts, "b", 20);
+    let index = attempts.place_end(End::Report, "a", ms(19)).unwrap();
+    attempts.get_mut(index).unwrap().report =
+        Some(Timed { at: ms(19), record: InvocationReport::default() });
+    invoke(&mut attempts, "c", 30);
+    for (at, of) in [(5, 0), (19, 0), (20, 0), (35, 2)] {
+        assert_eq!(placed(&attempts, None, ms(at)), Some(of), "{at}");
+    }
+}
+
+#[test]
+fn a_clock_that_is_set_back_makes_no_second_attempt_and_no_earlier_one_the_newest() {
+    let mut attempts = Attempts::new(false);
+    invoke(&mut attempts, "a", 900_000);
+    assert_eq!(start(&mut attempts, "a", 900_000), Some(0));
+    assert_eq!(done(&mut attempts, "a", 10), Some(0), "set back while it ran");
+    invoke(&mut attempts, "b", 600_000);
+    assert_eq!(start(&mut attempts, "b", 20), Some(1), "set back after INVOKE");
+    assert_eq!(attempts.newest(), Some(1));
+    start(&mut attempts, "c", 700_000);
+    assert_eq!(attempts.newest(), Some(2), "its INVOKE could not be read");
+}
+
+#[test]
+fn a_line_that_names_its_invocation_is_its_own_whatever_the_clock_says() {
+    let mut attempts = Attempts::new(false);
+    invoke(&mut attempts, "a", 0);
+    invoke(&mut attempts, "b", 60_000);
+    start(&mut attempts, "b", 60_000);
+    assert_eq!(placed(&attempts, Some("b"), ms(10)), Some(1));
+}
+
+#[test]
+fn where_a_line_belongs_is_sure_once_no_start_is_missing() {
+    let mut attempts = Attempts::new(false);
+    let is_sure = |attempts: &Attempts, at| attempts.place_log(None, ms(at)).is_sure;
+    invoke(&mut attempts, "a", 10);
+    assert!(!is_sure(&attempts, 5), "a may have begun before INVOKE was read");
+    assert!(is_sure(&attempts, 15));
+    start(&mut attempts, "a", 4);
+    assert!(is_sure(&attempts, 5));
+    done(&mut attempts, "a", 20);
+    assert!(is_sure(&attempts, 20));
+    assert!(!is_sure(&attempts, 22), "perhaps of the next one");
+    invoke(&mut attempts, "b", 30);
+    assert!(!is_sure(&attempts, 25));
+    assert!(!is_sure(&attempts, 15), "of a, if b did not begin as early");
+    start(&mut attempts, "b", 24);
+    for at in [15, 22, 25, 35] {
+        assert!(is_sure(&attempts, at), "{at}");
+    }
+    assert!(attempts.place_log(Some("a"), ms(22)).is_sure);
+    assert!(Attempts::new(true).place_log(None, ms(22)).is_sure);
 }

@@ -194,3 +194,16 @@ fn a_clock_that_is_set_back_holds_nothing_up() {
     invoke(&mut triage, "b", 3_600_010);
     assert_eq!(problems(&mut triage, 0), ["crash"]);
 }
+
+#[test]
+fn what_explains_another_does_so_without_an_invocation_too() {
+    let mut triage = Triage::new(Settings::default(), Function::default());
+    let text = "EFSMountTimeoutException: The function could not mount the EFS file system with \
+                access point x due to mount time out";
+    let body = RecordBody::Function(FunctionLog::Text(Cow::Borrowed(text)));
+    triage.handle_record(Record { time: Some(ms(5)), body }, ms(5));
+    let lines: Vec<_> = std::iter::from_fn(|| triage.poll_report(ms(6))).collect();
+    let lines: Vec<_> = lines.iter().map(|report| report.to_line(true)).collect();
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    assert!(lines[0].contains("efs-mount-timeout"), "{lines:?}");
+}

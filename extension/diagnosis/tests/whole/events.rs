@@ -1,5 +1,6 @@
 //! What happens to a sandbox, and what it tells of it.
 
+use crate::properties::watch::checked_line;
 use serde_json::Value;
 use std::borrow::Cow;
 use triage_diagnosis::*;
@@ -34,10 +35,7 @@ pub(crate) fn done(id: impl ToString, status: Status, at: Timestamp) -> Record<'
 
 pub(crate) fn drain(triage: &mut Triage, now: Timestamp, lines: &mut Vec<Value>) {
     while let Some(report) = triage.poll_report(now) {
-        let line = report.to_line(true);
-        assert!((1..=MAX_LINE_BYTES).contains(&line.len()), "{line}");
-        assert!(!line.contains('\n'));
-        lines.push(serde_json::from_str(&line).unwrap());
+        lines.push(checked_line(&report, now));
     }
 }
 

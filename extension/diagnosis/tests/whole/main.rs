@@ -3,12 +3,15 @@
 // A test may read the fixtures, and fail where something is not as it must be.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::disallowed_methods)]
 
+mod attempts;
 mod catalogue;
 mod events;
 mod fixtures;
 mod lines;
-mod machine;
 mod planted;
+mod properties;
+mod random;
 mod replay;
 mod secrets;
 mod storms;
+mod workspace;

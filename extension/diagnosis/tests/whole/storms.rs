@@ -117,6 +117,7 @@ fn a_record_that_holds_nothing_but_errors_is_read_in_linear_time() {
     for record in [
         format!("{KMS} ").repeat(15_000),
         "DisabledException: kms:".repeat(45_000),
+        "due to mount time out ".repeat(45_000),
         format!("{KMS} {}", "arn:aws".repeat(140_000)),
     ] {
         triage.handle_record(log(&record, now), now);
@@ -141,6 +142,25 @@ fn what_nobody_fetches_is_counted() {
     assert_eq!(sum(&lines, "KmsErrors"), 5_000);
     assert_eq!(sum(&lines, "TelemetryDropped"), 5_000);
     assert!(lines.len() < 200, "{}", lines.len());
+}
+
+#[test]
+fn what_nobody_fetches_takes_bounded_memory() {
+    let mut triage = triage(false);
+    let mut now = Timestamp::parse("2026-03-01T12:00:00Z").unwrap();
+    let mut sizes = Vec::new();
+    for id in 0..3_000 {
+        now = now.plus_ms(1_000);
+        triage.handle_invoke(invoke(id, now), now);
+        triage.handle_record(log(KMS, now), now);
+        triage.handle_dropped(Dropped { deliveries: 1, bytes: 1 }, now);
+        triage.handle_record(done(id, Status::Timeout, now), now);
+        if id % 1_000 == 999 {
+            // All that it holds, as text.
+            sizes.push(format!("{triage:?}").len());
+        }
+    }
+    assert!(sizes[2] < sizes[0] + sizes[0] / 10, "{sizes:?}");
 }
 
 #[test]

@@ -1,0 +1,526 @@
+//! A bug in each place in turn: what it costs, and what it must not.
+//!
+//! The extension is built with its feature `faults` (extension/src/faults.rs) and panics where it
+//! is told: at the first visit of a place, at a later one, at every one. Whatever the place, it
+//! registers, asks for the next event after each INVOKE, leaves with 0 after SHUTDOWN, does not
+//! spin, and tells where the bug is without a word of the panic's message. What does not rest on
+//! the place is diagnosed as ever, each problem once.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests fail by panicking")]
+
+mod running;
+mod stand_in;
+
+use lambda_sandbox::cargo_bin_with_faults;
+use running::Running;
+use serde_json::Value;
+use stand_in::{Call, StandIn, now_ms, read_message};
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{BufReader, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::sync::Mutex;
+use std::time::{Duration, Instant, UNIX_EPOCH};
+
+/// More than there may be bugs before the diagnosis begins anew, and no more than are told singly.
+const INVOCATIONS: usize = 18;
+/// Cases that run at once: they mostly wait.
+const AT_ONCE: usize = 8;
+/// In the message of every panic made on demand.
+const SECRET: &str = "hunter2";
+/// Lambda kills an extension 2 s after SHUTDOWN; the extension's own budget is 1.5 s. Loose, for a
+/// busy machine.
+const EXIT: Duration = Duration::from_secs(5);
+/// From an INVOKE to the next poll. Loose for the same reason; a wait for runtimeDone is shorter.
+const POLL: Duration = Duration::from_secs(3);
+
+/// What a bug may cost.
+#[derive(Clone, Copy, Debug)]
+struct Cost {
+    /// Problems of which any may be missing.
+    problems: &'static [&'static str],
+    /// And of so many invocations anything.
+    invocations: usize,
+    /// And so many findings, whichever.
+    findings: usize,
+}
+
+const NOTHING: Cost = Cost { problems: &[], invocations: 0, findings: 0 };
+/// What rests on one record or line.
+const ONE_FINDING: Cost = Cost { findings: 1, ..NOTHING };
+/// What rests on one input.
+const ONE: Cost = Cost { invocations: 1, ..NOTHING };
+const EVERYTHING: Cost = Cost { invocations: INVOCATIONS, ..NOTHING };
+
+const fn all_of(problems: &'static [&'static str]) -> Cost {
+    Cost { problems, ..NOTHING }
+}
+
+/// What is read in the function's log, and the error that makes it.
+const FROM_LOG: [(&str, &str); 11] = [
+    ("efs-io", "EFSIOException"),
+    ("efs-mount-connectivity", "EFSMountConnectivityException"),
+    ("efs-mount-failure", "EFSMountFailureException"),
+    ("efs-mount-timeout", "EFSMountTimeoutException"),
+    ("kms-access-denied", "KMSAccessDeniedException"),
+    ("kms-disabled", "KMSDisabledException"),
+    ("kms-invalid-state", "KMSInvalidStateException"),
+    ("kms-not-found", "KMSNotFoundException"),
+    ("kms-throttled", "KMSThrottlingException"),
+    ("kms-unavailable", "KeyUnavailableException"),
+    ("kms-unusable", "InvalidKeyUsageException"),
+];
+const LOG: &[&str] = &[
+    "efs-io",
+    "efs-mount-connectivity",
+    "efs-mount-failure",
+    "efs-mount-timeout",
+    "kms-access-denied",
+    "kms-disabled",
+    "kms-invalid-state",
+    "kms-not-found",
+    "kms-throttled",
+    "kms-unavailable",
+    "kms-unusable",
+];
+const TELEMETRY: &[&str] = &[
+    "efs-io",
+    "efs-mount-connectivity",
+    "efs-mount-failure",
+    "efs-mount-timeout",
+    "kms-access-denied",
+    "kms-disabled",
+    "kms-invalid-state",
+    "kms-not-found",
+    "kms-throttled",
+    "kms-unavailable",
+    "kms-unusable",
+    "near-timeout",
+    "telemetry-dropped",
+    "timeout",
+];
+
+/// A place in the code and what a bug there costs.
+struct Place {
+    name: &'static str,
+    /// A later visit; None where there is only one.
+    later: Option<u32>,
+    /// At one visit.
+    once: Cost,
+    /// At every visit.
+    always: Cost,
+}
+
+const fn place(name: &'static str, later: u32, once: Cost, always: Cost) -> Place {
+    Place { name, later: Some(later), once, always }
+}
+
+const fn passed_once(name: &'static str, always: Cost) -> Place {
+    Place { name, later: None, once: always, always }
+}
+
+/// All but the detectors, in the order of data: from the environment to the exit.
+const PLACES: &[Place] = &[
+    passed_once("config", NOTHING),
+    passed_once("endpoint", NOTHING),
+    passed_once("register", NOTHING),
+    passed_once("registration", NOTHING),
+    // Before it asks, and when it has the answer: that is lost. The third is /next.
+    place("call", 4, NOTHING, all_of(TELEMETRY)),
+    place("answer", 4, ONE, Cost { invocations: 1, ..all_of(TELEMETRY) }),
+    passed_once("bind", all_of(TELEMETRY)),
+    passed_once("subscribe", all_of(TELEMETRY)),
+    place("next", 4, NOTHING, NOTHING),
+    // Without INVOKE there is no header, and the timeout is not known.
+    place("event", 4, Cost { invocations: 2, ..NOTHING }, all_of(&["near-timeout", "recursion"])),
+    // The ninth is SHUTDOWN.
+    place("polling", INVOCATIONS as u32 + 1, ONE, EVERYTHING),
+    place("accept", 3, NOTHING, all_of(TELEMETRY)),
+    place("connection", 3, NOTHING, all_of(TELEMETRY)),
+    place("receive", 3, NOTHING, all_of(TELEMETRY)),
+    place("commit", 3, NOTHING, all_of(TELEMETRY)),
+    place("take", 3, NOTHING, all_of(TELEMETRY)),
+    place("input", 9, NOTHING, EVERYTHING),
+    place("loop", 9, ONE, EVERYTHING),
+    place("handle", 9, ONE, EVERYTHING),
+    place("clock", 30, ONE, EVERYTHING),
+    place("flush invoke", 4, NOTHING, NOTHING),
+    place("flush record", 30, NOTHING, NOTHING),
+    place("flush runtime done", 4, NOTHING, NOTHING),
+    place("flush problem", 30, NOTHING, NOTHING),
+    place("flush poll", 4, NOTHING, NOTHING),
+    place("delivery", 30, ONE, all_of(TELEMETRY)),
+    place("record", 30, ONE_FINDING, all_of(TELEMETRY)),
+    place("handle invoke", 4, ONE, all_of(&["near-timeout", "recursion"])),
+    place("handle record", 30, ONE_FINDING, all_of(TELEMETRY)),
+    place("handle malformed", 4, NOTHING, NOTHING),
+    passed_once("handle dropped", NOTHING),
+    place("trace header", 4, ONE_FINDING, all_of(&["recursion"])),
+    place("chain", 4, ONE_FINDING, all_of(&["recursion"])),
+    place("matcher", 1, ONE_FINDING, all_of(LOG)),
+    place("scan", 30, ONE_FINDING, all_of(LOG)),
+    place("log view", 30, ONE_FINDING, all_of(LOG)),
+    place("excerpt", 30, NOTHING, NOTHING),
+    place("mask", 30, NOTHING, NOTHING),
+    place("settle", 9, NOTHING, EVERYTHING),
+    place("poll report", 9, NOTHING, EVERYTHING),
+    place("poll wake", 9, NOTHING, NOTHING),
+    place("admit", 30, NOTHING, NOTHING),
+    // More signs of what has been told.
+    place("fold", 4, NOTHING, NOTHING),
+    place("write reports", 9, NOTHING, EVERYTHING),
+    place("line", 30, NOTHING, EVERYTHING),
+    place("push", 30, ONE_FINDING, EVERYTHING),
+    place("lines", 30, NOTHING, EVERYTHING),
+    place("write", 30, ONE_FINDING, EVERYTHING),
+    place("log", 1, NOTHING, NOTHING),
+    place("hook", 1, ONE_FINDING, ONE_FINDING),
+    passed_once("handle shutdown", NOTHING),
+    passed_once("budget", NOTHING),
+    passed_once("exit", NOTHING),
+    // What waited for a report that never came.
+    passed_once("finish", ONE_FINDING),
+    Place { name: "leave", later: None, once: NOTHING, always: ONE_FINDING },
+];
+
+/// No bug at all.
+const NO_PLACE: &str = "";
+
+/// Places from which on nothing is written to standard error any more.
+const MUTE: [&str; 4] = ["hook", "lines", "push", "write"];
+
+/// Places where telemetry is lost, and counted.
+const UNREADABLE: [&str; 4] = ["delivery", "log view", "record", "scan"];
+/// Places that every event must pass on its way: with a bug there, polling is all that is left.
+const HOPELESS: [&str; 3] = ["input", "loop", "polling"];
+
+#[derive(Debug)]
+struct Case {
+    bugs: String,
+    place: String,
+    is_always: bool,
+    cost: Cost,
+}
+
+fn cases() -> Vec<Case> {
+    let none =
+        Case { bugs: String::new(), place: NO_PLACE.to_owned(), is_always: false, cost: NOTHING };
+    let mut cases = vec![none];
+    let mut add = |name: &str, later: Option<u32>, once: Cost, always: Cost| {
+        let visits = [Some("1".to_owned()), later.map(|n| n.to_string()), Some("1+".to_owned())];
+        let visits: BTreeSet<String> = visits.into_iter().flatten().collect();
+        for visit in visits {
+            let is_always = visit.ends_with('+');
+            let cost = if is_always { always } else { once };
+            let bugs = match name {
+                // It is passed on the way of another.
+                "hook" => format!("record:1,hook:{visit}"),
+                _ => format!("{name}:{visit}"),
+            };
+            cases.push(Case { bugs, place: name.to_owned(), is_always, cost });
+        }
+    };
+    for Place { name, later, once, always } in PLACES {
+        add(name, *later, *once, *always);
+    }
+    for problem in triage_diagnosis::problems() {
+        let own: &'static [&'static str] = Vec::leak(vec![problem]);
+        add(&format!("detector {problem}"), Some(7), ONE_FINDING, all_of(own));
+    }
+    cases
+}
+
+fn time(ms: u64) -> String {
+    humantime::format_rfc3339_millis(UNIX_EPOCH + Duration::from_millis(ms)).to_string()
+}
+
+fn request_id(n: usize) -> String {
+    format!("00000000-0000-4000-8000-{n:012}")
+}
+
+/// Every second invocation takes nearly as long as it may, the others time out.
+fn is_near_timeout(n: usize) -> bool {
+    n % 2 == 1
+}
+
+/// Those that outrank another are not in one invocation with it.
+fn is_logged(problem: &str, n: usize) -> bool {
+    match problem {
+        "efs-mount-failure" | "kms-access-denied" => is_near_timeout(n),
+        "efs-mount-connectivity"
+        | "efs-mount-timeout"
+        | "kms-disabled"
+        | "kms-invalid-state"
+        | "kms-not-found" => !is_near_timeout(n),
+        _ => true,
+    }
+}
+
+/// An INVOKE deep in a chain of its own.
+fn invoke(n: usize) -> String {
+    let event = stand_in::invoke(&request_id(n), now_ms() + 3_000);
+    let root = "1-5f35ae12-0c0fec141ab77a00bc047aa2";
+    assert!(event.contains(root));
+    event.replace(root, &format!("1-5f35ae12-{n:024x};Lineage=a1b2c3d4:5"))
+}
+
+/// A line that its runtime writes for an uncaught error.
+fn log(n: usize, error: &str) -> String {
+    let (at, id) = (time(now_ms()), request_id(n));
+    let line = Value::from(format!(
+        "[ERROR]\t{at}\t{id}\t{error}: An error occurred ({error}) when calling the Decrypt operation: no"
+    ));
+    format!(r#"{{"time":"{at}","type":"function","record":{line}}}"#)
+}
+
+/// Everything that an invocation may go wrong in.
+fn delivery(n: usize) -> String {
+    let (at, id) = (time(now_ms()), request_id(n));
+    let record = |kind: &str, record: String| {
+        format!(r#"{{"time":"{at}","type":"{kind}","record":{record}}}"#)
+    };
+    let mut records = vec![record("platform.start", format!(r#"{{"requestId":"{id}"}}"#))];
+    for (_, error) in FROM_LOG.iter().filter(|(problem, _)| is_logged(problem, n)) {
+        records.push(log(n, error));
+    }
+    records.push(record(
+        "platform.logsDropped",
+        r#"{"droppedRecords":7,"droppedBytes":70,"reason":"slow"}"#.to_owned(),
+    ));
+    let (status, duration_ms) =
+        if is_near_timeout(n) { ("success", 2_900) } else { ("timeout", 3_000) };
+    let end = format!(
+        r#"{{"requestId":"{id}","status":"{status}","metrics":{{"durationMs":{duration_ms}}}}}"#
+    );
+    records.push(record("platform.runtimeDone", end.clone()));
+    // The last report is missing, as it usually is at the end.
+    if n + 1 < INVOCATIONS {
+        records.push(record("platform.report", end));
+    }
+    format!("[{}]", records.join(","))
+}
+
+/// Delivers as the platform does: again, if there is no answer.
+fn deliver(to: SocketAddr, body: &[u8]) {
+    for _ in 0..3 {
+        let mut stream = TcpStream::connect(to).unwrap();
+        let head = format!("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n", body.len());
+        // It may be hung up in the middle.
+        let _ = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(body));
+        stream.set_read_timeout(Some(stand_in::PATIENCE)).unwrap();
+        if read_message(&mut BufReader::new(stream)).is_some() {
+            return;
+        }
+    }
+}
+
+/// How many of each problem must be told when there is no bug.
+fn expected() -> BTreeMap<String, usize> {
+    let mut expected = BTreeMap::new();
+    for n in 0..INVOCATIONS {
+        let timeout = if is_near_timeout(n) { "near-timeout" } else { "timeout" };
+        let logged = FROM_LOG.iter().map(|(problem, _)| *problem);
+        let logged = logged.filter(|problem| is_logged(problem, n));
+        for problem in logged.chain([timeout, "recursion", "telemetry-dropped"]) {
+            *expected.entry(problem.to_owned()).or_default() += 1;
+        }
+    }
+    expected
+}
+
+/// How many of each problem were told, as its metric has it. In a burst some are folded, and a line
+/// whose invocation's beginning a bug has taken bears no request id; but none may be told twice.
+fn told(stdout: &str) -> Result<BTreeMap<String, usize>, String> {
+    let mut told = BTreeMap::new();
+    let mut ids = BTreeSet::new();
+    for line in stdout.lines() {
+        let line: Value = serde_json::from_str(line).map_err(|e| format!("{e}: {line}"))?;
+        let problem = line["diagnosis"]["problem"].as_str().unwrap_or_default().to_owned();
+        // None where it tells of more signs of what was told.
+        let Some(count) = line["Problems"].as_u64() else { continue };
+        if let Some(id) = line["requestId"].as_str()
+            && !ids.insert((problem.clone(), id.to_owned()))
+        {
+            return Err(format!("{problem} of {id} was told twice"));
+        }
+        *told.entry(problem).or_default() += usize::try_from(count).unwrap();
+    }
+    Ok(told)
+}
+
+fn check_told(stdout: &str, cost: Cost) -> Result<(), String> {
+    let (expected, told) = (expected(), told(stdout)?);
+    let (mut wrong, mut lacking) = (Vec::new(), 0);
+    for problem in expected.keys().chain(told.keys()).collect::<BTreeSet<_>>() {
+        let count = |counts: &BTreeMap<_, _>| counts.get(problem).copied().unwrap_or_default();
+        let (due, told) = (count(&expected), count(&told));
+        let may_lack = match cost.problems.contains(&problem.as_str()) {
+            true => due,
+            false => cost.invocations,
+        };
+        let may_exceed = match problem.as_str() {
+            // What a bug makes unreadable is one more of these.
+            "telemetry-dropped" => usize::MAX,
+            // A line is told without a request id, and the next one of its invocation with it.
+            problem if LOG.contains(&problem) => cost.invocations.max(cost.findings),
+            _ => 0,
+        };
+        let lacks = due.saturating_sub(told + may_lack);
+        lacking += lacks;
+        if lacks > 0 || told > due.saturating_add(may_exceed) {
+            wrong.push(format!("{told} of {due} {problem}"));
+        }
+    }
+    if lacking > 0 && lacking <= cost.findings {
+        return Ok(());
+    }
+    if wrong.is_empty() { Ok(()) } else { Err(format!("told: {}", wrong.join(", "))) }
+}
+
+/// CPU time, in ticks of 10 ms.
+fn cpu_ticks(pid: u32) -> u64 {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    let (_, fields) = stat.rsplit_once(')').unwrap();
+    let fields: Vec<&str> = fields.split_whitespace().collect();
+    fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
+}
+
+fn check(program: &Path, case: &Case) -> Result<(), String> {
+    let api = StandIn::start();
+    // One warning at the least, so that the log is passed.
+    let variables = [("TRIAGE_FAULT_BUGS", case.bugs.as_str()), ("TRIAGE_METRICS", "cloudwatch")];
+    let mut extension = Running::start_program(program, &api, &variables, Stdio::piped());
+    api.wait_for(Call::Next, 1);
+    let listens = !api.seen(Call::Subscribe).is_empty();
+    let to = listens.then(|| api.telemetry_address());
+    let mut slowest = Duration::ZERO;
+    for n in 0..INVOCATIONS {
+        let asked = api.seen(Call::Next).len();
+        api.event(invoke(n));
+        let begun = Instant::now();
+        if let Some(to) = to {
+            deliver(to, delivery(n).as_bytes());
+            // One more sign of what is told by then.
+            deliver(to, log(n, "KMSThrottlingException").as_bytes());
+            match case.place.as_str() {
+                "handle malformed" => deliver(to, format!(r#"[{{"type":{n}}}]"#).as_bytes()),
+                "handle dropped" if n == 0 => deliver(to, &vec![b'0'; 1024 * 1024 + 1]),
+                _ => {}
+            }
+        }
+        slowest = slowest.max(api.wait_for(Call::Next, asked + 1).at - begun);
+    }
+    if slowest > POLL {
+        return Err(format!("/next was asked for after {slowest:?}"));
+    }
+    if !extension.is_running() {
+        return Err("it has ended".to_owned());
+    }
+    if case.is_always {
+        const WINDOW: Duration = Duration::from_millis(300);
+        let before = cpu_ticks(extension.child.id());
+        std::thread::sleep(WINDOW);
+        let ticks = cpu_ticks(extension.child.id()) - before;
+        if ticks > 4 {
+            return Err(format!("it spins: {ticks} ticks in {WINDOW:?}"));
+        }
+    }
+    api.shutdown("spindown");
+    let (status, taken) = extension.wait();
+    if status.code() != Some(0) || taken > EXIT {
+        return Err(format!("it ended with {status} after {taken:?}"));
+    }
+    let polls = api.seen(Call::Next).len();
+    if polls != INVOCATIONS + 1 {
+        return Err(format!("{polls} polls for {INVOCATIONS} INVOKEs and SHUTDOWN"));
+    }
+    let (stdout, stderr) = (extension.stdout(), extension.stderr());
+    let says_so = stdout.contains(r#""problem":"telemetry-dropped""#);
+    if case.is_always && UNREADABLE.contains(&case.place.as_str()) && !says_so {
+        return Err("nothing is said of what could not be read".to_owned());
+    }
+    let is_mute = case.is_always && MUTE.contains(&case.place.as_str());
+    let is_told = stderr.contains("a bug in the extension at extension/");
+    if !is_mute && is_told == (case.place == NO_PLACE) {
+        return Err("the place was not passed, or not told".to_owned());
+    }
+    if stdout.contains(SECRET) || stderr.contains(SECRET) {
+        return Err("the message was told".to_owned());
+    }
+    let gives_up = stderr.contains("nothing is diagnosed any more");
+    if gives_up != (case.is_always && HOPELESS.contains(&case.place.as_str())) {
+        return Err(format!("it {} diagnosing", if gives_up { "stopped" } else { "went on" }));
+    }
+    let registrations = api.seen(Call::Register).len();
+    let is_again = ["answer:1", "answer:1+"].contains(&case.bugs.as_str());
+    if registrations != 1 + usize::from(is_again) {
+        return Err(format!("it registered {registrations} times"));
+    }
+    if stderr.lines().count() > 20 {
+        return Err(format!("{} lines on standard error", stderr.lines().count()));
+    }
+    check_told(&stdout, case.cost).map_err(|e| format!("{e}\n{stderr}"))
+}
+
+/// Runs all of them, so many at once: the failures.
+fn run(program: &Path, cases: Vec<Case>) -> Vec<String> {
+    let (left, failures) = (Mutex::new(cases), Mutex::new(Vec::new()));
+    std::thread::scope(|scope| {
+        for _ in 0..AT_ONCE {
+            scope.spawn(|| {
+                loop {
+                    let Some(case) = left.lock().unwrap().pop() else { break };
+                    let checked = std::panic::catch_unwind(|| check(program, &case));
+                    let problem = match checked {
+                        Ok(Ok(())) => continue,
+                        Ok(Err(problem)) => problem,
+                        Err(_) => "it hung or was killed (see above)".to_owned(),
+                    };
+                    failures.lock().unwrap().push(format!("{}: {problem}", case.bugs));
+                }
+            });
+        }
+    });
+    failures.into_inner().unwrap()
+}
+
+#[test]
+fn a_bug_costs_what_rests_on_its_place_and_nothing_else() {
+    let program = cargo_bin_with_faults("lambda-triage").unwrap();
+    let only = std::env::var("TRIAGE_TEST_BUGS").unwrap_or_default();
+    let cases = cases().into_iter().filter(|case| case.bugs.contains(&only)).collect();
+    let failures = run(&program, cases);
+    assert!(failures.is_empty(), "{} failed:\n{}", failures.len(), failures.join("\n"));
+}
+
+/// The places of the code, by what it says: in every source file of both crates.
+fn places_in_the_code() -> BTreeSet<String> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut folders = vec![root.join("src"), root.join("diagnosis/src")];
+    let mut places = BTreeSet::new();
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path: PathBuf = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let text = std::fs::read_to_string(&path).unwrap();
+            for part in text.split("fault_point!(").skip(1) {
+                let name = part.split('"').nth(1).unwrap();
+                let is_new = places.insert(name.to_owned());
+                assert!(is_new, "{name:?} is the name of two places");
+            }
+        }
+    }
+    places
+}
+
+#[test]
+fn every_place_in_the_code_is_tried() {
+    let tried = PLACES.iter().map(|place| place.name).chain(["detector {}"]);
+    let tried: BTreeSet<String> = tried.map(str::to_owned).collect();
+    assert_eq!(tried.len(), PLACES.len() + 1);
+    assert_eq!(tried, places_in_the_code());
+}

@@ -1,0 +1,168 @@
+//! What must hold whatever happened.
+
+use crate::plan::{Call, ERRORS, End, Family, Plan, SECRET};
+use crate::play::{EXTENSION, Played};
+use lambda_sandbox::{LogStream, Status};
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Above what it ever takes, and far below what an unbounded queue would.
+const PEAK_KIB: u64 = 20 * 1024;
+/// Its own eleven, and a connection for each of 32 that may come.
+const DESCRIPTORS: usize = 11 + 32;
+const LINE_BYTES: usize = 4096;
+
+/// Everything that does not hold, a sentence each.
+pub(crate) fn failures(plan: &Plan, played: &Played) -> Vec<String> {
+    let mut failures = Vec::new();
+    function(plan, played, &mut failures);
+    life(plan, played, &mut failures);
+    output(plan, played, &mut failures);
+    diagnoses(plan, played, &mut failures);
+    failures
+}
+
+/// The function's results are those of its own doing.
+fn function(plan: &Plan, played: &Played, failures: &mut Vec<String>) {
+    for (call, outcome) in plan.calls.iter().zip(&played.outcomes) {
+        let expected = match call.end {
+            _ if plan.is_doomed() => (Status::Failure, None),
+            End::Answer => (Status::Success, None),
+            End::Error => (Status::Error, Some("Function.FixtureError")),
+            End::Hang => (Status::Timeout, None),
+            End::Exit | End::Abort | End::Killed(_) => (Status::Failure, Some("Runtime.ExitError")),
+        };
+        let got = (outcome.status, outcome.error_type.as_deref());
+        let same = if plan.is_doomed() {
+            matches!(got.0, Status::Failure | Status::Timeout)
+        } else {
+            got == expected
+        };
+        if !same {
+            failures.push(format!("{}: {got:?}, not {expected:?}", call.request_id));
+        }
+    }
+}
+
+/// The extension lives until SHUTDOWN, and leaves by itself and in time.
+fn life(plan: &Plan, played: &Played, failures: &mut Vec<String>) {
+    let mut own = 0;
+    for exit in played.exits.iter().filter(|exit| exit.name == EXTENSION) {
+        own += 1;
+        let may_be_killed = plan.shutdown_timeout.is_zero();
+        if exit.code != Some(0) && !(exit.killed && may_be_killed) {
+            failures.push(format!("it ended badly: {exit:?}"));
+        }
+    }
+    if own == 0 {
+        failures.push("it never ran".to_owned());
+    }
+    if played.peak_kib > PEAK_KIB {
+        failures.push(format!("it took {} KiB", played.peak_kib));
+    }
+    if played.descriptors > DESCRIPTORS {
+        failures.push(format!("it has {} descriptors", played.descriptors));
+    }
+}
+
+/// What it writes is whole, short, rare and holds nothing private.
+fn output(plan: &Plan, played: &Played, failures: &mut Vec<String>) {
+    for line in played.written(LogStream::Stdout) {
+        if serde_json::from_str::<Value>(line).is_err() || line.len() >= LINE_BYTES {
+            failures.push(format!("not a line: {line}"));
+        }
+    }
+    for stream in [LogStream::Stdout, LogStream::Stderr] {
+        for line in played.written(stream).filter(|line| line.contains(SECRET)) {
+            failures.push(format!("private: {line}"));
+        }
+    }
+    for line in played.written(LogStream::Stderr).filter(|line| line.contains("bug")) {
+        failures.push(format!("a bug: {line}"));
+    }
+    // A clock that is set back makes what was just written too new.
+    if let (false, [rejected, ..]) = (plan.moves_the_clock(), played.metrics.rejected()) {
+        failures.push(format!("EMF that CloudWatch would reject: {rejected:?}"));
+    }
+}
+
+/// Each diagnosis that was due is there once, and no other.
+fn diagnoses(plan: &Plan, played: &Played, failures: &mut Vec<String>) {
+    let due = due(plan, played);
+    let sum =
+        |metric| played.written(LogStream::Stdout).map(|line| value(line, metric)).sum::<u64>();
+    let mut wanted: BTreeMap<&str, u64> = BTreeMap::new();
+    for (metric, _, _) in &due {
+        *wanted.entry(metric).or_default() += 1;
+    }
+    for metric in ["Timeouts", "KmsErrors", "EfsFailures", "Recursions"] {
+        let (wanted, got) = (wanted.get(metric).copied().unwrap_or_default(), sum(metric));
+        if got > wanted || got < wanted && !plan.may_miss() {
+            failures.push(format!("{metric}: {got} told, {wanted} due"));
+        }
+    }
+    let losses = sum("TelemetryDropped");
+    if losses > 0 && !may_lose(plan) {
+        failures.push(format!("{losses} losses of telemetry that nothing made"));
+    }
+    let due: BTreeSet<_> = due.iter().map(|(_, problem, id)| (*problem, *id)).collect();
+    let mut told = BTreeSet::new();
+    for line in played.written(LogStream::Stdout) {
+        let line: Value = serde_json::from_str(line).unwrap_or_default();
+        let problem = line["diagnosis"]["problem"].as_str().unwrap_or_default().to_owned();
+        let Some(id) = line["requestId"].as_str() else { continue };
+        let is_due = due.contains(&(problem.as_str(), id));
+        if !is_due {
+            failures.push(format!("not due: {problem} of {id}"));
+        }
+        if !told.insert((problem.clone(), id.to_owned())) {
+            failures.push(format!("told twice: {problem} of {id}"));
+        }
+    }
+}
+
+/// What a line adds to a metric.
+fn value(line: &str, metric: &str) -> u64 {
+    let line: Value = serde_json::from_str(line).unwrap_or_default();
+    if line.get("_aws").is_none() {
+        return 0;
+    }
+    line[metric].as_u64().unwrap_or_default()
+}
+
+/// Whether telemetry is lost or spoilt in this plan.
+fn may_lose(plan: &Plan) -> bool {
+    [Family::Disorder, Family::Loss, Family::Nonsense, Family::Descriptors, Family::Start]
+        .iter()
+        .any(|family| plan.has(*family))
+}
+
+/// Metric, problem and request id of all that the extension could know of.
+fn due<'a>(plan: &'a Plan, played: &Played) -> Vec<(&'static str, &'static str, &'a str)> {
+    let mut due = Vec::new();
+    for (call, outcome) in plan.calls.iter().zip(&played.outcomes) {
+        let id = call.request_id.as_str();
+        if outcome.status == Status::Timeout {
+            due.push(("Timeouts", "timeout", id));
+        }
+        if call.lineage >= 4 {
+            due.push(("Recursions", "recursion", id));
+        }
+        if let Some((error, _)) = call.error
+            && has_taken(call, error, played)
+        {
+            let (_, problem, metric) = ERRORS[error];
+            due.push((metric, problem, id));
+        }
+    }
+    due
+}
+
+/// Whether a delivery with the invocation's error was taken.
+fn has_taken(call: &Call, error: usize, played: &Played) -> bool {
+    let mark = call.mark();
+    played.taken.iter().filter(|record| record["type"] == "function").any(|record| {
+        let text = record["record"].to_string();
+        text.contains(&mark) && text.contains(ERRORS[error].0)
+    })
+}

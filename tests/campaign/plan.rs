@@ -217,12 +217,9 @@ impl Plan {
         let mut calls: Vec<_> =
             (0..rng.usize(8..16)).map(|n| Call::of(seed, n, &families, &mut rng)).collect();
         // Lambda wraps what is not JSON as of level INFO, at which a name is only mentioned; and
-        // whose a line is that names none cannot be told by a clock that was set back, nor when
-        // the start that would tell is lost or comes after a freeze.
-        let named = json_logs
-            || has(Family::Clock)
-            || has(Family::Loss)
-            || has(Family::Freeze) && has(Family::Disorder);
+        // whose a line is that names none is told by the order and the time of the records.
+        let has_order = !(has(Family::Disorder) || has(Family::Loss) || has(Family::Clock));
+        let named = json_logs || !has_order;
         calls.iter_mut().for_each(|call| call.named |= named);
         Self {
             seed,

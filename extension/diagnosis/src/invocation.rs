@@ -102,15 +102,6 @@ pub(crate) struct Attempts {
     forgotten: Vec<Attempt>,
 }
 
-/// Where a log record belongs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Placed {
-    /// The attempt that wrote it, by what has been read so far.
-    pub(crate) attempt: Option<usize>,
-    /// Whether that will stay so whatever is still read.
-    pub(crate) is_sure: bool,
-}
-
 /// Which record of an attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum End {
@@ -238,14 +229,14 @@ impl Attempts {
 
     /// The attempt that wrote a log record: the one the record names or, where they run one by one,
     /// the one that ran at that time.
-    pub(crate) fn place_log(&self, id: Option<&str>, at: Timestamp) -> Placed {
+    pub(crate) fn place_log(&self, id: Option<&str>, at: Timestamp) -> Option<usize> {
         let named = id.and_then(|id| {
             let holds = self.newest_where(|a| a.request_id == id && a.may_hold(at));
             // A clock that is set back does not make it another's.
             holds.or_else(|| self.newest_where(|a| a.request_id == id))
         });
         if named.is_some() || self.is_concurrent {
-            return Placed { attempt: named, is_sure: true };
+            return named;
         }
         let by_time = self.by_time();
         // Within one millisecond the order of the records tells: the start of the one before has
@@ -259,15 +250,12 @@ impl Attempts {
                         && before.ended_at().is_none()
                 })
         };
-        let mut is_sure = !self.may_turn_out(&by_time, at);
         let mut following = None;
         for (position, &index) in by_time.iter().enumerate().rev() {
             let attempt = &self.list[index];
-            let is_before = is_before(position, attempt);
-            is_sure &= !is_before;
-            if !is_before && attempt.began_at().is_none_or(|began| at >= began) {
+            if !is_before(position, attempt) && attempt.began_at().is_none_or(|began| at >= began) {
                 let Some(end) = attempt.ended_at().filter(|end| at > *end) else {
-                    return Placed { attempt: Some(index), is_sure };
+                    return Some(index);
                 };
                 // Written after this one had ended: its last words, or the first of the next one,
                 // of whose beginning the extension heard late. The nearer of the two.
@@ -277,31 +265,11 @@ impl Attempts {
                     began.is_some_and(|began| began.ms_since(at) < since_end_ms)
                 };
                 let own = (since_end_ms <= AFTERMATH_MS).then_some(index);
-                let nearest = following.filter(is_nearer).or(own).or(following);
-                return Placed { attempt: nearest, is_sure };
+                return following.filter(is_nearer).or(own).or(following);
             }
             following = attempt.may_hold(at).then_some(index);
         }
-        Placed { attempt: following, is_sure }
-    }
-
-    /// Whether an invocation of whose start nothing has been read yet may turn out to have run at
-    /// that time.
-    fn may_turn_out(&self, by_time: &[usize], at: Timestamp) -> bool {
-        let has_begun = |a: &Attempt| match (a.started_at, a.invoked_at) {
-            (Some(started), _) => started <= at,
-            (None, invoked) => invoked.is_some_and(|invoked| invoked <= at),
-        };
-        let was_heard_late = |a: &Attempt| a.started_at.is_none() && a.may_hold(at);
-        let mut by_time = by_time.iter().rev().map(|index| &self.list[*index]);
-        match by_time.next() {
-            // It had ended: perhaps the next one had begun.
-            Some(last) if has_begun(last) => last.ended_at().is_some_and(|end| end < at),
-            Some(last) => {
-                was_heard_late(last) || by_time.take_while(|a| !has_begun(a)).any(was_heard_late)
-            }
-            None => false,
-        }
+        following
     }
 
     /// The attempts of which it is known when they ran, in that order. Not the list's own: a late

@@ -9,7 +9,7 @@ use crate::fault_point;
 use crate::finding::{Finding, Stage};
 use crate::folding::Folding;
 use crate::input::{Dropped, Function, Invoke, Shutdown};
-use crate::invocation::{Attempt, Attempts, End, Placed, Timed};
+use crate::invocation::{Attempt, Attempts, End, Timed};
 use crate::matching::Matcher;
 use crate::record::FunctionLog;
 use crate::report::Teller;
@@ -32,8 +32,6 @@ pub struct Triage {
     /// deadline does not tell the timeout.
     is_first_cut_short: bool,
     malformed: Option<Loss>,
-    /// Findings of log records of which it is not sure yet whose they are.
-    unsure: Vec<Unsure>,
     /// Findings that belong to no invocation.
     unplaced: Vec<(usize, Finding)>,
     /// Whether any attempt may hold a finding that was not told.
@@ -47,8 +45,6 @@ pub struct Triage {
 
 /// Diagnoses that wait for room to be written singly; more are folded.
 const MAX_READY: usize = 64;
-/// Log records that wait until it is sure whose they are; more are placed as it looks.
-const MAX_UNSURE: usize = 64;
 /// A finding that waits for the platform's report waits this long once the next invocation has
 /// begun: the report of the last one comes with it, after the thaw.
 const LATE_REPORT_MS: u64 = 500;
@@ -57,26 +53,6 @@ const MAX_TIMEOUT_MS: u64 = 900_000;
 
 /// A detector by its place, and what it found.
 type Found = (usize, Finding);
-
-/// What a log record has shown that names no invocation, written when one of which the start has
-/// not been read yet may have run. The start follows soon, unless it is lost.
-#[derive(Debug)]
-struct Unsure {
-    at: Timestamp,
-    since: Timestamp,
-    found: Vec<Found>,
-}
-
-impl Unsure {
-    fn over_at(&self) -> Timestamp {
-        self.since.plus_ms(LATE_REPORT_MS)
-    }
-
-    /// A clock that is set back must not hold it up.
-    fn is_over(&self, now: Timestamp) -> bool {
-        now < self.since || now >= self.over_at()
-    }
-}
 
 impl Triage {
     /// A sandbox of which nothing has been seen yet, watched by all detectors that are not
@@ -103,7 +79,6 @@ impl Triage {
             invocations: 0,
             is_first_cut_short: false,
             malformed: None,
-            unsure: Vec::new(),
             unplaced: Vec::new(),
             has_findings: false,
             ready: VecDeque::new(),
@@ -237,8 +212,7 @@ impl Triage {
             let waiting = self.attempts.iter().filter(|a| !a.findings.is_empty());
             waiting.filter_map(|a| Some(a.superseded_at?.plus_ms(LATE_REPORT_MS))).min()
         });
-        let unsure = self.unsure.iter().map(Unsure::over_at).min();
-        [held.flatten(), unsure, self.folding.due_at()].into_iter().flatten().min()
+        [held.flatten(), self.folding.due_at()].into_iter().flatten().min()
     }
 
     /// The name of a detector that panicked since the last call, each once. Its findings may be
@@ -286,11 +260,11 @@ impl Triage {
         }
         let Some(matcher) = &self.matcher else { return };
         let mut found = Vec::new();
-        let mut placed = Placed { attempt: None, is_sure: true };
+        let mut placed = None;
         let scanned = contained(|| {
             matcher.scan(log, |detector, matched| {
                 placed = self.attempts.place_log(matched.log.request_id.as_deref(), at);
-                let case = self.case(placed.attempt, CaseEvent::Logged(matched), at);
+                let case = self.case(placed, CaseEvent::Logged(matched), at);
                 found.push((detector, guarded(self.detectors[detector], &case)));
             });
         });
@@ -301,32 +275,10 @@ impl Triage {
             .into_iter()
             .filter_map(|(detector, finding)| Some((detector, self.sound(detector, finding)?)))
             .collect();
-        if placed.is_sure || found.is_empty() || self.unsure.len() >= MAX_UNSURE {
-            self.take_in_log(placed.attempt, found, now);
-        } else {
-            self.unsure.push(Unsure { at, since: now, found });
-        }
-    }
-
-    /// What log records that belong nowhere surely yet have shown, as far as it is sure by now.
-    fn place_unsure(&mut self, now: Timestamp) {
-        let (finished, attempts) = (self.is_finished, &self.attempts);
-        let placed: Vec<_> = self
-            .unsure
-            .extract_if(.., |unsure| {
-                finished || unsure.is_over(now) || attempts.place_log(None, unsure.at).is_sure
-            })
-            .collect();
-        for Unsure { at, found, .. } in placed {
-            self.take_in_log(self.attempts.place_log(None, at).attempt, found, now);
-        }
-    }
-
-    fn take_in_log(&mut self, attempt: Option<usize>, found: Vec<Found>, now: Timestamp) {
         // With no attempt to gather them, the findings of one record explain one another.
-        let found = if attempt.is_none() { not_outranked(found, &self.detectors) } else { found };
+        let found = if placed.is_none() { not_outranked(found, &self.detectors) } else { found };
         for (detector, finding) in found {
-            self.take_in(attempt, detector, finding, true, now);
+            self.take_in(placed, detector, finding, true, now);
         }
     }
 
@@ -407,7 +359,6 @@ impl Triage {
         if let Some(loss) = self.malformed.take() {
             self.examine(None, CaseEvent::TelemetryLost(&loss), now, now);
         }
-        self.place_unsure(now);
         if !self.has_findings {
             return;
         }

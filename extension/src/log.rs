@@ -147,7 +147,7 @@ mod tests {
         let subscriber = LogSubscriber::new(level, lines.clone(), clock);
         tracing::subscriber::with_default(subscriber, || log(&ms));
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        runtime.block_on(lines.drained());
+        runtime.block_on(lines.drained(Stream::Stderr));
         paper.text().lines().map(str::to_owned).collect()
     }
 

@@ -51,7 +51,8 @@ impl Telling {
     /// Waits, so long at most, until everything told is written; not at all if there was no panic.
     pub(crate) fn finish(&self, time: Duration) {
         const STEP: Duration = Duration::from_millis(1);
-        let is_told = || self.under_way.load(Ordering::Relaxed) == 0 && self.lines.is_drained();
+        let is_told =
+            || self.under_way.load(Ordering::Relaxed) == 0 && self.lines.is_drained(Stream::Stderr);
         let mut left = time;
         while self.panics.load(Ordering::Relaxed) > 0 && !left.is_zero() && !is_told() {
             std::thread::sleep(STEP);

@@ -26,6 +26,9 @@ const LATE_MS: u64 = 20;
 /// freeze what happened meanwhile gets to be read.
 const TIMER_PAUSE_MS: u64 = 5;
 
+/// How long a line that no thread is left to write is held before the next try.
+const HELD_MS: u64 = 1_000;
+
 /// So many bugs in the diagnosis cost a step each; then it begins anew.
 const DIAGNOSIS_PATIENCE: u32 = 16;
 
@@ -68,6 +71,9 @@ pub(crate) struct Observer {
     sigterm: Option<Signal>,
     /// The delivery being worked through.
     delivery: Option<InWork>,
+    /// A line that no thread is left to write, and when to try again. What follows it stays folded
+    /// in the diagnosis.
+    held: Option<(String, Timestamp)>,
     no_timer_before: Timestamp,
     catches_up: bool,
     told_of_lost_lines: bool,
@@ -111,7 +117,7 @@ enum Input {
     Sigterm,
     /// There is telemetry to work through.
     Telemetry,
-    /// All lines are written: there is room for more.
+    /// All diagnoses are written: there is room for more.
     LinesWritten,
     /// A timer.
     Due {
@@ -155,6 +161,7 @@ impl Observer {
             polling: Polling::new(extension),
             sigterm: None,
             delivery: None,
+            held: None,
             no_timer_before: Timestamp::default(),
             catches_up: false,
             told_of_lost_lines: false,
@@ -228,7 +235,7 @@ impl Observer {
         fault_point!("input");
         let due = self.next_due();
         let wait_ms = due.map(|due| due.ms_since(self.clock.now()));
-        let unwritten = !self.lines.is_drained();
+        let unwritten = !self.lines.is_drained(Stream::Stdout);
         let more = self.delivery.is_some();
         // Also if the clock was set back.
         let rest_ms = self.rests_until.ms_since(self.clock.now()).min(BUG_PAUSE_MS);
@@ -237,7 +244,7 @@ impl Observer {
             event = self.polling.event() => event.map_or_else(|Failed| Input::PollFailed, Input::Next),
             () = received(&mut self.sigterm), if self.end.is_none() => Input::Sigterm,
             () = telemetry(&self.inbox, more, rest_ms) => Input::Telemetry,
-            () = self.lines.drained(), if unwritten => Input::LinesWritten,
+            () = self.lines.drained(Stream::Stdout), if unwritten => Input::LinesWritten,
             () = tokio::time::sleep(Duration::from_millis(wait_ms.unwrap_or_default())),
                 if due.is_some() => Input::Due { at: due.unwrap_or_default() },
         }
@@ -248,7 +255,8 @@ impl Observer {
         self.tell_of_a_bug(wake.is_none());
         let wake = wake.flatten();
         let end = self.end.map(|end| self.telemetry_end(end));
-        let due = [wake, end, self.ask_at].into_iter().flatten().min();
+        let held = self.held.as_ref().map(|(_, until)| *until);
+        let due = [wake, end, held, self.ask_at].into_iter().flatten().min();
         // Should the clock have been set back since, the pause must not last until it has caught up.
         let pause_end = self.no_timer_before.min(self.clock.now().plus_ms(TIMER_PAUSE_MS));
         due.map(|due| due.max(pause_end))
@@ -352,17 +360,16 @@ impl Observer {
     fn write_reports(&mut self, now: Timestamp) -> usize {
         fault_point!("write reports");
         let mut written = 0;
-        while self.lines.has_room() {
-            let Some(report) = self.diagnose(|triage| triage.poll_report(now)).flatten() else {
+        while self.lines.has_room(Stream::Stdout) {
+            let held = self.held.take();
+            let Some(line) = held.map(|(line, _)| line).or_else(|| self.next_line(now)) else {
                 break;
             };
-            if report.is_problem() {
-                self.flush.with(FlushPolicy::handle_problem);
+            if !self.lines.start(Stream::Stdout) {
+                self.held = Some((line, now.plus_ms(HELD_MS)));
+                break;
             }
-            let line = report.to_line(self.emf);
-            if !line.is_empty() {
-                self.lines.push(Stream::Stdout, &line);
-            }
+            self.lines.push(Stream::Stdout, &line);
             written += 1;
         }
         while let Some(problem) = self.diagnose(Triage::poll_fault).flatten() {
@@ -382,12 +389,23 @@ impl Observer {
         written
     }
 
+    /// The next report as a line.
+    fn next_line(&mut self, now: Timestamp) -> Option<String> {
+        let report = self.diagnose(|triage| triage.poll_report(now)).flatten()?;
+        if report.is_problem() {
+            self.flush.with(FlushPolicy::handle_problem);
+        }
+        // Empty only where a bug is in the way.
+        Some(report.to_line(self.emf)).filter(|line| !line.is_empty())
+    }
+
     /// Asks for /next, or says when to see again.
     fn ask_for_next(&mut self, now: Timestamp) -> Option<Timestamp> {
         if self.polling.is_under_way() {
             return None;
         }
-        let settled = self.delivery.is_none() && self.inbox.is_empty() && self.lines.is_drained();
+        let written = self.lines.is_drained(Stream::Stdout);
+        let settled = self.delivery.is_none() && self.inbox.is_empty() && written;
         match self.flush.with(|flush| flush.poll(settled, now)) {
             Some(Ask::At(at)) => Some(at),
             Some(Ask::Now) | None => {
@@ -425,9 +443,16 @@ impl Observer {
         self.diagnose(|triage| triage.finish(now));
         let left = Duration::from_millis(budget.exit_by.ms_since(now));
         let write = async {
-            while self.write_reports(now) > 0 || !self.lines.is_drained() {
-                self.lines.drained().await;
+            loop {
+                while self.write_reports(now) > 0 || !self.lines.is_drained(Stream::Stdout) {
+                    self.lines.drained(Stream::Stdout).await;
+                }
+                if self.held.is_none() {
+                    break;
+                }
+                tokio::time::sleep(Duration::from_millis(TIMER_PAUSE_MS)).await;
             }
+            self.lines.drained(Stream::Stderr).await;
         };
         // Over time: a reader that does not read. What it missed is lost with the sandbox.
         let _ = tokio::time::timeout(left, write).await;

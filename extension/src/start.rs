@@ -106,7 +106,7 @@ fn runtime() -> std::io::Result<Runtime> {
 fn leave_with_last_words(lines: &Lines, error: &StartError) -> ! {
     lines.push(Stream::Stderr, &format!("lambda-triage ERROR: {error}"));
     for _ in 0..LAST_WORDS_MS {
-        if lines.is_drained() {
+        if lines.is_drained(Stream::Stderr) {
             break;
         }
         std::thread::sleep(Duration::from_millis(1));

@@ -4,24 +4,14 @@
 
 mod running;
 mod stand_in;
+mod telemetry_records;
 
 use running::Running;
 use serde_json::Value;
 use stand_in::{Call, StandIn, now_ms, post};
-use std::io::{PipeReader, PipeWriter, Read, Write, pipe};
-use std::process::Stdio;
-use std::time::{Duration, Instant, UNIX_EPOCH};
-
-fn time(ms: u64) -> String {
-    humantime::format_rfc3339_millis(UNIX_EPOCH + Duration::from_millis(ms)).to_string()
-}
-
-fn runtime_done(request_id: &str, status: &str, at_ms: u64) -> String {
-    format!(
-        r#"{{"time":"{}","type":"platform.runtimeDone","record":{{"requestId":"{request_id}","status":"{status}","metrics":{{"durationMs":3000.0}}}}}}"#,
-        time(at_ms)
-    )
-}
+use std::io::Write;
+use std::time::{Duration, Instant};
+use telemetry_records::{runtime_done, time, total};
 
 /// A delivery that says that these invocations have timed out.
 fn timeouts(request_ids: &[String]) -> String {
@@ -43,17 +33,6 @@ fn ids(prefix: &str, count: usize) -> Vec<String> {
     (0..count).map(|n| format!("{prefix}-{n}")).collect()
 }
 
-fn total(lines: &str, metric: &str) -> f64 {
-    lines
-        .lines()
-        .map(|line| serde_json::from_str::<Value>(line).expect("every line is whole"))
-        .map(|line| match &line[metric] {
-            Value::Array(values) => values.iter().filter_map(Value::as_f64).sum(),
-            value => value.as_f64().unwrap_or_default(),
-        })
-        .sum()
-}
-
 fn leaves(api: &StandIn, extension: &mut Running) -> Duration {
     assert!(extension.is_running());
     let asked = api.seen(Call::Next).len();
@@ -63,18 +42,6 @@ fn leaves(api: &StandIn, extension: &mut Running) -> Duration {
     let (status, took) = extension.wait();
     assert_eq!(status.code(), Some(0));
     took
-}
-
-/// A pipe without room for a single byte.
-fn full_pipe() -> (PipeReader, PipeWriter) {
-    let (reader, mut writer) = pipe().unwrap();
-    // A pipe holds 64 KiB by default; the writing thread gets stuck at the end of it.
-    let filler = writer.try_clone().unwrap();
-    nix::fcntl::fcntl(&filler, nix::fcntl::FcntlArg::F_SETFL(nix::fcntl::OFlag::O_NONBLOCK))
-        .unwrap();
-    while writer.write(&[b'\n'; 4096]).is_ok() {}
-    nix::fcntl::fcntl(&filler, nix::fcntl::FcntlArg::F_SETFL(nix::fcntl::OFlag::empty())).unwrap();
-    (reader, writer)
 }
 
 #[test]
@@ -151,81 +118,6 @@ fn of_a_body_that_is_too_long_the_beginning_is_read_and_the_rest_counted() {
     let out = extension.stdout();
     assert_eq!(total(&out, "Timeouts"), 1.0, "{out}");
     assert_eq!(total(&out, "TelemetryDropped"), 1.0, "{out}");
-}
-
-#[test]
-fn nobody_reading_standard_output_delays_nothing_and_what_was_found_comes_when_somebody_does() {
-    let api = StandIn::start();
-    let (mut reader, writer) = full_pipe();
-    let mut extension = Running::start_with(&api, &[], Stdio::from(writer));
-    let to = api.telemetry_address();
-    api.wait_for(Call::Next, 1);
-    for n in 0..50 {
-        let ids = ids(&format!("r{n}"), 20);
-        assert!(post(to, timeouts(&ids).as_bytes()).is_some());
-        // The first 20 lines of each of these problems are more than the queue holds.
-        for error in ["KMSDisabledException", "EFSIOException", "EFSMountTimeoutException"] {
-            assert!(post(to, errors(&ids, error).as_bytes()).is_some());
-        }
-        api.invoke(&format!("r{n}"));
-        api.wait_for(Call::Next, n + 2);
-    }
-    assert!(extension.is_running());
-    let collected = std::thread::spawn(move || {
-        let mut text = String::new();
-        reader.read_to_string(&mut text).unwrap();
-        text
-    });
-    leaves(&api, &mut extension);
-    let text = collected.join().unwrap();
-    let text = text.trim_start();
-    assert_eq!(total(text, "Timeouts"), 1_000.0);
-    assert_eq!(total(text, "KmsErrors"), 1_000.0);
-    assert_eq!(total(text, "EfsFailures"), 2_000.0);
-    assert_eq!(extension.stderr(), "", "nothing was lost");
-}
-
-#[test]
-fn nobody_ever_reading_standard_output_does_not_hold_up_the_exit() {
-    let api = StandIn::start();
-    let (_reader, writer) = full_pipe();
-    let mut extension = Running::start_with(&api, &[], Stdio::from(writer));
-    api.wait_for(Call::Next, 1);
-    post(api.telemetry_address(), timeouts(&ids("r", 50)).as_bytes());
-    let took = leaves(&api, &mut extension);
-    // 1.5 s, and what a busy machine adds.
-    assert!(took < Duration::from_secs(10), "{took:?}");
-}
-
-#[test]
-fn a_closed_standard_output_is_said_once_and_survived() {
-    let api = StandIn::start();
-    let (reader, writer) = pipe().unwrap();
-    drop(reader);
-    let mut extension = Running::start_with(&api, &[], Stdio::from(writer));
-    let to = api.telemetry_address();
-    for n in 0..3 {
-        post(to, timeouts(&ids(&format!("r{n}"), 3)).as_bytes());
-        api.invoke(&format!("r{n}"));
-        api.wait_for(Call::Next, n + 2);
-    }
-    extension.wait_for_stderr("could not be written");
-    leaves(&api, &mut extension);
-    assert_eq!(extension.stderr().lines().count(), 1, "{}", extension.stderr());
-}
-
-#[test]
-fn no_standard_streams_at_all_are_survived() {
-    let api = StandIn::start();
-    let mut command = running::command(running::BINARY.as_ref(), &api);
-    command.env("TRIAGE_PROBE", "nonsense");
-    let mut child = command.spawn().unwrap();
-    drop((child.stdout.take(), child.stderr.take()));
-    post(api.telemetry_address(), timeouts(&ids("r", 3)).as_bytes());
-    api.invoke("a");
-    api.wait_for(Call::Next, 2);
-    api.shutdown("failure");
-    assert_eq!(child.wait().unwrap().code(), Some(0));
 }
 
 #[test]

@@ -9,6 +9,9 @@ mod container_image;
 mod environment;
 mod kinds;
 mod lifecycle;
+#[path = "../../extension/diagnosis/tests/whole/planted.rs"]
+mod planted;
 mod python;
 mod scenarios;
 mod sdk_texts;
+mod secrets;

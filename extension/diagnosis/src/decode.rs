@@ -5,8 +5,8 @@ use crate::fault_point;
 use crate::record::{FunctionLog, InitStart, InvocationReport, LogsDropped, Start, Status};
 use crate::{Record, RecordBody, RuntimeDone, Timestamp};
 use serde::Deserialize;
+use serde_json::Number;
 use serde_json::value::RawValue;
-use serde_json::{Map, Value};
 use std::borrow::Cow;
 
 /// One delivery of the Telemetry API: a JSON array or lines of JSON, read record by record.
@@ -157,30 +157,31 @@ fn platform_record(kind: &str, raw: Option<&RawValue>) -> Option<RecordBody<'sta
     if !WATCHED.contains(&kind) {
         return Some(RecordBody::Unwatched);
     }
-    let fields: Map<String, Value> = serde_json::from_str(raw?.get()).ok()?;
+    let fields: Fields<'_> = serde_json::from_str(raw?.get()).ok()?;
     if kind == "platform.initStart" {
-        let phase = string(fields.get("phase"));
+        let phase = string(fields.phase);
         let is_within_invocation = phase.is_some_and(|phase| phase.eq_ignore_ascii_case("invoke"));
         return Some(RecordBody::InitStart(InitStart { is_within_invocation }));
     }
     if kind == "platform.logsDropped" {
         return Some(RecordBody::LogsDropped(LogsDropped {
-            records: count(fields.get("droppedRecords")),
-            bytes: count(fields.get("droppedBytes")),
-            reason: string(fields.get("reason")),
+            records: count(fields.dropped_records),
+            bytes: count(fields.dropped_bytes),
+            reason: string(fields.reason),
         }));
     }
-    let request_id = string(fields.get("requestId")).filter(|id| !id.is_empty())?;
+    let request_id = string(fields.request_id).filter(|id| !id.is_empty())?;
     if kind == "platform.start" {
         return Some(RecordBody::Start(Start {
             request_id,
-            trace_header: string(fields.get("tracing").and_then(|t| t.get("value"))),
-            function_arn: string(fields.get("functionArn")),
+            trace_header: nested::<Tracing<'_>>(fields.tracing).and_then(|t| string(t.value)),
+            function_arn: string(fields.function_arn),
         }));
     }
-    let status = string(fields.get("status")).map_or(Status::Unknown, |s| Status::from_word(&s));
-    let error_type = string(fields.get("errorType"));
-    let duration_ms = number(fields.get("metrics").and_then(|m| m.get("durationMs")))
+    let status = string(fields.status).map_or(Status::Unknown, |s| Status::from_word(&s));
+    let error_type = string(fields.error_type);
+    let duration_ms = nested::<Metrics<'_>>(fields.metrics)
+        .and_then(|metrics| number(metrics.duration_ms))
         .filter(|ms| ms.is_finite() && *ms >= 0.0);
     Some(if kind == "platform.runtimeDone" {
         RecordBody::RuntimeDone(RuntimeDone { request_id, status, error_type, duration_ms })
@@ -189,27 +190,69 @@ fn platform_record(kind: &str, raw: Option<&RawValue>) -> Option<RecordBody<'sta
     })
 }
 
-/// A string, or a number in its place.
-fn string(value: Option<&Value>) -> Option<String> {
-    match value? {
-        Value::String(text) => Some(text.clone()),
-        Value::Number(number) => Some(number.to_string()),
-        _ => None,
+/// The fields of platform records that are looked at, unread: anything may stand there, and a tree
+/// of it would take many times its memory.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Fields<'a> {
+    #[serde(borrow, default)]
+    request_id: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    status: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    error_type: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    metrics: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    tracing: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    function_arn: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    phase: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    dropped_records: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    dropped_bytes: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    reason: Option<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+struct Tracing<'a> {
+    #[serde(borrow, default)]
+    value: Option<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Metrics<'a> {
+    #[serde(borrow, default)]
+    duration_ms: Option<&'a RawValue>,
+}
+
+fn nested<'a, T: Deserialize<'a>>(raw: Option<&'a RawValue>) -> Option<T> {
+    serde_json::from_str(raw?.get()).ok()
+}
+
+/// A string, or a number in its place; as much of it as is kept. Ids, headers and reasons are
+/// shorter by far.
+fn string(raw: Option<&RawValue>) -> Option<String> {
+    const MAX_BYTES: usize = 1_024;
+    let raw = raw?;
+    if let Some(text) = text(raw) {
+        return Some(text[..text.floor_char_boundary(MAX_BYTES)].to_owned());
     }
+    serde_json::from_str::<Number>(raw.get()).ok().map(|number| number.to_string())
 }
 
 /// A whole number; what is none of those that can be counted is not known.
-fn count(value: Option<&Value>) -> Option<u64> {
-    number(value).filter(|n| (0.0..9e15).contains(n)).map(|n| n as u64)
+fn count(raw: Option<&RawValue>) -> Option<u64> {
+    number(raw).filter(|n| (0.0..9e15).contains(n)).map(|n| n as u64)
 }
 
 /// A number, or a string that holds one.
-fn number(value: Option<&Value>) -> Option<f64> {
-    match value? {
-        Value::Number(number) => number.as_f64(),
-        Value::String(text) => text.trim().parse().ok(),
-        _ => None,
-    }
+fn number(raw: Option<&RawValue>) -> Option<f64> {
+    string(raw)?.trim().parse().ok()
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use crate::detector::Detector;
 use crate::finding::{Finding, Stage};
 use crate::invocation::Attempt;
+use crate::trace_header;
 
 /// What went wrong in one invocation (or, without a request id, in the sandbox).
 #[derive(Clone, Debug)]
@@ -25,7 +26,9 @@ impl Diagnosis {
             finding: Finding { occurrences: finding.occurrences.max(1), ..finding },
             request_id: attempt.map(|attempt| attempt.request_id.clone()),
             function_arn: attempt.and_then(|attempt| attempt.function_arn.clone()),
-            trace_id: attempt.and_then(|attempt| attempt.trace.root.clone()),
+            trace_id: attempt
+                .and_then(|attempt| trace_header::shown(attempt.trace.root.as_deref()?))
+                .map(str::to_owned),
         }
     }
 }

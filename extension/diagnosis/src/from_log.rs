@@ -1,11 +1,11 @@
 //! What the detectors of error texts have in common: a finding from a log line.
 
+use crate::aws_name::is_arn;
 use crate::bug::contained;
 use crate::detector::{Case, CaseEvent};
 use crate::excerpt::excerpt;
 use crate::finding::{Finding, Stage, View};
 use crate::level::Level;
-use crate::mask::mask;
 use crate::matching::{Hit, LogMatch};
 
 /// A finding for the texts of a detector in a log record: confirmed, as the service that failed said
@@ -66,12 +66,12 @@ fn stage(level: Option<Level>, is_bare_value: bool) -> Option<Stage> {
 fn arn<'a>(text: &'a str, service: &str, kind: &str) -> Option<&'a str> {
     const MAX_ARN_BYTES: usize = 256;
     text.match_indices("arn:aws").find_map(|(start, _)| {
-        let is_end = |c: char| !(c.is_ascii_alphanumeric() || ":/_-+=@$".contains(c));
         // No further than it may reach: a long record may hold very many beginnings.
         let reach = text.floor_char_boundary(start + MAX_ARN_BYTES + 1);
+        let is_end = |c: char| !(c.is_ascii_alphanumeric() || ":/_-+=@$.".contains(c));
         let arn = text[start..reach].split(is_end).next().filter(|a| a.len() <= MAX_ARN_BYTES)?;
-        let arn = arn.trim_end_matches(':');
-        (arn.contains(service) && arn.contains(kind)).then_some(arn)
+        let arn = arn.trim_end_matches([':', '.', '/']);
+        (arn.contains(service) && arn.contains(kind) && is_arn(arn)).then_some(arn)
     })
 }
 
@@ -79,9 +79,13 @@ fn arn<'a>(text: &'a str, service: &str, kind: &str) -> Option<&'a str> {
 fn operation(text: &str) -> Option<&str> {
     let (_, rest) = text.split_once("when calling the ")?;
     let (operation, _) = rest.split_once(" operation")?;
-    let is_name = operation.len() <= 64 && operation.bytes().all(|b| b.is_ascii_alphanumeric());
-    // A function may have put anything there.
-    (is_name && mask(operation) == operation).then_some(operation)
+    // A function may have put anything there; `ListObjectsV2`.
+    let is_name = operation.len() <= 64
+        && operation.starts_with(|c: char| c.is_ascii_uppercase())
+        && operation.bytes().all(|b| b.is_ascii_alphanumeric())
+        && operation.bytes().filter(u8::is_ascii_digit).count() <= 2
+        && operation.bytes().any(|b| b.is_ascii_lowercase());
+    is_name.then_some(operation)
 }
 
 #[cfg(test)]
@@ -92,7 +96,7 @@ mod tests {
     fn finds_arns_of_every_partition() {
         for arn_text in [
             "arn:aws:kms:eu-west-1:123456789012:key/12345678-90ab-cdef-1234-567890abcdef",
-            "arn:aws-cn:kms:cn-north-1:123456789012:key/mrk-1234",
+            "arn:aws-cn:kms:cn-north-1:123456789012:key/mrk-1234567890abcdef1234567890abcdef",
             "arn:aws-us-gov:kms:us-gov-west-1:123456789012:key/1",
         ] {
             for sentence in [
@@ -110,7 +114,8 @@ mod tests {
     fn finds_the_operation() {
         let text = "An error occurred (X) when calling the GenerateDataKey operation: y";
         assert_eq!(operation(text), Some("GenerateDataKey"));
-        assert_eq!(operation("when calling the secret=1 operation"), None);
-        assert_eq!(operation("when calling the AKIAIOSFODNN7EXAMPLE operation"), None);
+        for text in ["secret=1", "hunter", "AKIA1234567890", "AKIAIOSFODNN7EXAMPLE", "A b"] {
+            assert_eq!(operation(&format!("when calling the {text} operation")), None);
+        }
     }
 }

@@ -6,6 +6,7 @@
 //!
 //! Data flows one way: bytes → [`Record`] → attempt → case → finding → diagnosis → [`Report`].
 
+mod aws_name;
 mod bug;
 mod chain;
 mod decode;
@@ -31,6 +32,7 @@ mod text;
 mod timestamp;
 mod trace_header;
 mod triage;
+mod vocabulary;
 
 pub use decode::{Body, Malformed};
 pub use detector::{Cause, Detector, Knob};

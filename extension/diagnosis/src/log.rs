@@ -3,10 +3,11 @@
 use crate::fault_point;
 use crate::level::Level;
 use crate::record::FunctionLog;
-use serde_json::Value;
+use flat::{Flat, flatten};
 use std::borrow::Cow;
-use std::fmt::Write;
 use std::ops::Range;
+
+mod flat;
 
 /// A log record that is worth a closer look.
 #[derive(Debug)]
@@ -23,23 +24,6 @@ pub struct Log<'a> {
     level: Option<Level>,
 }
 
-/// Where loggers put the level.
-const LEVEL_KEYS: [&str; 12] = [
-    "level",
-    "log.level",
-    "levelname",
-    "severity",
-    "Level",
-    "LogLevel",
-    "lvl",
-    "@l",
-    "log_level",
-    "severity_text",
-    "SeverityText",
-    "L",
-];
-/// Nested deeper than this, a log record's fields are left out.
-const MAX_DEPTH: usize = 8;
 /// A line's level stands within so many bytes.
 const MAX_BEGINNING_BYTES: usize = 256;
 
@@ -49,8 +33,13 @@ impl<'a> Log<'a> {
         let text = record.sent();
         let is_json =
             matches!(record, FunctionLog::Json(_)) || text.trim_start().starts_with(['{', '[']);
-        match is_json.then(|| serde_json::from_str::<Value>(text)) {
-            Some(Ok(value)) => Self::from_json(&value),
+        match is_json.then(|| flatten(text)) {
+            Some(Ok(Flat { text, level, request_id })) => Self {
+                text: Cow::Owned(text),
+                level: level.map(|(_, level)| level),
+                is_bare_value: level.is_none(),
+                request_id: request_id.map(|(_, id)| id),
+            },
             _ => Self {
                 text: Cow::Borrowed(text),
                 level: None,
@@ -59,18 +48,6 @@ impl<'a> Log<'a> {
                     || text.trim_start().starts_with('{'),
                 request_id: request_id_of_line(text).map(str::to_owned),
             },
-        }
-    }
-
-    fn from_json(value: &Value) -> Log<'static> {
-        let mut text = String::new();
-        flatten("", value, 0, &mut text);
-        let level = LEVEL_KEYS.iter().find_map(|key| level_of_value(value.get(key)?));
-        Log {
-            text: Cow::Owned(text),
-            level,
-            is_bare_value: level.is_none(),
-            request_id: request_id_of_json(value),
         }
     }
 
@@ -89,52 +66,6 @@ impl<'a> Log<'a> {
         let end = self.text[at..].find('\n').map_or(self.text.len(), |newline| at + newline);
         start..end
     }
-}
-
-fn flatten(name: &str, value: &Value, depth: usize, out: &mut String) {
-    if depth > MAX_DEPTH {
-        return;
-    }
-    match value {
-        Value::Object(fields) => {
-            for (name, value) in fields {
-                flatten(name, value, depth + 1, out);
-            }
-        }
-        Value::Array(items) => {
-            // Without the list's name: what stands in a list is not what that name reports.
-            for item in items {
-                flatten("", item, depth + 1, out);
-            }
-        }
-        Value::String(text) if name.is_empty() => {
-            let _ = writeln!(out, "{text}");
-        }
-        other if name.is_empty() => {
-            let _ = writeln!(out, "{other}");
-        }
-        Value::String(text) => {
-            // Writing to a String cannot fail.
-            let _ = writeln!(out, "{name}: {text}");
-        }
-        other => {
-            let _ = writeln!(out, "{name}: {other}");
-        }
-    }
-}
-
-fn request_id_of_json(value: &Value) -> Option<String> {
-    // The last two may also be those of a request that the function made.
-    const KEYS: [&str; 6] = [
-        "AWSRequestId",
-        "awsRequestId",
-        "aws_request_id",
-        "function_request_id",
-        "requestId",
-        "request_id",
-    ];
-    let text = |value: &Value| value.as_str().map(str::to_owned);
-    KEYS.iter().find_map(|key| text(value.get(key)?))
 }
 
 /// A field of its own with the shape of a UUID: `time<tab>REQUEST-ID<tab>LEVEL<tab>…` (Node.js),
@@ -157,18 +88,14 @@ fn is_uuid(word: &str) -> bool {
         })
 }
 
-/// A word such as `ERROR`, or a number as pino and bunyan write it (10 trace … 60 fatal).
-fn level_of_value(value: &Value) -> Option<Level> {
-    match value {
-        Value::String(word) => level_of_word(word),
-        Value::Number(number) => Some(match number.as_u64()? {
-            0..=19 => Level::Trace,
-            20..=29 => Level::Debug,
-            30..=39 => Level::Info,
-            40..=49 => Level::Warn,
-            _ => Level::Error,
-        }),
-        _ => None,
+/// A number as pino and bunyan write it (10 trace … 60 fatal).
+fn level_of_number(number: u64) -> Level {
+    match number {
+        0..=19 => Level::Trace,
+        20..=29 => Level::Debug,
+        30..=39 => Level::Info,
+        40..=49 => Level::Warn,
+        _ => Level::Error,
     }
 }
 
@@ -236,7 +163,7 @@ mod tests {
         let json = r#"{"level":"warn","message":"a\nb","error":{"name":"E","codes":[1,2]},"awsRequestId":"r"}"#;
         let (as_text, as_json) = (text(json), FunctionLog::Json(json));
         for log in [Log::read(&as_text), Log::read(&as_json)] {
-            assert_eq!(log.text, "awsRequestId: r\n1\n2\nname: E\nlevel: warn\nmessage: a\nb\n");
+            assert_eq!(log.text, "level: warn\nmessage: a\nb\nname: E\n1\n2\nawsRequestId: r\n");
             assert_eq!(log.level_at(0), Some(Level::Warn));
             assert_eq!(log.request_id.as_deref(), Some("r"));
         }

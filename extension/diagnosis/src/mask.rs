@@ -1,137 +1,196 @@
-//! Masks what looks like a secret in a text that may leave.
+//! What of a log line may be shown.
+//!
+//! Which words are secret cannot be told: a password may be any word. What is harmless can. So a
+//! text is shown as far as it is made of the words of AWS's own error texts, of AWS's names and ids,
+//! and of small numbers; everything else is masked. This costs the words of the function's own
+//! texts, which stand in its log anyway.
+
+use crate::aws_name::{is_arn, is_endpoint, is_region, is_resource_id, is_uuid};
+use crate::fault_point;
+use crate::vocabulary::is_composed_of_words;
+use std::ops::Range;
 
 const MASK: &str = "***";
 
-/// Masks, word by word, what looks like a secret: keys and tokens by their shape, and whatever
-/// follows a name such as `password`. Query strings and user information of URLs go too.
+/// The text with everything masked that is not known to be harmless. Several masked words in a row
+/// are one mask, so that not even their number is told.
 #[must_use]
 pub(crate) fn mask(text: &str) -> String {
-    mask_from(text, 0)
+    mask_around(text, 0..0, 0)
 }
 
-/// The text from this byte on, masked as in the whole text. Of a word that it parts, the rest, or
-/// the whole if something in it is masked.
-pub(crate) fn mask_from(text: &str, from: usize) -> String {
-    crate::fault_point!("mask");
-    let mut out = String::with_capacity(text.len() - from);
-    let (mut at, mut masks_next, mut is_cookie) = (0, false, false);
-    // The quote that ends the secret, and whether the secret has begun; whether a query goes on.
-    let (mut quote, mut is_begun, mut is_query) = (None, false, false);
-    // Whether the last word that was masked is itself the name of a secret.
-    let mut is_name = false;
+/// The same from the byte `from` on. What is in `found` is shown: the error text that was looked
+/// for.
+pub(crate) fn mask_around(text: &str, found: Range<usize>, from: usize) -> String {
+    fault_point!("mask");
+    let mut out = Masked::default();
+    let mut context = Context::default();
+    let mut start = 0;
     for piece in text.split_inclusive(is_boundary) {
         let word = piece.trim_end_matches(is_boundary);
-        let tail = &piece[word.len()..];
-        let is_assignment = matches!(word, "=" | ":" | ":=" | "=>");
-        let mark = tail.chars().next().filter(|c| matches!(c, '"' | '\''));
-        let goes_on = tail.starts_with([',', ';', '(', ')', '[', ']', '{', '}']);
-        let masked = if is_query {
-            is_query = goes_on;
-            String::new()
-        } else if word.is_empty() || (masks_next && is_assignment) {
-            if !is_begun {
-                quote = mark;
-            } else if mark == quote {
-                // What seemed to be a secret was the name of one: `token= "password":"…"`.
-                (masks_next, is_begun) = (is_name, false);
+        let (end, gap) = (start + word.len(), &piece[word.len()..]);
+        let hit = found.start.clamp(start, end)..found.end.clamp(start, end);
+        if hit.is_empty() {
+            let is_whole = start >= from;
+            let is_shown = is_whole && context.may_show(word);
+            if end > from {
+                out.put(word, is_shown);
             }
-            word.to_owned()
-        } else if masks_next || is_cookie {
-            // `Authorization: Bearer abc`: the scheme is not yet the secret.
-            is_begun = quote.is_some() && mark != quote;
-            is_name = is_secret_name(word) || is_scheme(word);
-            masks_next = is_begun || is_name;
-            MASK.to_owned()
+            context.go_on(word, gap, is_shown);
         } else {
-            // A cookie header holds several; where it ends cannot be told.
-            is_cookie = word.to_ascii_lowercase().contains("cookie");
-            let (masked, expects_value) = mask_word(word);
-            quote = mark.filter(|_| word.ends_with(['=', ':']));
-            is_query = goes_on
-                && word
-                    .split_once('?')
-                    .is_some_and(|(path, query)| path.contains("://") || query.contains('='));
-            masks_next = expects_value;
-            masked
-        };
-        if at + piece.len() > from {
-            let rest = word.get(from.saturating_sub(at)..).filter(|_| masked == word);
-            out.push_str(rest.unwrap_or(&masked));
-            out.push_str(tail);
+            // What is looked for ends whatever value was begun before it.
+            context = Context { is_word: true, ..Context::default() };
+            for (part, is_found) in
+                [(start..hit.start, false), (hit.clone(), true), (hit.end..end, false)]
+            {
+                let (is_whole, part) = (part.start >= from, &text[part]);
+                out.put(part, is_found || (is_whole && context.may_show(part)));
+            }
+            context.go_on(word, gap, true);
         }
-        at += piece.len();
+        if end >= from {
+            out.gap.push_str(gap);
+        }
+        start += piece.len();
     }
-    out
+    out.text + &out.gap
 }
 
 /// What ends a word; a backslash, as JSON within JSON escapes its quotes.
 pub(crate) fn is_boundary(c: char) -> bool {
     let brackets = ['"', '\'', ',', ';', '(', ')', '[', ']', '{', '}', '<', '>', '`', '\\'];
-    c.is_whitespace() || brackets.contains(&c)
+    c.is_whitespace() || c.is_control() || brackets.contains(&c)
 }
 
-/// The schemes of an Authorization header, before its secret.
-fn is_scheme(word: &str) -> bool {
-    ["basic", "bearer", "digest", "negotiate", "token"].iter().any(|s| word.eq_ignore_ascii_case(s))
+/// What was put so far.
+#[derive(Default)]
+struct Masked {
+    text: String,
+    /// What stands between the last word and the next.
+    gap: String,
+    is_masked: bool,
 }
 
-/// The word with its secret parts masked, and whether its value is yet to come.
-fn mask_word(word: &str) -> (String, bool) {
-    if let Some((scheme, rest)) = word.split_once("://") {
-        let (whole, rest) = (rest, rest.split(['?', '#']).next().unwrap_or(rest));
-        // A password may hold a `?` or `#` as it is.
-        let authority = rest.split('/').next().unwrap_or(rest);
-        if authority.contains(':') && !rest.contains('@') && whole.contains('@') {
-            return (format!("{scheme}://{MASK}"), false);
+impl Masked {
+    fn put(&mut self, part: &str, is_shown: bool) {
+        if part.is_empty() {
+            return;
         }
-        let rest = rest.rsplit_once('@').map_or(rest, |(_, host)| host);
-        let path: Vec<String> = rest.split('/').map(|part| mask_word(part).0).collect();
-        return (format!("{scheme}://{}", path.join("/")), false);
+        let gap = std::mem::take(&mut self.gap);
+        if is_shown {
+            self.text.push_str(&gap);
+            self.text.push_str(part);
+        } else if !self.is_masked {
+            self.text.push_str(&gap);
+            self.text.push_str(MASK);
+        }
+        self.is_masked = !is_shown;
     }
-    // The same without a scheme: a query, user information, form fields.
-    if let Some((path, query)) = word.split_once('?')
-        && query.contains('=')
-    {
-        return (mask_word(path).0, false);
+}
+
+/// What the words before say of the next one.
+#[derive(Default)]
+struct Context {
+    /// The last two words, in lower case and without punctuation.
+    last: String,
+    before_last: String,
+    /// Whether the last one is shown and no number.
+    is_word: bool,
+    /// Whether the last one names a secret.
+    is_secret_name: bool,
+    /// In the value of a secret.
+    value: Option<Value>,
+}
+
+/// The value of something that is named as a secret, which may consist of harmless words.
+struct Value {
+    /// What ends it, if it is quoted.
+    quote: Option<char>,
+    is_begun: bool,
+}
+
+impl Context {
+    /// Whether a word is known to be harmless here.
+    fn may_show(&self, word: &str) -> bool {
+        let core = word.trim_matches(is_punctuation);
+        let is_operator = core.is_empty() && word.len() <= 3;
+        if self.value.is_some() || assigns_secret(word) == Some(true) {
+            return word.is_empty();
+        }
+        is_operator
+            || (!core.is_empty() && is_composed_of_words(core))
+            || is_arn(core)
+            || is_region(core)
+            || is_resource_id(core)
+            || is_endpoint(core)
+            || (is_uuid(core) && self.announces_id())
+            || (is_small_number(core) && self.is_word)
     }
-    if let Some((user, host)) = word.rsplit_once('@')
-        && user.contains(':')
-    {
-        return (format!("{MASK}@{}", mask_word(host).0), false);
+
+    /// Whether the id of a request or a KMS key is to follow: of any other UUID it is not known
+    /// whether it opens something.
+    fn announces_id(&self) -> bool {
+        let key_of_secrets =
+            ["api", "access", "secret", "private", "session", "signing", "license"];
+        match self.last.as_str() {
+            "requestid" | "awsrequestid" | "keyid" => true,
+            "id" => matches!(self.before_last.as_str(), "request" | "key"),
+            "key" => !key_of_secrets.contains(&self.before_last.as_str()),
+            _ => false,
+        }
     }
-    if word.contains('&') {
-        let fields: Vec<String> = word.split('&').map(|field| mask_word(field).0).collect();
-        return (fields.join("&"), false);
-    }
-    // `arn:aws:secretsmanager:…` and `secretsmanager:GetSecretValue` name no value that follows.
-    let is_aws_name = word.starts_with("arn:") || word.starts_with("secretsmanager:");
-    if let Some(at) = word.find(['=', ':']).filter(|at| at + 1 < word.len() && !is_aws_name) {
-        let (name, value) = (&word[..at], &word[at + 1..]);
-        if is_secret_name(name) {
-            let separator = &word[at..=at];
-            return if is_secret_name(value) || is_scheme(value) {
-                (word.to_owned(), true)
-            } else {
-                (format!("{name}{separator}{MASK}"), false)
+
+    /// Goes on past a word and what stands after it.
+    fn go_on(&mut self, word: &str, gap: &str, is_shown: bool) {
+        let core = word.trim_matches(is_punctuation);
+        if let Some(value) = &mut self.value {
+            value.is_begun |= !word.is_empty();
+            let is_over = match value.quote {
+                Some(quote) => gap.contains(quote),
+                None => gap.contains([',', ';', ')', ']', '}', '\n']),
             };
+            if value.is_begun && is_over {
+                self.value = None;
+            } else if !value.is_begun && value.quote.is_none() {
+                value.quote = first_quote(gap);
+            }
+        } else {
+            let assigns = match assigns_secret(word) {
+                // The value is in the word, or begins there.
+                Some(true) => Some(true),
+                Some(false) => Some(false),
+                None => {
+                    let links = ["is", "was", "are", "equals"];
+                    let is_link =
+                        (core.is_empty() && word.contains(['=', ':'])) || links.contains(&word);
+                    (self.is_secret_name && is_link).then_some(false)
+                }
+            };
+            self.value = assigns.map(|is_begun| Value { quote: first_quote(gap), is_begun });
         }
+        if core.is_empty() {
+            return;
+        }
+        self.is_secret_name = is_secret_name(core);
+        self.is_word = is_shown && !is_small_number(core);
+        let bare = core.chars().filter(|c| c.is_alphanumeric()).collect::<String>();
+        self.before_last = std::mem::replace(&mut self.last, bare.to_ascii_lowercase());
     }
-    if !is_aws_name && is_secret_name(word.trim_end_matches([':', '='])) {
-        return (word.to_owned(), true);
+}
+
+/// Whether a word gives a value to the name of a secret, and whether the value, or its beginning, is
+/// in the word: `password=` and `password=x`.
+fn assigns_secret(word: &str) -> Option<bool> {
+    // The service's ARNs and actions name no value.
+    if word.starts_with("arn:") || word.starts_with("secretsmanager:") {
+        return None;
     }
-    if looks_like_a_key(word) {
-        return (MASK.to_owned(), false);
-    }
-    let parts = word.split_inclusive([':', '=', '/', '&', '|', '@']);
-    let masked = parts.map(|part| {
-        let bare = part.trim_end_matches([':', '=', '/', '&', '|', '@']);
-        if looks_random(bare) { part.replacen(bare, MASK, 1) } else { part.to_owned() }
-    });
-    (masked.collect(), false)
+    let at = word.find(['=', ':']).filter(|at| is_secret_name(&word[..*at]))?;
+    Some(!word[at..].trim_matches(is_punctuation).is_empty())
 }
 
 fn is_secret_name(name: &str) -> bool {
-    const NAMES: [&str; 16] = [
+    const NAMES: [&str; 12] = [
         "passphrase",
         "passwort",
         "password",
@@ -140,73 +199,31 @@ fn is_secret_name(name: &str) -> bool {
         "secret",
         "token",
         "apikey",
-        "api_key",
-        "api-key",
-        "authorization",
-        "bearer",
+        "auth",
         "credential",
         "cookie",
-        "private_key",
         "signature",
     ];
     let name = name.to_ascii_lowercase();
-    const SHORT_NAMES: [&str; 11] = [
-        "pass",
-        "auth",
-        "sig",
-        "jwt",
-        "sid",
-        "session",
-        "sessionid",
-        "session_id",
-        "accountkey",
-        "access_key",
-        "accesskey",
-    ];
-    // `InvalidGrantTokenException` is a name of an error, `x-api-token` one of a secret.
-    !name.ends_with("exception")
-        && (SHORT_NAMES.contains(&name.as_str()) || NAMES.iter().any(|s| name.contains(s)))
+    // `InvalidGrantTokenException` is the name of an error.
+    !name.ends_with("exception") && NAMES.iter().any(|secret| name.contains(secret))
 }
 
-/// Access key ids, and long words that mix letters and digits as only generated ones do. UUIDs
-/// (key and request ids) and plain numbers are none.
-fn looks_random(word: &str) -> bool {
-    let is_token = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'_' | b'-' | b'.');
-    if word.len() < 16 || !word.bytes().all(is_token) {
-        return false;
-    }
-    let is_access_key = ["AKIA", "ASIA", "AROA", "AIDA"].iter().any(|p| word.starts_with(p))
-        && word.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit());
-    let digits = word.bytes().filter(u8::is_ascii_digit).count();
-    let letters = word.bytes().filter(u8::is_ascii_alphabetic).count();
-    is_access_key
-        || (word.len() >= 20
-            && !is_aws_id(word)
-            && digits >= 3
-            && letters >= 6
-            && changes_of_kind(word) >= 6)
+fn is_punctuation(c: char) -> bool {
+    matches!(c, '.' | ':' | '!' | '?' | '=' | '#' | '|' | '*' | '-' | '+' | '&' | '>' | '…')
 }
 
-/// Base64 of 24 bytes or more, as secret access keys are; paths change their kind less often.
-fn looks_like_a_key(word: &str) -> bool {
-    let is_base64 = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'=');
-    word.len() >= 32 && word.bytes().all(is_base64) && changes_of_kind(word) >= 10
+fn first_quote(gap: &str) -> Option<char> {
+    gap.chars().find(|c| matches!(c, '"' | '\'' | '`'))
 }
 
-/// How often neighbours differ in being a digit or a capital.
-fn changes_of_kind(word: &str) -> usize {
-    let kind = |b: u8| (b.is_ascii_digit(), b.is_ascii_uppercase());
-    word.as_bytes().windows(2).filter(|pair| kind(pair[0]) != kind(pair[1])).count()
-}
-
-/// UUIDs, and `prefix-<hex>` as AWS names resources.
-fn is_aws_id(word: &str) -> bool {
-    let mut groups = word.split('-');
-    let is_hex = |group: &str| group.bytes().all(|b| b.is_ascii_hexdigit());
-    let first = groups.next().unwrap_or_default();
-    let is_prefix = first.len() <= 6 && first.bytes().all(|b| b.is_ascii_lowercase());
-    let mut rest = groups.peekable();
-    rest.peek().is_some() && (is_prefix || is_hex(first)) && rest.all(is_hex)
+/// A status, a count or a time: `400`, `3.00`.
+fn is_small_number(word: &str) -> bool {
+    let (whole, fraction) = word.split_once('.').unwrap_or((word, "0"));
+    let is_short = |digits: &str, most: usize| {
+        (1..=most).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit())
+    };
+    is_short(whole, 3) && is_short(fraction, 2)
 }
 
 #[cfg(test)]
@@ -214,56 +231,104 @@ mod tests {
     use super::*;
 
     #[test]
-    fn secrets_are_masked() {
-        for (text, secret) in [
-            ("key AKIAIOSFODNN7EXAMPLE was", "AKIAIOSFODNN7EXAMPLE"),
-            ("aws wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY0 x", "wJalrXUtnFEMI"),
-            ("password=hunter2 x", "hunter2"),
-            ("password: hunter2", "hunter2"),
-            (r#"{"password":"hunter2"}"#, "hunter2"),
-            (r#"{"password" : "hunter2"}"#, "hunter2"),
-            ("Authorization: Bearer abc.def.ghi", "abc"),
-            ("token eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3", "eyJh"),
-            ("at eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3", "eyJh"),
-            ("GET https://x.example/a?sig=abc&b=1 failed", "sig=abc"),
-            ("postgres://admin:hunter2@db.example/orders", "hunter2"),
-            (r#"{\"password\":\"hunter2\"}"#, "hunter2"),
-            (r#"token= \"password\":\"hunter2\""#, "hunter2"),
-            ("Authorization: Basic dXNlcjpodW50ZXI", "dXNl"),
-            ("Cookie: theme=dark; sid=hunter2", "hunter2"),
-            ("user=bob&password=hunter2", "hunter2"),
-            ("postgres://admin:hun#ter2@db", "hun"),
-            ("postgres://admin:hunter2?x@db", "hunter2"),
-            ("password 'hun hunter2' x", "hunter2"),
-            ("password=\"hun hunter2\" x", "hunter2"),
-            ("https://u:p@h/x?sig=hunter2,hunter2&c=(hunter2) x", "hunter2"),
-            ("GET /login?user=bob&password=hunter2 *** 500", "hunter2"),
-            ("root:hunter2@tcp(10.0.0.1:3306)/orders", "hunter2"),
-            ("password := hunter2", "hunter2"),
-            ("AccountKey=hunter2", "hunter2"),
-            ("pass=hunter2", "hunter2"),
-            ("X-Amz-Security-Token=IQoJb3JpZ2luX2VjEJr", "IQoJ"),
-            ("id ghp_16C7e42F292c6912E7710c838347Ae178B4a", "16C7e42F"),
+    fn what_is_not_known_to_be_harmless_is_masked() {
+        for text in [
+            "key AKIAIOSFODNN7EXAMPLE was",
+            "aws wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY0 x",
+            "password=hunter2 x",
+            r#"{"password" : "hunter2"}"#,
+            "Authorization: Bearer abc.def.ghi",
+            "at eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3",
+            "GET https://x.example/a?sig=abc&b=1 failed",
+            "postgres://admin:hunter2@db.example/orders",
+            "Cookie: theme=dark; sid=hunter2",
+            "root:hunter2@tcp(10.0.0.1:3306)/orders",
+            "id 5f4dcc3b5aa765d61d8327deb882cf99",
+            "the password is correcthorsebatterystaple",
+            "4111 1111 1111 1111, 411 111 111 and 4111-1111-1111-1111",
+            "token 12345678-90ab-cdef-1234-567890abcdef",
+            "api key 12345678-90ab-cdef-1234-567890abcdef",
+            "-----BEGIN PRIVATE KEY----- MIIEvQ",
+            "mail someone@example.org",
+        ] {
+            let harmless = [
+                "key",
+                "was",
+                "aws",
+                "at",
+                "failed",
+                "and",
+                "id",
+                "the",
+                "is",
+                "api",
+                "token",
+                "GET",
+                "PRIVATE",
+                "KEY",
+                "password",
+                "Authorization",
+                "411",
+            ];
+            for word in mask(text).split(|c: char| is_boundary(c) || is_punctuation(c)) {
+                assert!(word.is_empty() || harmless.contains(&word), "{text} -> {word}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_value_of_a_secret_is_masked_though_it_is_of_harmless_words() {
+        for text in [
+            "secret=access",
+            "secret = access",
+            "token: access key",
+            "the token is access",
+            r#""token":"access key""#,
+            r#"{\"secret\":\"access key\"}"#,
+            "token 'is' access",
+            "secret:='access key'",
+            "client_secret: access",
         ] {
             let masked = mask(text);
-            assert!(!masked.contains(secret), "{text} -> {masked}");
-            assert!(masked.contains(MASK) || text.contains("://"), "{text} -> {masked}");
+            assert!(!masked.contains("access"), "{text} -> {masked}");
         }
+        assert_eq!(mask("token: access, which is denied"), "token: ***, which is denied");
+        assert_eq!(
+            mask(r#"{"token":"access key","code":"denied"}"#),
+            r#"{"token":"***","code":"denied"}"#
+        );
     }
 
     #[test]
     fn what_a_person_needs_stays() {
         for text in [
-            "arn:aws:kms:eu-west-1:123456789012:key/12345678-90ab-cdef-1234-567890abcdef",
+            "arn:aws:kms:eu-west-1:123456789012:key/12345678-90ab-cdef-1234-567890abcdef is disabled.",
             "arn:aws:elasticfilesystem:us-east-1:123456789012:access-point/fsap-0123456789abcdef0",
             "An error occurred (KMSDisabledException) when calling the Decrypt operation",
             "User: arn:aws:sts::123456789012:assumed-role/orders-role/orders is not authorized",
-            "InvalidGrantTokenException: The grant is invalid",
+            "InvalidGrantTokenException: The grant token used is not valid",
             "EFSMountConnectivityException: The function couldn't connect to the Amazon EFS",
-            "perform: secretsmanager:GetSecretValue on arn:aws:secretsmanager:x:1:secret:a as no",
+            "perform: secretsmanager:GetSecretValue on resource",
             "RequestId: 11111111-2222-3333-4444-555555555555",
+            "Key '12345678-90ab-cdef-1234-567890abcdef' does not exist",
+            "(Service: Kms, Status Code: 400, Request ID: 5f6c1a52-7d0e-4c39-9f0a-0f0d5c2f9b1e) (SDK Attempt Count: 1)",
+            "operation error KMS: Decrypt, https response error StatusCode: 400, RequestID: 5f6c1a52-7d0e-4c39-9f0a-0f0d5c2f9b1e, api error AccessDeniedException: User",
+            "software.amazon.awssdk.services.kms.model.KmsInvalidStateException: null",
+            "because no identity-based policy allows the kms:Decrypt action",
+            "Task timed out after 3.00 seconds",
+            "endpoint kms.eu-west-1.amazonaws.com in eu-west-1",
+            "[Errno 13] Permission denied",
+            "extras: Some({\"aws_request_id\": \"5f6c1a52-7d0e-4c39-9f0a-0f0d5c2f9b1e\"}) }",
         ] {
             assert_eq!(mask(text), text);
         }
+    }
+
+    #[test]
+    fn what_was_looked_for_is_shown_within_a_word_that_is_not() {
+        let text = "a org.hunter2.KMSDisabledException: key";
+        let start = text.find("KMS").unwrap();
+        assert_eq!(mask_around(text, start..start + 20, 0), "a ***KMSDisabledException: key");
+        assert_eq!(mask_around(text, start..start + 20, 5), "***KMSDisabledException: key");
     }
 }

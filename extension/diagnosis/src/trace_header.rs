@@ -34,6 +34,12 @@ impl TraceHeader {
     }
 }
 
+/// A root as it may be shown: hexadecimal digits and dashes. A caller may put anything in its place.
+#[must_use]
+pub(crate) fn shown(root: &str) -> Option<&str> {
+    root.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-').then_some(root)
+}
+
 /// Version 1, `<8 hex>:<count>` joined by `|`, counts the passes through each function: the depth is
 /// the largest. Version 2, `<count>:<8 hex>:<request counter>`, holds one count. That the counts
 /// grow with each pass is inferred from what was seen, not documented.

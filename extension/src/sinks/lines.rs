@@ -1,15 +1,16 @@
-//! Lines for standard output and standard error, written by one plain thread.
+//! Lines for standard output and standard error, each written by a plain thread of its own.
 //!
 //! `println!`, tokio's stdout and a tracing writer of their own all block on a full pipe or panic
-//! on a closed one. Here whoever has a line puts it into a bounded queue and goes on; the one
-//! thread that may get stuck in `write` does nothing else, and leaving the process does not wait
-//! for it. It starts with the first line, so a healthy sandbox never has it.
+//! on a closed one. Here whoever has a line puts it into a bounded queue and goes on; the thread
+//! that may get stuck in `write` does nothing else, and leaving the process does not wait for it.
+//! It starts with the first line of its stream, so a healthy sandbox has none, and nobody who
+//! leaves standard error unread holds up the diagnoses.
 
 use crate::panics::contained;
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{ErrorKind, Write};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -22,7 +23,7 @@ pub(crate) const LINE_MAX_BYTES: usize = 4096;
 /// The most bytes that wait for the thread.
 const QUEUE_MAX_BYTES: usize = 8 * LINE_MAX_BYTES;
 
-/// How long the thread rests after a bug in its own loop.
+/// How long a thread rests after a bug in its own loop.
 const BUG_PAUSE: Duration = Duration::from_millis(100);
 
 /// How long to leave a pipe alone that is full and set to non-blocking.
@@ -40,121 +41,98 @@ pub(crate) enum Stream {
 /// Where a stream's lines end up: a file in the shipped program, anything else in tests.
 type Sink = Box<dyn Write + Send>;
 
-/// A sink as the writing thread has it.
-enum Sinking {
-    Unopened,
-    Open(Sink),
-    Closed,
-}
-
-/// Opens a stream's sink; called in the writing thread, for a stream's first line.
-type Open = dyn Fn(Stream) -> std::io::Result<Sink> + Send + Sync;
-
-/// The queue and its thread. A clone is another handle to the same.
+/// The queues and their threads. A clone is another handle to the same.
 #[derive(Clone)]
 pub(crate) struct Lines {
-    shared: Arc<Shared>,
+    stdout: Arc<Queue>,
+    stderr: Arc<Queue>,
 }
 
-struct Shared {
+/// The lines of one stream.
+struct Queue {
     state: Mutex<State>,
     filled: Condvar,
     written: Notify,
-    open: Box<Open>,
 }
 
-#[derive(Default)]
 struct State {
-    queue: VecDeque<(Stream, Vec<u8>)>,
+    lines: VecDeque<Vec<u8>>,
     /// Bytes in the queue and in the line being written.
     bytes: usize,
-    thread: Thread,
+    /// The thread's, once it runs. None if the stream is closed.
+    sink: Option<Sink>,
+    is_running: bool,
     lost: u64,
-}
-
-#[derive(Clone, Copy, Default, PartialEq, Eq)]
-enum Thread {
-    #[default]
-    NotStarted,
-    Running,
 }
 
 impl Lines {
     /// The process's own standard output and standard error.
     #[must_use]
     pub(crate) fn of_process() -> Self {
-        Self::new(|stream| {
-            // A descriptor of our own, past std's buffers and locks: nothing of it is flushed or
-            // waited for at exit.
-            let fd = match stream {
-                Stream::Stdout => std::io::stdout().as_fd().try_clone_to_owned()?,
-                Stream::Stderr => std::io::stderr().as_fd().try_clone_to_owned()?,
-            };
-            Ok(Box::new(File::from(fd)) as Sink)
-        })
+        // Descriptors of our own, past std's buffers and locks: nothing of them is flushed or
+        // waited for at exit. From the beginning, as later none may be left.
+        let sink = |fd: std::io::Result<OwnedFd>| Some(Box::new(File::from(fd.ok()?)) as Sink);
+        Self::new(
+            sink(std::io::stdout().as_fd().try_clone_to_owned()),
+            sink(std::io::stderr().as_fd().try_clone_to_owned()),
+        )
     }
 
-    /// Any other two sinks.
-    pub(crate) fn new(
-        open: impl Fn(Stream) -> std::io::Result<Box<dyn Write + Send>> + Send + Sync + 'static,
-    ) -> Self {
-        Self {
-            shared: Arc::new(Shared {
-                state: Mutex::default(),
-                filled: Condvar::new(),
-                written: Notify::new(),
-                open: Box::new(open),
-            }),
+    /// Any other two sinks; None for one that is closed.
+    pub(crate) fn new(stdout: Option<Sink>, stderr: Option<Sink>) -> Self {
+        Self { stdout: Queue::new(stdout), stderr: Queue::new(stderr) }
+    }
+
+    fn queue(&self, stream: Stream) -> &Arc<Queue> {
+        match stream {
+            Stream::Stdout => &self.stdout,
+            Stream::Stderr => &self.stderr,
         }
     }
 
-    /// Whether a line of any permitted length would be taken now.
+    /// Whether a line of any permitted length would be taken now, if a thread can be started.
     #[must_use]
-    pub(crate) fn has_room(&self) -> bool {
-        self.shared.lock().bytes + LINE_MAX_BYTES <= QUEUE_MAX_BYTES
+    pub(crate) fn has_room(&self, stream: Stream) -> bool {
+        self.queue(stream).lock().bytes + LINE_MAX_BYTES <= QUEUE_MAX_BYTES
+    }
+
+    /// Whether the stream's thread runs; starts it if it does not. There may be no thread left for
+    /// it, as the function may have used them up; some later time there may.
+    pub(crate) fn start(&self, stream: Stream) -> bool {
+        let queue = self.queue(stream);
+        queue.start(&mut queue.lock())
     }
 
     /// Whether everything taken has been written (or given up).
     #[must_use]
-    pub(crate) fn is_drained(&self) -> bool {
-        self.shared.lock().bytes == 0
+    pub(crate) fn is_drained(&self, stream: Stream) -> bool {
+        self.queue(stream).lock().bytes == 0
     }
 
     /// Waits until [`Self::is_drained`]. It may never come: bound it.
-    pub(crate) async fn drained(&self) {
-        while !self.is_drained() {
+    pub(crate) async fn drained(&self, stream: Stream) {
+        while !self.is_drained(stream) {
             // One waiter at a time, and a permit is kept for it: no wake-up is missed.
-            self.shared.written.notified().await;
+            self.queue(stream).written.notified().await;
         }
     }
 
     /// How many lines were lost: no room, longer than [`LINE_MAX_BYTES`] or a closed pipe.
     #[must_use]
     pub(crate) fn lost(&self) -> u64 {
-        self.shared.lock().lost
+        self.stdout.lock().lost + self.stderr.lock().lost
     }
 
     /// Takes a line (without its newline) to be written, and says whether it was taken. Never
     /// waits.
     pub(crate) fn push(&self, stream: Stream, line: &str) -> bool {
         fault_point!("push");
-        let mut state = self.shared.lock();
+        let queue = self.queue(stream);
+        let mut state = queue.lock();
         let bytes = line.len() + 1;
-        if state.thread == Thread::NotStarted {
-            let shared = self.shared.clone();
-            state.thread = match std::thread::Builder::new()
-                .name("lines".to_owned())
-                .stack_size(64 * 1024)
-                .spawn(move || shared.write_forever())
-            {
-                Ok(_) => Thread::Running,
-                // No threads left, as the function may have used them up: the next line tries again.
-                Err(_) => Thread::NotStarted,
-            };
-        }
-        if state.thread == Thread::NotStarted
-            || bytes > LINE_MAX_BYTES
+        if bytes > LINE_MAX_BYTES
             || state.bytes + bytes > QUEUE_MAX_BYTES
+            || !queue.start(&mut state)
         {
             state.lost += 1;
             return false;
@@ -162,10 +140,10 @@ impl Lines {
         let mut whole = Vec::with_capacity(bytes);
         whole.extend_from_slice(line.as_bytes());
         whole.push(b'\n');
-        state.queue.push_back((stream, whole));
+        state.lines.push_back(whole);
         state.bytes += bytes;
         drop(state);
-        self.shared.filled.notify_one();
+        queue.filled.notify_one();
         true
     }
 }
@@ -176,56 +154,59 @@ impl std::fmt::Debug for Lines {
     }
 }
 
-impl Shared {
+impl Queue {
+    fn new(sink: Option<Sink>) -> Arc<Self> {
+        let lines = VecDeque::new();
+        let state = State { lines, bytes: 0, sink, is_running: false, lost: 0 };
+        Arc::new(Self { state: Mutex::new(state), filled: Condvar::new(), written: Notify::new() })
+    }
+
     /// A panic while the lock is held leaves the queue as it was before or after one step: usable.
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn start(self: &Arc<Self>, state: &mut State) -> bool {
+        if !state.is_running {
+            let queue = self.clone();
+            let thread = std::thread::Builder::new().name("lines".to_owned()).stack_size(64 * 1024);
+            state.is_running = thread.spawn(move || queue.write_forever()).is_ok();
+        }
+        state.is_running
+    }
+
     fn write_forever(&self) {
-        let mut sinks = [Sinking::Unopened, Sinking::Unopened];
+        let mut sink = self.lock().sink.take();
         loop {
-            if contained(|| self.write_next(&mut sinks)).is_none() {
+            if contained(|| self.write_next(&mut sink)).is_none() {
                 std::thread::sleep(BUG_PAUSE);
             }
         }
     }
 
     /// Waits for a line and writes it. A bug on the way costs the line.
-    fn write_next(&self, sinks: &mut [Sinking; 2]) {
+    fn write_next(&self, sink: &mut Option<Sink>) {
         fault_point!("lines");
         let mut state = self.lock();
-        let (stream, line) = loop {
-            match state.queue.pop_front() {
-                Some(next) => break next,
-                None => {
-                    state = self.filled.wait(state).unwrap_or_else(PoisonError::into_inner);
-                }
+        let line = loop {
+            match state.lines.pop_front() {
+                Some(line) => break line,
+                None => state = self.filled.wait(state).unwrap_or_else(PoisonError::into_inner),
             }
         };
         drop(state);
-        let [stdout, stderr] = sinks;
-        let sink = match stream {
-            Stream::Stdout => stdout,
-            Stream::Stderr => stderr,
-        };
-        let written = contained(|| {
+        let is_written = contained(|| {
             fault_point!("write");
-            if let Sinking::Unopened = sink {
-                *sink = (self.open)(stream).map_or(Sinking::Closed, Sinking::Open);
+            let is_written = sink.as_mut().is_some_and(|sink| write_whole(sink.as_mut(), &line));
+            if !is_written {
+                // Nobody will ever read it again: the reader has closed the pipe.
+                *sink = None;
             }
-            if let Sinking::Open(file) = sink
-                && write_whole(file.as_mut(), &line)
-            {
-                return true;
-            }
-            // Nobody will ever read it again: the reader has closed the pipe.
-            *sink = Sinking::Closed;
-            false
+            is_written
         });
         let mut state = self.lock();
         state.bytes -= line.len();
-        state.lost += u64::from(written != Some(true));
+        state.lost += u64::from(is_written != Some(true));
         let drained = state.bytes == 0;
         drop(state);
         if drained {
@@ -254,21 +235,24 @@ mod tests {
     use crate::sinks::Paper;
     use std::io::{self, Read};
 
-    fn drained(lines: &Lines) {
-        tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(lines.drained());
+    fn drained(lines: &Lines, stream: Stream) {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(lines.drained(stream));
+    }
+
+    fn paper(paper: &Paper) -> Option<Sink> {
+        Some(Box::new(paper.clone()))
     }
 
     #[test]
     fn writes_each_line_whole_to_its_stream_in_order() {
         let (out, err) = (Paper::default(), Paper::default());
-        let (o, e) = (out.clone(), err.clone());
-        let lines = Lines::new(move |stream| {
-            Ok(Box::new(if stream == Stream::Stdout { o.clone() } else { e.clone() }))
-        });
+        let lines = Lines::new(paper(&out), paper(&err));
         assert!(lines.push(Stream::Stdout, "one"));
         assert!(lines.push(Stream::Stderr, "two"));
         assert!(lines.push(Stream::Stdout, "three"));
-        drained(&lines);
+        drained(&lines, Stream::Stdout);
+        drained(&lines, Stream::Stderr);
         assert_eq!(out.text(), "one\nthree\n");
         assert_eq!(err.text(), "two\n");
         assert_eq!(lines.lost(), 0);
@@ -277,10 +261,11 @@ mod tests {
     #[test]
     fn a_reader_that_does_not_read_never_makes_a_push_wait_and_loses_nothing_that_was_taken() {
         let (mut reader, writer) = io::pipe().unwrap();
-        let lines = Lines::new(move |_| Ok(Box::new(writer.try_clone()?)));
+        let other = Paper::default();
+        let lines = Lines::new(Some(Box::new(writer)), paper(&other));
         let line = "x".repeat(LINE_MAX_BYTES - 1);
         let mut taken = 0;
-        while lines.has_room() {
+        while lines.has_room(Stream::Stdout) {
             assert!(lines.push(Stream::Stdout, &line), "room was promised");
             taken += 1;
             // Once the pipe (64 KiB) is full and the thread stuck, the queue fills.
@@ -288,34 +273,41 @@ mod tests {
         }
         assert!(!lines.push(Stream::Stdout, &line));
         assert_eq!(lines.lost(), 1);
-        assert!(!lines.is_drained());
+        assert!(!lines.is_drained(Stream::Stdout));
+        // The other stream does not wait for it.
+        assert!(lines.push(Stream::Stderr, "read"));
+        drained(&lines, Stream::Stderr);
+        assert_eq!(other.text(), "read\n");
 
         let mut read = vec![0; taken * LINE_MAX_BYTES];
         reader.read_exact(&mut read).unwrap();
-        drained(&lines);
+        drained(&lines, Stream::Stdout);
         assert_eq!(read.iter().filter(|&&b| b == b'\n').count(), taken);
-        assert!(lines.has_room());
+        assert!(lines.has_room(Stream::Stdout));
     }
 
     #[test]
     fn a_closed_pipe_costs_its_own_lines_and_is_counted() {
         let err = Paper::default();
-        let e = err.clone();
-        let lines = Lines::new(move |stream| match stream {
-            Stream::Stdout => {
-                let (reader, writer) = io::pipe()?;
-                drop(reader);
-                Ok(Box::new(writer))
-            }
-            Stream::Stderr => Ok(Box::new(e.clone())),
-        });
+        let (reader, writer) = io::pipe().unwrap();
+        drop(reader);
+        let lines = Lines::new(Some(Box::new(writer)), paper(&err));
         for _ in 0..3 {
             assert!(lines.push(Stream::Stdout, "nobody reads this"));
         }
         assert!(lines.push(Stream::Stderr, "somebody reads this"));
-        drained(&lines);
+        drained(&lines, Stream::Stdout);
+        drained(&lines, Stream::Stderr);
         assert_eq!(lines.lost(), 3);
         assert_eq!(err.text(), "somebody reads this\n");
+    }
+
+    #[test]
+    fn a_stream_that_was_never_there_costs_its_lines() {
+        let lines = Lines::new(None, None);
+        assert!(lines.push(Stream::Stdout, "nobody reads this"));
+        drained(&lines, Stream::Stdout);
+        assert_eq!(lines.lost(), 1);
     }
 
     #[test]
@@ -331,11 +323,10 @@ mod tests {
             }
         }
         let out = Paper::default();
-        let o = out.clone();
-        let lines = Lines::new(move |_| Ok(Box::new(Buggy(o.clone()))));
+        let lines = Lines::new(Some(Box::new(Buggy(out.clone()))), None);
         assert!(lines.push(Stream::Stdout, "one"));
         assert!(lines.push(Stream::Stdout, "two"));
-        drained(&lines);
+        drained(&lines, Stream::Stdout);
         assert_eq!(out.text(), "two\n");
         assert_eq!(lines.lost(), 1);
     }
@@ -346,7 +337,7 @@ mod tests {
         let lines = out.lines();
         assert!(!lines.push(Stream::Stdout, &"x".repeat(LINE_MAX_BYTES)));
         assert!(lines.push(Stream::Stdout, &"y".repeat(LINE_MAX_BYTES - 1)));
-        drained(&lines);
+        drained(&lines, Stream::Stdout);
         assert_eq!(out.text().len(), LINE_MAX_BYTES);
         assert_eq!(lines.lost(), 1);
     }

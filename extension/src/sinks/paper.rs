@@ -1,6 +1,6 @@
 //! Something to write on, for tests.
 
-use super::{Lines, Stream};
+use super::Lines;
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
 
@@ -11,8 +11,7 @@ pub(crate) struct Paper(Arc<Mutex<Vec<u8>>>);
 impl Paper {
     /// Lines of both streams that end up on this.
     pub(crate) fn lines(&self) -> Lines {
-        let paper = self.clone();
-        Lines::new(move |_: Stream| Ok(Box::new(paper.clone())))
+        Lines::new(Some(Box::new(self.clone())), Some(Box::new(self.clone())))
     }
 
     /// What is written so far.

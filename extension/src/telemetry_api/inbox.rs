@@ -38,8 +38,9 @@ struct Shared {
 struct State {
     deliveries: VecDeque<Delivery>,
     held_bytes: usize,
-    /// Deliveries that are being received.
-    receiving: usize,
+    /// Deliveries that are being received, in the order in which they began, each with its number.
+    receiving: VecDeque<(u64, Vec<u8>)>,
+    begun: u64,
     /// What was left out whole.
     dropped: Dropped,
     /// Hashes of the latest deliveries.
@@ -53,9 +54,12 @@ impl Inbox {
 
     /// Room for a delivery that is about to be received.
     pub(super) fn reserve(&self) -> Reservation {
+        let mut state = self.lock();
+        state.begun = state.begun.wrapping_add(1);
+        let number = state.begun;
+        state.receiving.push_back((number, Vec::new()));
         let hasher = DefaultHasher::new();
-        self.lock().receiving += 1;
-        Reservation { inbox: self.clone(), body: Vec::new(), left_out_bytes: 0, hasher }
+        Reservation { inbox: self.clone(), number, left_out_bytes: 0, hasher }
     }
 
     /// The delivery that came first.
@@ -75,7 +79,7 @@ impl Inbox {
 
     /// Whether a delivery has begun to come.
     pub(crate) fn is_receiving(&self) -> bool {
-        self.lock().receiving > 0
+        !self.lock().receiving.is_empty()
     }
 
     /// Whether nothing waits.
@@ -93,11 +97,39 @@ impl Inbox {
     }
 }
 
+impl State {
+    /// Room for so many bytes of a delivery or, where there is none, as much as there is. Those that
+    /// began before it and are still not whole make way: Lambda's take milliseconds, so that one
+    /// that does not go on is none of Lambda's, and must not keep them out.
+    fn room(&mut self, number: u64, bytes: usize) -> usize {
+        while QUEUE_MAX_BYTES - self.held_bytes < bytes {
+            let mut older = self.receiving.iter().take_while(|(other, _)| *other != number);
+            let Some(index) = older.position(|(_, body)| !body.is_empty()) else { break };
+            let Some((_, body)) = self.receiving.remove(index) else { break };
+            self.held_bytes -= body.len();
+            self.dropped.deliveries += 1;
+            self.dropped.bytes += body.len() as u64;
+        }
+        bytes.min(QUEUE_MAX_BYTES - self.held_bytes)
+    }
+
+    /// What of it has been received; None if it had to make way.
+    fn body(&mut self, number: u64) -> Option<&mut Vec<u8>> {
+        self.receiving.iter_mut().find(|(other, _)| *other == number).map(|(_, body)| body)
+    }
+
+    /// The same, to be kept elsewhere or forgotten.
+    fn take_body(&mut self, number: u64) -> Option<Vec<u8>> {
+        let index = self.receiving.iter().position(|(other, _)| *other == number)?;
+        self.receiving.remove(index).map(|(_, body)| body)
+    }
+}
+
 /// A delivery being received. Dropping it forgets it: its sender got no answer and sends it again.
 #[derive(Debug)]
 pub(super) struct Reservation {
     inbox: Inbox,
-    body: Vec<u8>,
+    number: u64,
     left_out_bytes: u64,
     /// Over all bytes, also those left out, in whatever parts they come.
     hasher: DefaultHasher,
@@ -109,16 +141,19 @@ impl Reservation {
     pub(super) fn extend(&mut self, bytes: &[u8], max_bytes: usize) {
         self.hasher.write(bytes);
         let mut state = self.inbox.lock();
+        let length = state.body(self.number).map(|body| body.len());
         // Nothing after a gap is taken: the records behind it would not be whole.
-        let room = if self.left_out_bytes > 0 {
-            0
-        } else {
-            (QUEUE_MAX_BYTES - state.held_bytes).min(max_bytes.saturating_sub(self.body.len()))
+        let room = match length.filter(|_| self.left_out_bytes == 0) {
+            Some(length) => {
+                state.room(self.number, bytes.len().min(max_bytes.saturating_sub(length)))
+            }
+            None => 0,
         };
-        let (taken, left_out) = bytes.split_at(room.min(bytes.len()));
+        let (taken, left_out) = bytes.split_at(room);
         state.held_bytes += taken.len();
-        drop(state);
-        self.body.extend_from_slice(taken);
+        if let Some(body) = state.body(self.number) {
+            body.extend_from_slice(taken);
+        }
         self.left_out_bytes += left_out.len() as u64;
     }
 
@@ -128,15 +163,18 @@ impl Reservation {
     }
 
     /// Puts what was received into the queue, unless it was received before.
-    pub(super) fn commit(mut self) {
+    pub(super) fn commit(self) {
         fault_point!("commit");
-        let body = std::mem::take(&mut self.body);
-        let left_out_bytes = std::mem::take(&mut self.left_out_bytes);
+        let left_out_bytes = self.left_out_bytes;
         // Lambda sends a delivery again if our answer was lost, in a freeze for instance. Two
         // different ones are never the same: their records carry times and request ids.
         let hash = self.hasher.finish();
 
         let mut state = self.inbox.lock();
+        let Some(body) = state.take_body(self.number) else {
+            state.dropped.bytes += left_out_bytes;
+            return;
+        };
         if body.is_empty() && left_out_bytes == 0 || state.recent.contains(&hash) {
             state.held_bytes -= body.len();
             return;
@@ -159,10 +197,11 @@ impl Reservation {
 impl Drop for Reservation {
     fn drop(&mut self) {
         let mut state = self.inbox.lock();
-        // A panic here, on the way out of another, would end the process.
-        state.receiving = state.receiving.saturating_sub(1);
         // What was committed is no longer here.
-        state.held_bytes = state.held_bytes.saturating_sub(self.body.len());
+        if let Some(body) = state.take_body(self.number) {
+            // A panic here, on the way out of another, would end the process.
+            state.held_bytes = state.held_bytes.saturating_sub(body.len());
+        }
     }
 }
 
@@ -258,5 +297,27 @@ mod tests {
         assert_eq!(held_bytes(&inbox), 0);
         deliver(&inbox, b"[1]", 100);
         assert_eq!(take_whole(&inbox).as_deref(), Some(&b"[1]"[..]));
+    }
+
+    #[test]
+    fn one_that_does_not_go_on_makes_way_for_those_that_do() {
+        let inbox = Inbox::default();
+        let mebibyte = |n: u8| vec![n; 1024 * 1024];
+        let mut stuck: Vec<Reservation> = (0..4).map(|_| inbox.reserve()).collect();
+        for (reservation, n) in stuck.iter_mut().zip(0..) {
+            reservation.extend(&mebibyte(n), usize::MAX);
+        }
+        deliver(&inbox, b"[1]", usize::MAX);
+        assert_eq!(take_whole(&inbox).as_deref(), Some(&b"[1]"[..]));
+        let lost = Dropped { deliveries: 1, bytes: 1024 * 1024 };
+        assert_eq!(inbox.take_dropped(), Some(lost));
+        // The oldest it was; what else comes of it is left out.
+        for mut reservation in stuck {
+            reservation.extend(b"y", usize::MAX);
+            reservation.commit();
+        }
+        assert_eq!(std::iter::from_fn(|| inbox.take()).count(), 3);
+        assert_eq!(held_bytes(&inbox), 0);
+        assert!(!inbox.is_receiving());
     }
 }

@@ -8,6 +8,7 @@ use crate::panics::contained_future;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Empty};
 use hyper::body::Incoming;
+use hyper::header::{CONNECTION, HeaderValue};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
@@ -40,6 +41,9 @@ const CONNECTIONS_MAX: usize = 32;
 
 /// What a connection may hold of what it reads: 32 of them are to stay within a few MiB.
 const READ_BUFFER_BYTES: usize = 64 * 1024;
+/// In more parts than that comes no delivery of Lambda's. A sender of single bytes could keep the
+/// extension busy with little effort: it is cut short and hung up on.
+const PARTS_MAX: u32 = 16 * 1024;
 /// How long to wait after a connection that could not be accepted.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// How long the next part of a delivery may take. Then what has come is taken.
@@ -68,7 +72,7 @@ pub(crate) async fn serve(listener: TcpListener, inbox: Inbox) {
     loop {
         let accepted = accept(&listener, &inbox, &mut connections, &clock);
         if !matches!(contained_future(accepted).await, Some(Ok(()))) {
-            // It must not spin: no descriptors left, most likely.
+            // It must not spin.
             tokio::time::sleep(ACCEPT_PAUSE).await;
         }
     }
@@ -84,22 +88,29 @@ async fn accept(
         Ok((stream, _)) => stream,
         Err(e) => {
             tracing::debug!("no connection was accepted: {e}");
+            // No descriptors left, most likely. One of these makes way, as the request for /next may
+            // need one, too.
+            close_one(connections);
             return Err(e);
         }
     };
     fault_point!("accept");
     connections.retain(|connection| !connection.task.is_finished());
     if connections.len() >= CONNECTIONS_MAX {
-        let oldest =
-            connections.iter().enumerate().min_by_key(|(_, c)| c.used.load(Ordering::Relaxed));
-        if let Some((index, _)) = oldest {
-            connections.swap_remove(index).task.abort();
-        }
+        close_one(connections);
     }
     let used = Arc::new(AtomicU64::new(clock.fetch_add(1, Ordering::Relaxed)));
     let task = tokio::spawn(serve_connection(stream, inbox.clone(), used.clone(), clock.clone()));
     connections.push(Connection { task: task.abort_handle(), used });
     Ok(())
+}
+
+/// Closes the connection that was used least recently.
+fn close_one(connections: &mut Vec<Connection>) {
+    let all = connections.iter().enumerate();
+    if let Some((index, _)) = all.min_by_key(|(_, c)| c.used.load(Ordering::Relaxed)) {
+        connections.swap_remove(index).task.abort();
+    }
 }
 
 struct Connection {
@@ -138,7 +149,15 @@ async fn receive(
     let mut body = request.into_body();
     let mut delivery = inbox.reserve();
     fault_point!("receive");
+    let mut answer = Response::new(Empty::new());
+    let mut parts = 0;
     loop {
+        parts += 1;
+        if parts > PARTS_MAX {
+            answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            delivery.cut_short();
+            break;
+        }
         let frame = match tokio::time::timeout(PART_TIMEOUT, body.frame()).await {
             Ok(frame) => Ok(frame),
             Err(_) => tokio::time::timeout(PART_SECOND_CHANCE, body.frame()).await,
@@ -151,7 +170,7 @@ async fn receive(
             }
             Ok(None) => break,
             // Its sender is gone, has no answer and will send it again.
-            Ok(Some(Err(_))) => return Ok(Response::new(Empty::new())),
+            Ok(Some(Err(_))) => return Ok(answer),
             Err(_) => {
                 delivery.cut_short();
                 break;
@@ -159,5 +178,5 @@ async fn receive(
         }
     }
     delivery.commit();
-    Ok(Response::new(Empty::new()))
+    Ok(answer)
 }

@@ -51,12 +51,19 @@ impl Running {
         Self::of(command)
     }
 
-    /// Any program with its standard error piped.
+    /// Any program; the streams that are piped are captured.
     pub fn of(mut command: Command) -> Self {
         let mut child = command.spawn().unwrap();
         let stdout = child.stdout.take().map(capture);
-        let stderr = capture(child.stderr.take().unwrap());
+        let stderr = child.stderr.take().map_or_else(ended, capture);
         Self { child, stdout, stderr }
+    }
+
+    /// Sets a limit of the running process, as `prlimit` names it: `--as=1000000`.
+    pub fn limit(&self, limit: &str) {
+        let pid = self.child.id().to_string();
+        let set = Command::new("prlimit").args(["--pid", &pid, limit]).status().unwrap();
+        assert!(set.success(), "prlimit {limit}");
     }
 
     pub fn sigterm(&self) {
@@ -102,6 +109,19 @@ impl Running {
         wait_for_text(self.stdout.as_ref().unwrap(), wanted);
     }
 
+    /// Waits until it has used no CPU for a while: what came is worked through.
+    pub fn wait_until_idle(&self) {
+        let begun = Instant::now();
+        loop {
+            let before = cpu_ticks(self.child.id());
+            std::thread::sleep(Duration::from_millis(50));
+            if cpu_ticks(self.child.id()) == before {
+                return;
+            }
+            assert!(begun.elapsed() < PATIENCE, "it does not come to rest");
+        }
+    }
+
     /// Resident memory, in KiB.
     pub fn rss_kib(&self) -> u64 {
         rss_kib(self.child.id())
@@ -128,9 +148,29 @@ pub fn command(program: &Path, api: &StandIn) -> Command {
 }
 
 pub fn rss_kib(pid: u32) -> u64 {
+    status_kib(pid, "VmRSS:")
+}
+
+/// A size in /proc/PID/status, in KiB.
+pub fn status_kib(pid: u32, name: &str) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-    let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
+    let line = status.lines().find(|line| line.starts_with(name)).unwrap();
     line.split_whitespace().nth(1).unwrap().parse().unwrap()
+}
+
+/// CPU time used so far, in hundredths of a second.
+pub fn cpu_ticks(pid: u32) -> u64 {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    let after_name = stat.rsplit(')').next().unwrap();
+    let user_and_system = after_name.split_whitespace().skip(11).take(2);
+    user_and_system.map(|ticks| ticks.parse::<u64>().unwrap()).sum()
+}
+
+/// Of a stream that the test keeps to itself.
+fn ended() -> Captured {
+    let captured = Captured::default();
+    captured.0.lock().unwrap().is_over = true;
+    captured
 }
 
 fn capture(mut from: impl Read + Send + 'static) -> Captured {

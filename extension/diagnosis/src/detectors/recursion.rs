@@ -25,6 +25,7 @@ use crate::chain::Sighting;
 use crate::detector::{Case, CaseEvent, Cause, Detector, Knob};
 use crate::finding::Finding;
 use crate::level::Level;
+use crate::trace_header::shown;
 
 /// See the module's text.
 pub(crate) const DETECTOR: Detector = Detector {
@@ -81,7 +82,7 @@ fn examine(case: &Case<'_>) -> Option<Finding> {
         return None;
     };
     let limit = case.settings.recursion_depth;
-    let root = root.as_deref();
+    let root = root.as_deref().and_then(shown);
     if *is_retry {
         return None;
     }

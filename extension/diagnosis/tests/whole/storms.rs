@@ -26,6 +26,73 @@ fn a_storm_is_folded_and_counted_exactly() {
     assert!((80..=80 + 25).contains(&kms), "{kms}");
 }
 
+/// How many: all of them where all tests are asked for, else as many as take a few seconds in an
+/// unoptimized build.
+fn many(all: u32, some: u32) -> u32 {
+    if std::env::var_os("TRIAGE_TEST_ALL").is_some_and(|all| !all.is_empty()) { all } else { some }
+}
+
+/// Of several kinds and many invocations at once, as fast as they can come: at most one in twenty is
+/// told singly, and none is lost or told twice.
+#[test]
+fn a_million_problems_are_told_in_few_lines_and_counted_exactly() {
+    const KINDS: [(&str, &str); 4] = [
+        ("KmsErrors", "[ERROR] KMSDisabledException: the key"),
+        ("KmsErrors", "[ERROR] KMSNotFoundException: the key"),
+        ("EfsFailures", "[ERROR] EFSIOException: the file system"),
+        ("SuspectedProblems", "[WARN] EFSMountTimeoutException: the file system"),
+    ];
+    for (between_ms, invocations) in [(0, many(200_000, 8_000)), (1, 5_000), (50, 5_000)] {
+        let mut triage = Triage::new(Settings::default(), Function::default());
+        let mut now = Timestamp::parse("2026-03-01T12:00:00Z").unwrap();
+        let (mut lines, mut told) = (0u32, Told::default());
+        let mut fetch = |triage: &mut Triage, now| {
+            while let Some(report) = triage.poll_report(now) {
+                lines += 1;
+                told.add(&report);
+            }
+        };
+        for id in 0..invocations {
+            now = now.plus_ms(between_ms);
+            triage.handle_invoke(invoke(id, now), now);
+            for (_, text) in KINDS {
+                triage.handle_record(log(text, now), now);
+            }
+            triage.handle_record(done(id, Status::Timeout, now), now);
+            // The shell fetches after each slice of a delivery.
+            if id % 50 == 0 {
+                fetch(&mut triage, now);
+            }
+        }
+        triage.finish(now);
+        fetch(&mut triage, now);
+        let problems = 5 * invocations;
+        let each = f64::from(invocations);
+        for (metric, expected) in [
+            ("Timeouts", each),
+            ("KmsErrors", 2.0 * each),
+            ("EfsFailures", each),
+            ("SuspectedProblems", each),
+            ("Problems", 4.0 * each),
+        ] {
+            assert_eq!(told.0.get(metric), Some(&expected), "{metric}, {between_ms} ms apart");
+        }
+        assert!(lines * 20 <= problems, "{lines} lines, {between_ms} ms apart");
+    }
+}
+
+/// The sum of each metric.
+#[derive(Default)]
+struct Told(std::collections::HashMap<&'static str, f64>);
+
+impl Told {
+    fn add(&mut self, report: &Report) {
+        for metric in report.metrics() {
+            *self.0.entry(metric.name).or_default() += metric.values.iter().sum::<f64>();
+        }
+    }
+}
+
 #[test]
 fn errors_of_one_invocation_are_one_diagnosis() {
     let mut triage = triage(false);

@@ -1,0 +1,136 @@
+//! The words that AWS's error texts and SDKs are made of: what may be shown of a log line, since it
+//! says nothing of whoever wrote the line.
+
+/// By their first letter, in lower case. A name such as `KMSDisabledException` counts by its parts.
+const WORDS: [&str; 26] = [
+    "a ability able about absent access accessible according account action actions active acquire after again alias all allow \
+     allowed allows already also amazon amazonaws an and another answer any api app application applies are \
+     arn as assumed async at attached attempt attempts auth authorization authorized auto availability available aws awskms awssdk",
+    "back backend bad based be because been before being between blocked body botocore boto3 bucket burst but by",
+    "call called caller calling calls can cannot cause caused change channel check ciphertext class client closed cmk cmks code com \
+     command completed compatible concurrent condition configuration configured conflict connect connected connection connectivity \
+     console contact contains context control could couldn core count credential credentials customer",
+    "data database debug decrypt decrypted decrypting decryption default delete deleted deletion delivery denied dependency describe desc \
+     details detected device did didn different directory disabled disk dlq do does doesn don down due dynamodb",
+    "each ec2 ecr edquot efs efsio eio elasticfilesystem element enable enabled encrypt encrypted encrypting encryption endpoint enotconn environment \
+     errno error errorfactory errors estale etimedout event events exceed exceeded exceeds exception exceptions execute \
+     executed execution exhausted exist exists exit exited expired explicit extended extension extras",
+    "failed failing failure failures false fatal fault field file files filesystem find firehose for forbidden format found frequency from function functions further",
+    "generate get given glue go gone got grant grants group",
+    "had handle handler has have header host http https",
+    "iam id identifier identify identity if import imported in inaccessible incorrect info initialization initialized inner input instance \
+     internal into invalid invocation invocations invoke invoked invoking io is isn issue it item its",
+    "java javascript",
+    "key keyid keys kinesis kms",
+    "lambda last later layer length level limit limits line list local lock log long longer",
+    "made make malformed management manager many master match matching max maximum may message messages meta metadata method min \
+     missing model more most mount mounted mounting mounts must",
+    "name named need needed needs network new nfs no node none not null number",
+    "object occurred of off on one only open operation operations opt or org origin other out output over own owner",
+    "parameter parameters parse path payload pending per perform performed performing permission permissions permitted ping please point policies policy pool \
+     port possible private problem process processing project protected provide provided provider proxy public publish put",
+    "query queue quota",
+    "raised rate raw reach reached read ready reason receive received record recursive reduce refers refused region \
+     registered rejected release remote request requested requests required reserved reset resolve resource resources response result retried retries \
+     retry retrying retryable role root route rule run running runtime rust",
+    "s s3 same scan sdk second seconds secret secrets secretsmanager security see select send sent server service services set settings \
+     severe should sign signal signature size slow sns so socket software some source specified specify sqs ssm stack stale start state status step \
+     stopped storage store stream string subnet subscription success such support supported system",
+    "t table taking target task temporarily temporary text than that the their them then there these they this throttled throttling through time timed \
+     timedout timeout times to token tokens too trace traceback transient transport trent true try trying two type types",
+    "unable unavailable unauthorized unexpected unhandled unknown unsupported until unusable up update upload uri url usage use used user uses using",
+    "valid validate validation value values var variable variables verify version via volume",
+    "wait waited waiting warn warning was wasn were what when where which while will with within without write",
+    "",
+    "yet you your",
+    "zone zones",
+];
+
+/// Whether AWS's texts are made of this word, in whatever case of letters.
+fn is_word(word: &str) -> bool {
+    let word = word.to_ascii_lowercase();
+    let group = word.bytes().next().and_then(|first| first.checked_sub(b'a'));
+    group
+        .and_then(|group| WORDS.get(usize::from(group)))
+        .is_some_and(|group| group.split_ascii_whitespace().any(|known| known == word))
+}
+
+/// Whether a text is such a word or, like `com.amazonaws.kms#KMSDisabledException` and
+/// `kms:Decrypt`, composed of such words alone.
+pub(crate) fn is_composed_of_words(text: &str) -> bool {
+    if is_word(text) {
+        return true;
+    }
+    let joints = ['.', '_', ':', '/', '#', '$', '=', '-', '|', '@', '!', '?', '\u{2019}'];
+    // A letter alone, of `can't`, is no part of a name.
+    let is_part = |part: &str| part.len() > 1 && is_word(part);
+    text.split(joints).filter(|part| !part.is_empty()).all(|name| humps(name).all(is_part))
+}
+
+/// `KMSKeyNotFound` → `KMS`, `Key`, `Not`, `Found`.
+fn humps(name: &str) -> impl Iterator<Item = &str> {
+    let bytes = name.as_bytes();
+    let mut begin = 0;
+    let mut at = 0;
+    std::iter::from_fn(move || {
+        while at < bytes.len() {
+            at += 1;
+            let (before, here) = (bytes[at - 1], bytes.get(at).copied());
+            let next = bytes.get(at + 1);
+            let is_end = match here {
+                None => true,
+                Some(here) if here.is_ascii_uppercase() => {
+                    !before.is_ascii_uppercase() || next.is_some_and(u8::is_ascii_lowercase)
+                }
+                Some(_) => false,
+            };
+            if is_end {
+                let hump = name.get(begin..at);
+                begin = at;
+                // Not ASCII: no word of these.
+                return Some(hump.unwrap_or_default());
+            }
+        }
+        None
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_word_stands_once_under_its_letter() {
+        for (group, letter) in WORDS.iter().zip(b'a'..) {
+            let words: Vec<&str> = group.split_ascii_whitespace().collect();
+            for word in &words {
+                assert_eq!(word.as_bytes()[0], letter, "{word}");
+                assert_eq!(words.iter().filter(|other| *other == word).count(), 1, "{word}");
+                assert!(word.len() > 1 || ["a", "s", "t"].contains(word), "{word}");
+            }
+        }
+    }
+
+    #[test]
+    fn names_are_taken_apart() {
+        let parts = |name| humps(name).collect::<Vec<_>>();
+        assert_eq!(parts("KMSKeyNotFound"), ["KMS", "Key", "Not", "Found"]);
+        assert_eq!(parts("S3FilesMount"), ["S3", "Files", "Mount"]);
+        assert_eq!(parts("errorType"), ["error", "Type"]);
+        assert_eq!(parts("RequestID"), ["Request", "ID"]);
+        assert_eq!(parts("x"), ["x"]);
+        assert_eq!(parts("é"), ["é"]);
+        assert_eq!(parts(""), [""; 0]);
+    }
+
+    #[test]
+    fn only_what_is_all_of_known_words_is_composed_of_them() {
+        for text in ["com.amazonaws.kms#DisabledException", "kms:Decrypt", "can", "identity-based"]
+        {
+            assert!(is_composed_of_words(text), "{text}");
+        }
+        for text in ["hunter2", "kms:hunter", "HunterException", "tAsAt", "é", "key7", "12"] {
+            assert!(!is_composed_of_words(text), "{text}");
+        }
+    }
+}

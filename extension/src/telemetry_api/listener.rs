@@ -98,6 +98,8 @@ async fn accept(
     connections.retain(|connection| !connection.task.is_finished());
     if connections.len() >= CONNECTIONS_MAX {
         close_one(connections);
+        // It gives its descriptor back at its next turn: before another is accepted.
+        tokio::task::yield_now().await;
     }
     let used = Arc::new(AtomicU64::new(clock.fetch_add(1, Ordering::Relaxed)));
     let task = tokio::spawn(serve_connection(stream, inbox.clone(), used.clone(), clock.clone()));

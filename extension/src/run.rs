@@ -3,23 +3,23 @@
 //! The order of the inputs is fixed: events of /next, the signal, telemetry, timers. So no amount of
 //! telemetry holds up the next poll, and no timer decides on what has arrived but is not read yet.
 
+mod ending;
+mod reading;
+
+use self::ending::End;
+use self::reading::{InWork, telemetry};
 use crate::clock::Clock;
 use crate::extensions_api::{Event, Extension};
 use crate::flush::{Ask, FlushMode, FlushPolicy};
 use crate::panics::{Guard, contained};
 use crate::polling::{Failed, Polling};
-use crate::shutdown::{Budget, Ending};
+use crate::shutdown::Ending;
 use crate::sinks::{Lines, Stream};
-use crate::telemetry_api::{Delivery, Inbox};
+use crate::telemetry_api::Inbox;
 use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use triage_diagnosis::{
-    Body, Dropped, Function, RecordBody, Settings, Shutdown, Timestamp, Triage, fault_point,
-};
+use triage_diagnosis::{Function, Settings, Shutdown, Timestamp, Triage, fault_point};
 
-/// Telemetry is worked through in slices of this many bytes between polls: at 128 MB of memory a
-/// function has a fourteenth of a CPU.
-const SLICE_BYTES: usize = 64 * 1024;
 /// A timer that is this late woke from a freeze or was starved: what happened meanwhile comes first.
 const LATE_MS: u64 = 20;
 /// The shortest time between two timers: a time that is past for ever cannot spin, and after a
@@ -85,27 +85,6 @@ pub(crate) struct Observer {
     /// When /next is to be asked for, if that was put off.
     ask_at: Option<Timestamp>,
     end: Option<End>,
-}
-
-/// A delivery being worked through.
-struct InWork {
-    body: Body,
-    /// Bytes of it that were not taken.
-    left_out_bytes: u64,
-}
-
-impl From<Delivery> for InWork {
-    fn from(delivery: Delivery) -> Self {
-        Self { body: Body::new(delivery.body), left_out_bytes: delivery.left_out_bytes }
-    }
-}
-
-/// SHUTDOWN or SIGTERM has come.
-#[derive(Clone, Copy)]
-struct End {
-    begun: Timestamp,
-    budget: Budget,
-    last_telemetry: Timestamp,
 }
 
 /// Everything that can happen.
@@ -305,56 +284,6 @@ impl Observer {
         }
     }
 
-    fn work_through_a_slice(&mut self, now: Timestamp) {
-        if let Some(dropped) = self.inbox.take_dropped() {
-            self.diagnose(|triage| triage.handle_dropped(dropped, now));
-        }
-        let next = || self.inbox.take().map(InWork::from);
-        let Some(mut delivery) = self.delivery.take().or_else(next) else { return };
-        if let Some(end) = &mut self.end {
-            end.last_telemetry = now;
-        }
-        let slice_end = delivery.body.position().saturating_add(SLICE_BYTES);
-        while delivery.body.position() < slice_end {
-            let Some(next) = contained(|| delivery.body.next_record()) else {
-                // A delivery with a bug in its way is not gone on with.
-                let bytes = delivery.left_out_bytes + delivery.body.remaining() as u64;
-                let dropped = Dropped { deliveries: 1, bytes };
-                self.diagnose(|triage| triage.handle_dropped(dropped, now));
-                return;
-            };
-            match next {
-                None => {
-                    if delivery.left_out_bytes > 0 {
-                        let bytes = delivery.left_out_bytes;
-                        let dropped = Dropped { deliveries: 1, bytes };
-                        self.diagnose(|triage| triage.handle_dropped(dropped, now));
-                    }
-                    return;
-                }
-                // The record that was cut in two is ours to answer for.
-                Some(Err(malformed)) if delivery.left_out_bytes > 0 => {
-                    delivery.left_out_bytes += malformed.bytes as u64;
-                }
-                Some(Err(malformed)) => {
-                    self.diagnose(|triage| triage.handle_malformed(malformed, now));
-                }
-                Some(Ok(record)) => {
-                    self.flush.with(|flush| {
-                        if let Some(made) = record.time {
-                            flush.handle_record(made, now);
-                        }
-                        if let RecordBody::RuntimeDone(done) = &record.body {
-                            flush.handle_runtime_done(&done.request_id, record.time, now);
-                        }
-                    });
-                    self.diagnose(|triage| triage.handle_record(record, now));
-                }
-            }
-        }
-        self.delivery = Some(delivery);
-    }
-
     /// Writes what was found, as far as there is room; the rest stays folded in the diagnosis.
     /// Says how much was written.
     fn write_reports(&mut self, now: Timestamp) -> usize {
@@ -414,49 +343,6 @@ impl Observer {
             }
         }
     }
-
-    fn begin_to_end(&mut self, ending: Ending, now: Timestamp) {
-        // SHUTDOWN may follow SIGTERM: the time is then running already.
-        if self.end.is_none() {
-            let budget = contained(|| Budget::new(ending, now)).unwrap_or(Budget::short(now));
-            self.ask_at = None;
-            self.end = Some(End { begun: now, budget, last_telemetry: now });
-            let left = Duration::from_millis(budget.exit_by.ms_since(now));
-            (self.exit_after)(left);
-        }
-    }
-
-    fn telemetry_end(&self, end: End) -> Timestamp {
-        let is_awaited = self.triage.look(Triage::awaits_reports).unwrap_or_default();
-        let busy = is_awaited
-            || self.delivery.is_some()
-            || !self.inbox.is_empty()
-            || self.inbox.is_receiving();
-        let quiet = end.last_telemetry.plus_ms(Budget::QUIET_MS);
-        if busy { end.budget.telemetry_until } else { quiet.min(end.budget.telemetry_until) }
-    }
-
-    /// Closes what is open and writes what is left.
-    async fn leave(&mut self, budget: Budget) {
-        fault_point!("leave");
-        let now = self.clock.now();
-        self.diagnose(|triage| triage.finish(now));
-        let left = Duration::from_millis(budget.exit_by.ms_since(now));
-        let write = async {
-            loop {
-                while self.write_reports(now) > 0 || !self.lines.is_drained(Stream::Stdout) {
-                    self.lines.drained(Stream::Stdout).await;
-                }
-                if self.held.is_none() {
-                    break;
-                }
-                tokio::time::sleep(Duration::from_millis(TIMER_PAUSE_MS)).await;
-            }
-            self.lines.drained(Stream::Stderr).await;
-        };
-        // Over time: a reader that does not read. What it missed is lost with the sandbox.
-        let _ = tokio::time::timeout(left, write).await;
-    }
 }
 
 /// Waits for the signal, for ever if it cannot be had.
@@ -467,17 +353,4 @@ pub(crate) async fn received(signal: &mut Option<Signal>) {
         return;
     }
     std::future::pending().await
-}
-
-/// Waits for telemetry. If there is `more` of a delivery, only until everything else that is ready
-/// has had its turn.
-async fn telemetry(inbox: &Inbox, more: bool, rest_ms: u64) {
-    if rest_ms > 0 {
-        tokio::time::sleep(Duration::from_millis(rest_ms)).await;
-    }
-    if more || !inbox.is_empty() {
-        tokio::task::yield_now().await;
-    } else {
-        inbox.filled().await;
-    }
 }

@@ -1,0 +1,88 @@
+//! Telemetry, worked through in slices between everything else.
+
+use super::Observer;
+use crate::panics::contained;
+use crate::telemetry_api::{Delivery, Inbox};
+use std::time::Duration;
+use triage_diagnosis::{Body, Dropped, RecordBody, Timestamp};
+
+/// Telemetry is worked through in slices of this many bytes between polls: at 128 MB of memory a
+/// function has a fourteenth of a CPU.
+const SLICE_BYTES: usize = 64 * 1024;
+/// A delivery being worked through.
+pub(super) struct InWork {
+    body: Body,
+    /// Bytes of it that were not taken.
+    left_out_bytes: u64,
+}
+
+impl From<Delivery> for InWork {
+    fn from(delivery: Delivery) -> Self {
+        Self { body: Body::new(delivery.body), left_out_bytes: delivery.left_out_bytes }
+    }
+}
+
+impl Observer {
+    pub(super) fn work_through_a_slice(&mut self, now: Timestamp) {
+        if let Some(dropped) = self.inbox.take_dropped() {
+            self.diagnose(|triage| triage.handle_dropped(dropped, now));
+        }
+        let next = || self.inbox.take().map(InWork::from);
+        let Some(mut delivery) = self.delivery.take().or_else(next) else { return };
+        if let Some(end) = &mut self.end {
+            end.last_telemetry = now;
+        }
+        let slice_end = delivery.body.position().saturating_add(SLICE_BYTES);
+        while delivery.body.position() < slice_end {
+            let Some(next) = contained(|| delivery.body.next_record()) else {
+                // A delivery with a bug in its way is not gone on with.
+                let bytes = delivery.left_out_bytes + delivery.body.remaining() as u64;
+                let dropped = Dropped { deliveries: 1, bytes };
+                self.diagnose(|triage| triage.handle_dropped(dropped, now));
+                return;
+            };
+            match next {
+                None => {
+                    if delivery.left_out_bytes > 0 {
+                        let bytes = delivery.left_out_bytes;
+                        let dropped = Dropped { deliveries: 1, bytes };
+                        self.diagnose(|triage| triage.handle_dropped(dropped, now));
+                    }
+                    return;
+                }
+                // The record that was cut in two is ours to answer for.
+                Some(Err(malformed)) if delivery.left_out_bytes > 0 => {
+                    delivery.left_out_bytes += malformed.bytes as u64;
+                }
+                Some(Err(malformed)) => {
+                    self.diagnose(|triage| triage.handle_malformed(malformed, now));
+                }
+                Some(Ok(record)) => {
+                    self.flush.with(|flush| {
+                        if let Some(made) = record.time {
+                            flush.handle_record(made, now);
+                        }
+                        if let RecordBody::RuntimeDone(done) = &record.body {
+                            flush.handle_runtime_done(&done.request_id, record.time, now);
+                        }
+                    });
+                    self.diagnose(|triage| triage.handle_record(record, now));
+                }
+            }
+        }
+        self.delivery = Some(delivery);
+    }
+}
+
+/// Waits for telemetry. If there is `more` of a delivery, only until everything else that is ready
+/// has had its turn.
+pub(super) async fn telemetry(inbox: &Inbox, more: bool, rest_ms: u64) {
+    if rest_ms > 0 {
+        tokio::time::sleep(Duration::from_millis(rest_ms)).await;
+    }
+    if more || !inbox.is_empty() {
+        tokio::task::yield_now().await;
+    } else {
+        inbox.filled().await;
+    }
+}

@@ -47,6 +47,8 @@ pub(crate) struct Extension {
     pub(crate) wants_shutdown: bool,
     waiter: Option<oneshot::Sender<Value>>,
     pending: VecDeque<Value>,
+    /// Given to a call that may have been cut off before it took it.
+    handing: Option<Value>,
     /// When it asked for /next; `None` while it works on an event.
     pub(crate) asked: Option<Instant>,
     pub(crate) announced: bool,
@@ -134,8 +136,9 @@ impl Extension {
     pub(crate) fn send(&mut self, event: Value) {
         let invoke = event["eventType"] == "INVOKE";
         let event = match self.waiter.take() {
-            Some(waiter) => match waiter.send(event) {
+            Some(waiter) => match waiter.send(event.clone()) {
                 Ok(()) => {
+                    self.handing = Some(event);
                     self.asked = None;
                     self.note_handed(invoke);
                     return;
@@ -152,7 +155,7 @@ impl Extension {
 
     /// A call of /next: an event at once, or a receiver of the one to come.
     pub(crate) fn ask(&mut self) -> Result<Value, oneshot::Receiver<Value>> {
-        if let Some(event) = self.pending.pop_front() {
+        if let Some(event) = self.handing.take().or_else(|| self.pending.pop_front()) {
             self.asked = None;
             self.note_handed(event["eventType"] == "INVOKE");
             return Ok(event);
@@ -161,6 +164,11 @@ impl Extension {
         let (waiter, receiver) = oneshot::channel();
         self.waiter = Some(waiter);
         Err(receiver)
+    }
+
+    /// The call that waited has the event.
+    pub(crate) fn took(&mut self) {
+        self.handing = None;
     }
 
     fn note_handed(&mut self, invoke: bool) {

@@ -119,7 +119,11 @@ async fn next(shared: &Shared, request: &Request<Incoming>) -> Reply {
     let event = match asked {
         Some(Ok(event)) => event,
         Some(Err(receiver)) => match receiver.await {
-            Ok(event) => event,
+            Ok(event) => {
+                let mut environment = shared.environment();
+                environment.extension_by_identifier(&identifier).into_iter().for_each(|e| e.took());
+                event
+            }
             Err(_) => return error_reply(500, "Sandbox.Failure", "The environment has ended"),
         },
         None => return Unidentified::Unknown.into_reply(),

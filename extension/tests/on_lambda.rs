@@ -21,7 +21,11 @@ fn config(variables: &[(&str, &str)]) -> Config {
             timeout: Duration::from_secs(20),
             ..FunctionConfig::new([function.to_string_lossy()])
         },
-        extensions: vec![ExtensionConfig { path: env!("CARGO_BIN_EXE_lambda-triage").into(), env }],
+        extensions: vec![ExtensionConfig {
+            path: env!("CARGO_BIN_EXE_lambda-triage").into(),
+            env,
+            ..ExtensionConfig::default()
+        }],
         ..Config::default()
     }
 }

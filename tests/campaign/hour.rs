@@ -38,6 +38,7 @@ async fn an_hour_of_mixed_traffic_leaves_nothing_behind_and_misses_nothing() {
         extensions: vec![ExtensionConfig {
             path: cargo_bin_with_faults(EXTENSION).unwrap(),
             env: vec![clock],
+            ..ExtensionConfig::default()
         }],
         lifecycle: LifecycleConfig { clock_file: Some(clock_file), ..LifecycleConfig::default() },
         ..Config::default()

@@ -98,10 +98,13 @@ fn config(plan: &Plan, clock_file: PathBuf) -> Config {
         ("TRIAGE_FAULT_CLOCK", clock_file.to_string_lossy().into_owned()),
     ];
     let env = variables.map(|(name, value)| (name.to_owned(), value)).into();
-    let mut extensions = vec![ExtensionConfig { path: extension, env }];
+    // A page: a few lines fill it.
+    let pipe_bytes = Some(4096);
+    let mut extensions = vec![ExtensionConfig { path: extension, env, pipe_bytes }];
     if let Some((name, value)) = plan.other_extension {
         let path = cargo_example("fixture_extension").unwrap();
-        extensions.push(ExtensionConfig { path, env: vec![(name.to_owned(), value.to_owned())] });
+        let env = vec![(name.to_owned(), value.to_owned())];
+        extensions.push(ExtensionConfig { path, env, pipe_bytes: None });
     }
     let faults = Faults::default();
     for (endpoint, action) in &plan.at_start {

@@ -100,7 +100,11 @@ async fn no_secret_of_the_function_is_ever_printed() {
                 env: env.clone(),
                 ..FunctionConfig::new(command)
             },
-            extensions: vec![ExtensionConfig { path: extension().into(), env }],
+            extensions: vec![ExtensionConfig {
+                path: extension().into(),
+                env,
+                ..ExtensionConfig::default()
+            }],
             ..Config::default()
         };
         let sandbox = Sandbox::start(config).await.unwrap();

@@ -94,12 +94,15 @@ pub struct ExtensionConfig {
     pub path: PathBuf,
     /// Variables for this extension alone, over those that the function's environment gives it.
     pub env: Vec<(String, String)>,
+    /// How many bytes each of its output pipes holds, as the system rounds it; the system's own
+    /// size when `None`.
+    pub pipe_bytes: Option<i32>,
 }
 
 impl ExtensionConfig {
     /// The extension at `path`.
     pub fn new(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into(), env: Vec::new() }
+        Self { path: path.into(), ..Self::default() }
     }
 
     /// The file name, which is the name the extension must register under.

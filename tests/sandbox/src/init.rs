@@ -130,6 +130,7 @@ impl Shared {
             directory: None,
             source: LogSource::Extension(config.name()),
             framed_logs: false,
+            pipe_bytes: config.pipe_bytes,
         };
         let shared = Arc::clone(self);
         let group = self.processes.spawn(spec, &self.telemetry, move |status| {
@@ -152,6 +153,7 @@ impl Shared {
             directory: function.task_root.clone(),
             source: LogSource::Function,
             framed_logs: true,
+            pipe_bytes: None,
         };
         let shared = Arc::clone(self);
         let group = self.processes.spawn(spec, &self.telemetry, move |status| {

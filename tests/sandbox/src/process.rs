@@ -2,7 +2,7 @@
 //! what it started, and none outlives the sandbox.
 
 use std::collections::{BTreeSet, HashMap};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use command_fds::{CommandFdExt, FdMapping};
+use nix::fcntl::{FcntlArg, fcntl};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 use tokio::sync::watch;
@@ -35,6 +36,8 @@ pub(crate) struct ProcessSpec {
     pub(crate) source: LogSource,
     /// Whether it is given the descriptor of framed logs.
     pub(crate) framed_logs: bool,
+    /// How much its output pipes hold; the system's default when `None`.
+    pub(crate) pipe_bytes: Option<i32>,
 }
 
 /// Every process group that is alive, and the freeze that holds for all of them.
@@ -133,6 +136,14 @@ impl Processes {
         // Holds the write end of the frame pipe.
         drop(command);
 
+        if let Some(bytes) = spec.pipe_bytes {
+            let set = |pipe: BorrowedFd<'_>| {
+                let set = fcntl(pipe, FcntlArg::F_SETPIPE_SZ(bytes));
+                set.map_err(|error| SandboxError::io("size a pipe")(error.into()))
+            };
+            child.stdout.as_ref().map(|pipe| set(pipe.as_fd())).transpose()?;
+            child.stderr.as_ref().map(|pipe| set(pipe.as_fd())).transpose()?;
+        }
         let mut readers = JoinSet::new();
         if let Some(stdout) = child.stdout.take() {
             let telemetry = Arc::clone(telemetry);

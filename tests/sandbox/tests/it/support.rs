@@ -29,7 +29,11 @@ pub(crate) fn function_with_init(steps: &Value) -> FunctionConfig {
 /// The fixture extension with these variables, each named without `FIXTURE_`.
 pub(crate) fn extension(variables: &[(&str, &str)]) -> ExtensionConfig {
     let env = variables.iter().map(|(name, value)| (format!("FIXTURE_{name}"), (*value).into()));
-    ExtensionConfig { path: cargo_example(EXTENSION).unwrap(), env: env.collect() }
+    ExtensionConfig {
+        path: cargo_example(EXTENSION).unwrap(),
+        env: env.collect(),
+        ..ExtensionConfig::default()
+    }
 }
 
 pub(crate) fn with_extension(variables: &[(&str, &str)]) -> Config {

@@ -337,11 +337,11 @@ fn happenings(
             let span = if far { 10 * 24 * 3_600_000 } else { 5_000 };
             vec![Happening::Step { by_ms: rng.i64(-span..span) }]
         }
-        Family::SlowReader => {
+        // Long enough for pipe and queue to fill.
+        Family::SlowReader if n == 0 || rng.u8(0..8) == 0 => {
             let readings = [Reading::Paused, Reading::Slow, Reading::Prompt];
-            [LogStream::Stdout, LogStream::Stderr]
-                .map(|stream| Happening::Read(stream, readings[rng.usize(0..3)]))
-                .into()
+            let reading = if n == 0 { Reading::Paused } else { readings[rng.usize(0..3)] };
+            [LogStream::Stdout, LogStream::Stderr].map(|to| Happening::Read(to, reading)).into()
         }
         Family::NoReader if n == 0 => {
             let reading = if rng.bool() { Reading::Closed } else { Reading::Paused };

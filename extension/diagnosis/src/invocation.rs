@@ -85,6 +85,11 @@ impl Attempt {
         self.began_at().max(self.ended_at())
     }
 
+    /// Whether anything but a report has told of it.
+    pub(crate) fn is_known(&self) -> bool {
+        self.began_at().is_some() || self.runtime_done.is_some()
+    }
+
     /// Nothing will come of it any more but late records.
     pub(crate) fn is_over(&self) -> bool {
         self.ended_at().is_some() || self.superseded_at.is_some()

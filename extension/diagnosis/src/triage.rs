@@ -9,7 +9,7 @@ use crate::fault_point;
 use crate::finding::{Finding, Stage};
 use crate::folding::Folding;
 use crate::input::{Dropped, Function, Invoke, Shutdown};
-use crate::invocation::{Attempts, End, Timed};
+use crate::invocation::{Attempt, Attempts, End, Timed};
 use crate::matching::Matcher;
 use crate::record::FunctionLog;
 use crate::report::Teller;
@@ -129,7 +129,11 @@ impl Triage {
             RecordBody::Report(report) => {
                 let placed = self.attempts.place_end(End::Report, &report.request_id, at);
                 let Some(attempt) = placed else { return };
-                self.examine(Some(attempt), CaseEvent::Report(&report), at, now);
+                let is_known = self.attempts.get(attempt).is_some_and(Attempt::is_known);
+                // That of an environment before this one, whose extension has told of it.
+                if is_known || self.teller.function.concurrent {
+                    self.examine(Some(attempt), CaseEvent::Report(&report), at, now);
+                }
                 if let Some(attempt) = self.attempts.get_mut(attempt) {
                     attempt.report = Some(Timed { at, record: report });
                 }

@@ -207,3 +207,22 @@ fn what_explains_another_does_so_without_an_invocation_too() {
     assert_eq!(lines.len(), 1, "{lines:?}");
     assert!(lines[0].contains("efs-mount-timeout"), "{lines:?}");
 }
+
+#[test]
+fn a_late_report_of_an_invocation_before_the_environment_is_not_told_again() {
+    for concurrent in [false, true] {
+        let function = Function { concurrent, ..Function::default() };
+        let mut triage = Triage::new(Settings::default(), function);
+        invoke(&mut triage, "b", 0);
+        let report = crate::InvocationReport {
+            request_id: "a".into(),
+            status: Status::Timeout,
+            ..crate::InvocationReport::default()
+        };
+        let record = Record { time: Some(ms(19)), body: RecordBody::Report(report) };
+        triage.handle_record(record, ms(20));
+        triage.finish(ms(30));
+        // Where several run at once, nothing else tells of a timeout.
+        assert_eq!(triage.poll_report(ms(30)).is_some(), concurrent);
+    }
+}

@@ -2,9 +2,9 @@
 
 use crate::plan::{Call, ERRORS, End, Family, Plan, SECRET};
 use crate::play::{EXTENSION, Played};
-use lambda_sandbox::{LogStream, Status};
+use lambda_sandbox::{LogSource, LogStream, Status};
 use serde_json::Value;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 /// Above what it ever takes, and far below what an unbounded queue would.
 const PEAK_KIB: u64 = 20 * 1024;
@@ -97,31 +97,30 @@ fn output(plan: &Plan, played: &Played, failures: &mut Vec<String>) {
 
 /// Each diagnosis that was due is there once, and no other.
 fn diagnoses(plan: &Plan, played: &Played, failures: &mut Vec<String>) {
-    let due = due(plan, played);
+    let due = known(plan, played, &|call, error| has_taken(call, error, played));
+    // A delivery that was answered just when all ended counts as not taken.
+    let may_be_told = known(plan, played, &|call, error| has_said(call, error, played));
     let sum =
         |metric| played.written(LogStream::Stdout).map(|line| value(line, metric)).sum::<u64>();
-    let mut wanted: BTreeMap<&str, u64> = BTreeMap::new();
-    for (metric, _, _) in &due {
-        *wanted.entry(metric).or_default() += 1;
-    }
     for metric in ["Timeouts", "KmsErrors", "EfsFailures", "Recursions"] {
-        let (wanted, got) = (wanted.get(metric).copied().unwrap_or_default(), sum(metric));
-        if got > wanted || got < wanted && !plan.may_miss() {
-            failures.push(format!("{metric}: {got} told, {wanted} due"));
+        let count = |known: &[Known<'_>]| known.iter().filter(|k| k.0 == metric).count() as u64;
+        let (least, most, told) = (count(&due), count(&may_be_told), sum(metric));
+        if told > most || told < least && !plan.may_miss() {
+            failures.push(format!("{metric}: {told} told, {least} to {most} due"));
         }
     }
     let losses = sum("TelemetryDropped");
     if losses > 0 && !may_lose(plan) {
         failures.push(format!("{losses} losses of telemetry that nothing made"));
     }
-    let due: BTreeSet<_> = due.iter().map(|(_, problem, id)| (*problem, *id)).collect();
+    let may_be_told: BTreeSet<_> =
+        may_be_told.iter().map(|(_, problem, id)| (*problem, *id)).collect();
     let mut told = BTreeSet::new();
     for line in played.written(LogStream::Stdout) {
         let line: Value = serde_json::from_str(line).unwrap_or_default();
         let problem = line["diagnosis"]["problem"].as_str().unwrap_or_default().to_owned();
         let Some(id) = line["requestId"].as_str() else { continue };
-        let is_due = due.contains(&(problem.as_str(), id));
-        if !is_due {
+        if !may_be_told.contains(&(problem.as_str(), id)) {
             failures.push(format!("not due: {problem} of {id}"));
         }
         if !told.insert((problem.clone(), id.to_owned())) {
@@ -146,23 +145,37 @@ fn may_lose(plan: &Plan) -> bool {
         .any(|family| plan.has(*family))
 }
 
-/// Metric, problem and request id of all that the extension could know of.
-fn due<'a>(plan: &'a Plan, played: &Played) -> Vec<(&'static str, &'static str, &'a str)> {
-    let mut due = Vec::new();
+/// Metric, problem and request id.
+type Known<'a> = (&'static str, &'static str, &'a str);
+
+/// All that the extension could know of, if it knows of those errors.
+fn known<'a>(
+    plan: &'a Plan,
+    played: &Played,
+    knows: &dyn Fn(&Call, usize) -> bool,
+) -> Vec<Known<'a>> {
+    let mut known = Vec::new();
     for (call, outcome) in plan.calls.iter().zip(&played.outcomes) {
         let id = call.request_id.as_str();
         if outcome.status == Status::Timeout {
-            due.push(("Timeouts", "timeout", id));
+            known.push(("Timeouts", "timeout", id));
         }
         if call.lineage >= 4 {
-            due.push(("Recursions", "recursion", id));
+            known.push(("Recursions", "recursion", id));
         }
-        for &(error, _) in call.errors.iter().filter(|(error, _)| has_taken(call, *error, played)) {
+        for &(error, _) in call.errors.iter().filter(|(error, _)| knows(call, *error)) {
             let (_, problem, metric) = ERRORS[error];
-            due.push((metric, problem, id));
+            known.push((metric, problem, id));
         }
     }
-    due
+    known
+}
+
+/// Whether the function got as far as its error.
+fn has_said(call: &Call, error: usize, played: &Played) -> bool {
+    let mark = call.mark();
+    let own = played.log.iter().filter(|event| event.source == LogSource::Function);
+    own.into_iter().any(|event| event.text.contains(&mark) && event.text.contains(ERRORS[error].0))
 }
 
 /// Whether a delivery with the invocation's error was taken.

@@ -61,7 +61,9 @@ pub(crate) fn is_composed_of_words(text: &str) -> bool {
     if is_word(text) {
         return true;
     }
-    let joints = ['.', '_', ':', '/', '#', '$', '=', '-', '|', '@', '!', '?', '\u{2019}'];
+    // As in `@aws-sdk/client-kms`. Between words it makes an address, as `?` makes a query string.
+    let text = text.strip_prefix('@').unwrap_or(text);
+    let joints = ['.', '_', ':', '/', '#', '$', '=', '-', '|', '!', '\u{2019}'];
     // A letter alone, of `can't`, is no part of a name.
     let is_part = |part: &str| part.len() > 1 && is_word(part);
     text.split(joints).filter(|part| !part.is_empty()).all(|name| humps(name).all(is_part))
@@ -125,11 +127,26 @@ mod tests {
 
     #[test]
     fn only_what_is_all_of_known_words_is_composed_of_them() {
-        for text in ["com.amazonaws.kms#DisabledException", "kms:Decrypt", "can", "identity-based"]
-        {
+        for text in [
+            "com.amazonaws.kms#DisabledException",
+            "kms:Decrypt",
+            "can",
+            "identity-based",
+            "@aws-sdk/client-kms",
+        ] {
             assert!(is_composed_of_words(text), "{text}");
         }
-        for text in ["hunter2", "kms:hunter", "HunterException", "tAsAt", "é", "key7", "12"] {
+        for text in [
+            "hunter2",
+            "kms:hunter",
+            "HunterException",
+            "tAsAt",
+            "é",
+            "key7",
+            "12",
+            "support@client.com",
+            "/user/account?name=grant",
+        ] {
             assert!(!is_composed_of_words(text), "{text}");
         }
     }

@@ -97,7 +97,7 @@ mod tests {
         for arn_text in [
             "arn:aws:kms:eu-west-1:123456789012:key/12345678-90ab-cdef-1234-567890abcdef",
             "arn:aws-cn:kms:cn-north-1:123456789012:key/mrk-1234567890abcdef1234567890abcdef",
-            "arn:aws-us-gov:kms:us-gov-west-1:123456789012:key/1",
+            "arn:aws-us-gov:kms:us-gov-west-1:123456789012:key/12345678-90ab-cdef-1234-567890abcdef",
         ] {
             for sentence in [
                 format!("see arn:aws:iam::1:role/x and {arn_text} is disabled."),

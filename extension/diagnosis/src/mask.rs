@@ -5,7 +5,7 @@
 //! and of small numbers; everything else is masked. This costs the words of the function's own
 //! texts, which stand in its log anyway.
 
-use crate::aws_name::{is_arn, is_endpoint, is_region, is_resource_id, is_uuid};
+use crate::aws_name::{is_arn, is_endpoint, is_region, is_resource_id, is_uuid, shown_arn};
 use crate::fault_point;
 use crate::vocabulary::is_composed_of_words;
 use std::ops::Range;
@@ -33,8 +33,13 @@ pub(crate) fn mask_around(text: &str, found: Range<usize>, from: usize) -> Strin
         if hit.is_empty() {
             let is_whole = start >= from;
             let is_shown = is_whole && context.may_show(word);
+            let shown = if is_shown { word.len() } else { 0 };
+            // Of a principal's ARN, all but the name of its session.
+            let in_part = || is_whole && context.value.is_none();
+            let shown = shown_arn(word).filter(|_| in_part()).map_or(shown, str::len);
             if end > from {
-                out.put(word, is_shown);
+                out.put(&word[..shown], true);
+                out.put(&word[shown..], false);
             }
             context.go_on(word, gap, is_shown);
         } else {
@@ -305,7 +310,7 @@ mod tests {
             "arn:aws:kms:eu-west-1:123456789012:key/12345678-90ab-cdef-1234-567890abcdef is disabled.",
             "arn:aws:elasticfilesystem:us-east-1:123456789012:access-point/fsap-0123456789abcdef0",
             "An error occurred (KMSDisabledException) when calling the Decrypt operation",
-            "User: arn:aws:sts::123456789012:assumed-role/orders-role/orders is not authorized",
+            "User: arn:aws:iam::123456789012:role/orders-role is not authorized",
             "InvalidGrantTokenException: The grant token used is not valid",
             "EFSMountConnectivityException: The function couldn't connect to the Amazon EFS",
             "perform: secretsmanager:GetSecretValue on resource",
@@ -322,6 +327,18 @@ mod tests {
         ] {
             assert_eq!(mask(text), text);
         }
+    }
+
+    #[test]
+    fn of_a_principal_the_role_is_shown_and_not_the_session() {
+        assert_eq!(
+            mask(
+                "User: arn:aws:sts::123456789012:assumed-role/orders-role/hunter is not authorized"
+            ),
+            "User: arn:aws:sts::123456789012:assumed-role/orders-role/*** is not authorized"
+        );
+        assert!(!mask("token=arn:aws:iam::123456789012:user/a").contains("arn"));
+        assert!(!mask("token: arn:aws:iam::123456789012:user/a").contains("arn"));
     }
 
     #[test]

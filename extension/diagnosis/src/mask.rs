@@ -2,7 +2,7 @@
 //!
 //! Which words are secret cannot be told: a password may be any word. What is harmless can. So a
 //! text is shown as far as it is made of the words of AWS's own error texts, of AWS's names and ids,
-//! and of small numbers; everything else is masked. This costs the words of the function's own
+//! and of statuses, counts and times; everything else is masked. This costs the words of the function's own
 //! texts, which stand in its log anyway.
 
 use crate::aws_name::{is_arn, is_endpoint, is_region, is_resource_id, is_uuid, shown_arn};
@@ -41,17 +41,17 @@ pub(crate) fn mask_around(text: &str, found: Range<usize>, from: usize) -> Strin
                 out.put(&word[..shown], true);
                 out.put(&word[shown..], false);
             }
-            context.go_on(word, gap, is_shown);
+            context.go_on(word, gap);
         } else {
             // What is looked for ends whatever value was begun before it.
-            context = Context { is_word: true, ..Context::default() };
+            context = Context::default();
             for (part, is_found) in
                 [(start..hit.start, false), (hit.clone(), true), (hit.end..end, false)]
             {
                 let (is_whole, part) = (part.start >= from, &text[part]);
                 out.put(part, is_found || (is_whole && context.may_show(part)));
             }
-            context.go_on(word, gap, true);
+            context.go_on(word, gap);
         }
         if end >= from {
             out.gap.push_str(gap);
@@ -99,8 +99,6 @@ struct Context {
     /// The last two words, in lower case and without punctuation.
     last: String,
     before_last: String,
-    /// Whether the last one is shown and no number.
-    is_word: bool,
     /// Whether the last one names a secret.
     is_secret_name: bool,
     /// In the value of a secret.
@@ -129,7 +127,7 @@ impl Context {
             || is_resource_id(core)
             || is_endpoint(core)
             || (is_uuid(core) && self.announces_id())
-            || (is_small_number(core) && self.is_word)
+            || (is_small_number(core) && self.announces_number())
     }
 
     /// Whether the id of a request or a KMS key is to follow: of any other UUID it is not known
@@ -145,8 +143,24 @@ impl Context {
         }
     }
 
+    /// Whether a status, a count or a time is to follow: a number may be a person's age or a card's
+    /// code.
+    fn announces_number(&self) -> bool {
+        let last = self.last.as_str();
+        match last {
+            "code" => self.before_last == "status",
+            "count" => self.before_last == "attempt",
+            "status" => matches!(self.before_last.as_str(), "exit" | "http"),
+            "retries" => self.before_last == "max",
+            _ => matches!(
+                last,
+                "after" | "attempts" | "errno" | "http" | "httpstatuscode" | "statuscode"
+            ),
+        }
+    }
+
     /// Goes on past a word and what stands after it.
-    fn go_on(&mut self, word: &str, gap: &str, is_shown: bool) {
+    fn go_on(&mut self, word: &str, gap: &str) {
         let core = word.trim_matches(is_punctuation);
         if let Some(value) = &mut self.value {
             value.is_begun |= !word.is_empty();
@@ -177,7 +191,6 @@ impl Context {
             return;
         }
         self.is_secret_name = is_secret_name(core);
-        self.is_word = is_shown && !is_small_number(core);
         let bare = core.chars().filter(|c| c.is_alphanumeric()).collect::<String>();
         self.before_last = std::mem::replace(&mut self.last, bare.to_ascii_lowercase());
     }
@@ -255,6 +268,7 @@ mod tests {
             "api key 12345678-90ab-cdef-1234-567890abcdef",
             "-----BEGIN PRIVATE KEY----- MIIEvQ",
             "mail someone@example.org",
+            "code 123, code: 123 and id 123",
         ] {
             let harmless = [
                 "key",
@@ -273,7 +287,7 @@ mod tests {
                 "KEY",
                 "password",
                 "Authorization",
-                "411",
+                "code",
             ];
             for word in mask(text).split(|c: char| is_boundary(c) || is_punctuation(c)) {
                 assert!(word.is_empty() || harmless.contains(&word), "{text} -> {word}");
@@ -321,6 +335,8 @@ mod tests {
             "software.amazon.awssdk.services.kms.model.KmsInvalidStateException: null",
             "because no identity-based policy allows the kms:Decrypt action",
             "Task timed out after 3.00 seconds",
+            "HTTP 502, exit status 1, Status Code: 400; (reached max retries: 4)",
+            r#""$metadata":{"httpStatusCode":400,"attempts":1}"#,
             "endpoint kms.eu-west-1.amazonaws.com in eu-west-1",
             "[Errno 13] Permission denied",
             "extras: Some({\"aws_request_id\": \"5f6c1a52-7d0e-4c39-9f0a-0f0d5c2f9b1e\"}) }",

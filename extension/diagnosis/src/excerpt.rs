@@ -4,13 +4,14 @@
 use crate::fault_point;
 use crate::mask::{is_boundary, mask_around};
 
-const MAX_BYTES: usize = 240;
-/// How much of the line before the match is kept: room for the class name and `An error occurred`.
-const MAX_BEFORE: usize = 60;
+/// Room for a denied action, its principal, its resource and the reason.
+const MAX_BYTES: usize = 400;
+/// How much of the line before the match is kept: room for the class name and the key's ARN.
+const MAX_BEFORE: usize = 120;
 /// How far before the excerpt a name such as `secret` is looked for.
 const MAX_LEAD: usize = 200;
 
-/// The part of a record around the bytes `start..end`: within their line, at most 240 bytes, with
+/// The part of a record around the bytes `start..end`: within their line, at most 400 bytes, with
 /// control characters replaced and what is not known to be harmless masked.
 #[must_use]
 pub(crate) fn excerpt(text: &str, start: usize, end: usize) -> String {
@@ -82,7 +83,7 @@ fn error_fields(after: &str) -> usize {
     after.match_indices([',', '{']).find(is_foreign).map_or(after.len(), |(at, _)| at)
 }
 
-/// The start of a word that stands up to 60 bytes before this one, or the byte itself if words
+/// The start of a word that stands up to 120 bytes before this one, or the byte itself if words
 /// are longer than that.
 fn word_before(line: &str, at: usize) -> usize {
     let earliest = line.floor_char_boundary(at.saturating_sub(MAX_BEFORE));

@@ -1,12 +1,14 @@
 //! What the detectors of error texts have in common: a finding from a log line.
 
-use crate::aws_name::is_arn;
+use crate::aws_name::{is_arn, shown_arn};
 use crate::bug::contained;
 use crate::detector::{Case, CaseEvent};
 use crate::excerpt::excerpt;
 use crate::finding::{Finding, Stage, View};
 use crate::level::Level;
+use crate::mask::{MASK, is_boundary};
 use crate::matching::{Hit, LogMatch};
+use crate::vocabulary::is_composed_of_words;
 
 /// A finding for the texts of a detector in a log record: confirmed, as the service that failed said
 /// so; suspected where the line is a mere warning, for a retry may have helped, or a JSON object
@@ -17,19 +19,25 @@ use crate::matching::{Hit, LogMatch};
 pub(crate) fn finding(case: &Case<'_>, message: fn(View) -> &'static str) -> Option<Finding> {
     let CaseEvent::Logged(LogMatch { log, hits }) = case.event else { return None };
     let stage = |hit: &Hit| stage(hit.level, log.is_bare_value);
-    let hit = hits.iter().filter(|hit| stage(hit).is_some()).max_by_key(|hit| {
-        // The one that says most: whose failure, what cause.
+    let hit = hits.iter().filter(|hit| stage(hit).is_some()).rev().max_by_key(|hit| {
+        // The one that says most: whose failure, what cause; of several the first, as what repeats
+        // it further on, a stack or a `Caused by`, says less.
         (stage(hit), hit.text.view, hit.text.cause.is_some())
     })?;
     let text = log.text.as_ref();
     let own_arn = case.attempt.and_then(|attempt| attempt.function_arn.as_deref());
-    let key = arn(text, ":kms:", ":key/");
-    let access_point = arn(text, ":elasticfilesystem:", ":access-point/");
-    let callee = arn(text, ":lambda:", ":function:").filter(|arn| Some(*arn) != own_arn);
+    // The line of the error knows best what it is about.
+    let line = &text[log.line_at(hit.start)];
+    let near_arn = |service, kind| arn(line, service, kind).or_else(|| arn(text, service, kind));
+    let key = near_arn(":kms:", ":key/");
+    let alias = near_arn(":kms:", ":alias/");
+    let access_point = near_arn(":elasticfilesystem:", ":access-point/");
+    let callee = near_arn(":lambda:", ":function:").filter(|arn| Some(*arn) != own_arn);
     let entity = match hit.text.view {
-        View::Function => key,
-        View::Caller => access_point.or(callee).or(key),
+        View::Function => key.or(alias),
+        View::Caller => access_point.or(callee).or(key).or(alias),
     };
+    let denied = denied(line).or_else(|| denied(text));
     let message = message(hit.text.view);
     let finding = Finding {
         stage: stage(hit)?,
@@ -47,9 +55,12 @@ pub(crate) fn finding(case: &Case<'_>, message: fn(View) -> &'static str) -> Opt
             // Without it the problem is the same.
             .evidence("excerpt", contained(|| excerpt(text, hit.start, hit.end)))
             .evidence("keyArn", key)
+            .evidence("aliasArn", alias)
             .evidence("accessPointArn", access_point)
             .evidence("calledFunctionArn", callee)
-            .evidence("operation", operation(text)),
+            .evidence("operation", operation(line).or_else(|| operation(text)))
+            .evidence("action", denied.as_ref().map(|denied| denied.action))
+            .evidence("principal", denied.and_then(|denied| denied.principal)),
     )
 }
 
@@ -62,9 +73,11 @@ fn stage(level: Option<Level>, is_bare_value: bool) -> Option<Stage> {
     }
 }
 
+/// A longer one is not shown.
+const MAX_ARN_BYTES: usize = 256;
+
 /// The first ARN of a service and kind of resource, in any partition.
 fn arn<'a>(text: &'a str, service: &str, kind: &str) -> Option<&'a str> {
-    const MAX_ARN_BYTES: usize = 256;
     text.match_indices("arn:aws").find_map(|(start, _)| {
         // No further than it may reach: a long record may hold very many beginnings.
         let reach = text.floor_char_boundary(start + MAX_ARN_BYTES + 1);
@@ -75,17 +88,42 @@ fn arn<'a>(text: &'a str, service: &str, kind: &str) -> Option<&'a str> {
     })
 }
 
-/// The SDK operation that failed, as boto3 says it.
+/// The SDK operation that failed, as boto3 and the SDK for Go say it.
 fn operation(text: &str) -> Option<&str> {
-    let (_, rest) = text.split_once("when calling the ")?;
-    let (operation, _) = rest.split_once(" operation")?;
-    // A function may have put anything there; `ListObjectsV2`.
-    let is_name = operation.len() <= 64
-        && operation.starts_with(|c: char| c.is_ascii_uppercase())
-        && operation.bytes().all(|b| b.is_ascii_alphanumeric())
-        && operation.bytes().filter(u8::is_ascii_digit).count() <= 2
-        && operation.bytes().any(|b| b.is_ascii_lowercase());
-    is_name.then_some(operation)
+    let boto3 = || text.split_once(") when calling the ")?.1.split_once(" operation");
+    let go = || text.split_once("operation error ")?.1.split_once(": ")?.1.split_once(',');
+    // A function may have put anything there.
+    [boto3(), go()].into_iter().flatten().map(|(name, _)| name).find(|name| is_operation(name))
+}
+
+/// `Decrypt`, `ListObjectsV2`
+fn is_operation(name: &str) -> bool {
+    name.len() <= 64
+        && name.starts_with(|c: char| c.is_ascii_uppercase())
+        && name.bytes().all(|b| b.is_ascii_alphanumeric())
+        && name.bytes().filter(u8::is_ascii_digit).count() <= 2
+        && name.bytes().any(|b| b.is_ascii_lowercase())
+}
+
+/// What IAM refused, and to whom.
+struct Denied<'a> {
+    action: &'a str,
+    principal: Option<String>,
+}
+
+/// `User: ARN is not authorized to perform: kms:Decrypt on …`
+fn denied(text: &str) -> Option<Denied<'_>> {
+    let (before, after) = text.split_once(" is not authorized to perform: ")?;
+    let action = after.split(is_boundary).next()?;
+    let (service, name) = action.split_once(':')?;
+    if !is_composed_of_words(service) || !is_operation(name) {
+        return None;
+    }
+    let principal = before.rsplit(is_boundary).next().and_then(|arn| {
+        let shown = shown_arn(arn).filter(|a| a.len() + MASK.len() <= MAX_ARN_BYTES)?;
+        Some(if shown == arn { arn.to_owned() } else { format!("{shown}{MASK}") })
+    });
+    Some(Denied { action, principal })
 }
 
 #[cfg(test)]
@@ -112,10 +150,34 @@ mod tests {
 
     #[test]
     fn finds_the_operation() {
-        let text = "An error occurred (X) when calling the GenerateDataKey operation: y";
-        assert_eq!(operation(text), Some("GenerateDataKey"));
+        for text in [
+            "An error occurred (X) when calling the GenerateDataKey operation: y",
+            "operation error KMS: GenerateDataKey, https response error StatusCode: 400",
+        ] {
+            assert_eq!(operation(text), Some("GenerateDataKey"));
+        }
+        assert_eq!(operation("when calling the Hunter operation"), None);
         for text in ["secret=1", "hunter", "AKIA1234567890", "AKIAIOSFODNN7EXAMPLE", "A b"] {
-            assert_eq!(operation(&format!("when calling the {text} operation")), None);
+            assert_eq!(operation(&format!("(X) when calling the {text} operation")), None);
+            assert_eq!(operation(&format!("operation error {text}: {text}, x")), None);
+        }
+    }
+
+    #[test]
+    fn finds_what_was_denied_and_to_whom() {
+        let role = "arn:aws:iam::123456789012:role/orders-role";
+        let session = "arn:aws:sts::123456789012:assumed-role/orders-role/";
+        for (user, principal) in [
+            (role.to_owned(), Some(role.to_owned())),
+            (format!("{session}hunter@example.org"), Some(format!("{session}***"))),
+            ("hunter".to_owned(), None),
+        ] {
+            let text = format!("User: {user} is not authorized to perform: kms:Decrypt on x");
+            let found = denied(&text).unwrap();
+            assert_eq!((found.action, found.principal), ("kms:Decrypt", principal));
+        }
+        for action in ["kms:hunter2", "hunter:Decrypt", "Decrypt", ""] {
+            assert!(denied(&format!("x is not authorized to perform: {action} on x")).is_none());
         }
     }
 }

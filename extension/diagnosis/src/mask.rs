@@ -10,7 +10,8 @@ use crate::fault_point;
 use crate::vocabulary::is_composed_of_words;
 use std::ops::Range;
 
-const MASK: &str = "***";
+/// What stands for what is not shown.
+pub(crate) const MASK: &str = "***";
 
 /// The text with everything masked that is not known to be harmless. Several masked words in a row
 /// are one mask, so that not even their number is told.

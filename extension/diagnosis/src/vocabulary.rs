@@ -6,15 +6,15 @@ const WORDS: [&str; 26] = [
     "a ability able about absent access accessible according account action actions active acquire after again alias all allow \
      allowed allows already also amazon amazonaws an and another answer any api app application applies are \
      arn as assumed async at attached attempt attempts auth authorization authorized auto availability available aws awskms awssdk",
-    "back backend bad based be because been before being between blocked body botocore boto3 bucket burst but by",
-    "call called caller calling calls can cannot cause caused change channel check ciphertext class client closed cmk cmks code com \
+    "back backend bad based be because been before being between blocked body botocore boto3 boundary bucket burst but by",
+    "call called caller calling calls can cannot cause caused change channel check ciphertext class client closed cluster cmk cmks code com \
      command completed compatible concurrent condition configuration configured conflict connect connected connection connectivity \
-     console contact contains context control could couldn core count credential credentials customer",
-    "data database debug decrypt decrypted decrypting decryption default delete deleted deletion delivery denied dependency describe desc \
-     details detected device did didn different directory disabled disk dlq do does doesn don down due dynamodb",
-    "each ec2 ecr edquot efs efsio eio elasticfilesystem element enable enabled encrypt encrypted encrypting encryption endpoint enotconn environment \
+     console contact contains context control could couldn core count credential credentials custom customer",
+    "data database debug decrypt decrypted decrypting decryption default delete deleted deletion delivery denied denies deny dependency describe desc \
+     details detected device did didn different directory disabled disconnected disk dlq do does doesn don down due dynamodb",
+    "each ec2 ecr edquot efs efsio eio elasticfilesystem element enable enabled encrypt encrypted encrypting encryption endpoint enotconn entity environment \
      errno error errorfactory errors estale etimedout event events exceed exceeded exceeds exception exceptions execute \
-     executed execution exhausted exist exists exit exited expired explicit extended extension extras",
+     executed execution exhausted exist exists exit exited expired explicit explicitly extended extension extras",
     "failed failing failure failures false fatal fault field file files filesystem find firehose for forbidden format found frequency from function functions further",
     "generate get given glue go gone got grant grants group",
     "had handle handler has have header host http https",
@@ -33,10 +33,10 @@ const WORDS: [&str; 26] = [
     "raised rate raw reach reached read ready reason receive received record recursive reduce refers refused region \
      registered rejected release remote request requested requests required reserved reset resolve resource resources response result retried retries \
      retry retrying retryable role root route rule run running runtime rust",
-    "s s3 same scan sdk second seconds secret secrets secretsmanager security see select send sent server service services set settings \
+    "s s3 same scan sdk second seconds secret secrets secretsmanager security see select send sent server service services session set settings \
      severe should sign signal signature size slow sns so socket software some source specified specify sqs ssm stack stale start state status step \
      stopped storage store stream string subnet subscription success such support supported system",
-    "t table taking target task temporarily temporary text than that the their them then there these they this throttled throttling through time timed \
+    "t table taking target task temporarily temporary text than that the their them then there these they this throttled throttling through thrown time timed \
      timedout timeout times to token tokens too trace traceback transient transport trent true try trying two type types",
     "unable unavailable unauthorized unexpected unhandled unknown unsupported until unusable up update upload uri url usage use used user uses using",
     "valid validate validation value values var variable variables verify version via volume",

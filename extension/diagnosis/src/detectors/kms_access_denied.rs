@@ -11,8 +11,9 @@
 //! ## Evidence
 //! The error's name or message in the function's log: confirmed where the line reports the error,
 //! suspected where it is a warning. Names that other services have too count only beside a sign of
-//! KMS (its ARNs, actions or name). `keyArn` and `operation` are there if the text names them.
-//! `calledFunctionArn` is there in the caller's view, if the text names it.
+//! KMS (its ARNs, actions or name). `keyArn`, `aliasArn` and `operation` are there if the text names them.
+//! `action` and `principal` (without the name of its session) are there if it says what was denied and
+//! to whom; `calledFunctionArn` in the caller's view, if the text names it.
 //!
 //! ## What to do
 //! Allow the action named in the error for the role, in its policy and in the key's policy.

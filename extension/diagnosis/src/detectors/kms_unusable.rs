@@ -7,7 +7,7 @@
 //! ## Evidence
 //! The error's name or message in the function's log: confirmed where the line reports the error,
 //! suspected where it is a warning. Names that other services have too count only beside a sign of
-//! KMS (its ARNs, actions or name). `keyArn` and `operation` are there if the text names them.
+//! KMS (its ARNs, actions or name). `keyArn`, `aliasArn` and `operation` are there if the text names them.
 //! The handler's own calls are seen; a key problem that Lambda meets is another problem.
 //!
 //! ## What to do

@@ -28,7 +28,7 @@ const SECRETS: [(&str, &str); 9] = [
     ("postgres://admin:c4n4ry@db.example/orders", "c4n4ry"),
     ("https://x.example/a?sig=c4n4ry", "c4n4ry"),
 ];
-const MAX_EXCERPT_BYTES: usize = 240 + "…".len();
+const MAX_EXCERPT_BYTES: usize = 400 + "…".len();
 const MAX_EVIDENCE_BYTES: usize = 256;
 /// A record is repeated up to this size where that is chosen: more errors than are looked at.
 const REPEATED_BYTES: usize = 20 * 1024;

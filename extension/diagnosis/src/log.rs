@@ -1,5 +1,6 @@
 //! A function's log record as text, with the level of each line and the request it names.
 
+use crate::aws_name::is_uuid;
 use crate::fault_point;
 use crate::level::Level;
 use crate::record::FunctionLog;
@@ -80,14 +81,6 @@ fn request_id_of_line(text: &str) -> Option<&str> {
     field.or_else(named)
 }
 
-fn is_uuid(word: &str) -> bool {
-    word.len() == 36
-        && word.bytes().enumerate().all(|(at, byte)| match at {
-            8 | 13 | 18 | 23 => byte == b'-',
-            _ => byte.is_ascii_hexdigit(),
-        })
-}
-
 /// A number as pino and bunyan write it (10 trace … 60 fatal).
 fn level_of_number(number: u64) -> Level {
     match number {
@@ -100,7 +93,7 @@ fn level_of_number(number: u64) -> Level {
 }
 
 fn level_of_word(word: &str) -> Option<Level> {
-    const WORDS: [(&str, Level); 20] = [
+    const WORDS: [(&str, Level); 24] = [
         ("TRACE", Level::Trace),
         ("VERBOSE", Level::Trace),
         ("DEBUG", Level::Debug),
@@ -121,6 +114,11 @@ fn level_of_word(word: &str) -> Option<Level> {
         ("FATAL", Level::Error),
         ("CRITICAL", Level::Error),
         ("PANIC", Level::Error),
+        // .NET's.
+        ("TRCE", Level::Trace),
+        ("DBUG", Level::Debug),
+        ("FAIL", Level::Error),
+        ("CRIT", Level::Error),
     ];
     WORDS.iter().find(|(name, _)| word.eq_ignore_ascii_case(name)).map(|(_, level)| *level)
 }
@@ -130,8 +128,15 @@ fn beginning(text: &str) -> &str {
     &text[..text.floor_char_boundary(MAX_BEGINNING_BYTES)]
 }
 
-/// The level among a line's first words, in capitals or as `level=…`.
+/// The level among a line's first words, in capitals or as `level=…`, or in the field where Lambda's
+/// .NET runtime has it: `time<tab>REQUEST-ID<tab>info<tab>…`.
 fn level_of_line(line: &str) -> Option<Level> {
+    let mut fields = beginning(line).split('\t').skip(1);
+    if fields.next().is_some_and(is_uuid)
+        && let Some(level) = fields.next().and_then(level_of_word)
+    {
+        return Some(level);
+    }
     beginning(line).split_whitespace().take(8).find_map(|word| {
         if let Some(value) = word.strip_prefix("level=").or_else(|| word.strip_prefix("lvl=")) {
             return level_of_word(value.trim_matches('"'));
@@ -175,6 +180,9 @@ mod tests {
             (format!("[ERROR]\t2026-01-01T00:00:00.000Z\t{ID}\tx"), Some(Level::Error)),
             (format!("2026-01-01T00:00:00.000Z\t{ID}\tINFO\tx"), Some(Level::Info)),
             ("2026-01-01 00:00:00 <r> DEBUG Handler - x".to_owned(), Some(Level::Debug)),
+            (format!("2026-01-01T00:00:00.000Z\t{ID}\tinfo\tx"), Some(Level::Info)),
+            (format!("2026-01-01T00:00:00.000Z\t{ID}\tfail\tx"), Some(Level::Error)),
+            ("dbug: App[0]\n      x".to_owned(), Some(Level::Debug)),
             ("info: retrying after E: x".to_owned(), Some(Level::Info)),
             ("[12:00:00 DBG] x".to_owned(), Some(Level::Debug)),
             ("{\"@l\":\"Warning\",\"@mt\":\"x\"}".to_owned(), Some(Level::Warn)),

@@ -34,10 +34,14 @@ impl TraceHeader {
     }
 }
 
-/// A root as it may be shown: hexadecimal digits and dashes. A caller may put anything in its place.
+/// A root as it may be shown: `1-` and hexadecimal digits and dashes, no more than a trace id has. A
+/// caller may put anything in its place.
 #[must_use]
 pub(crate) fn shown(root: &str) -> Option<&str> {
-    root.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-').then_some(root)
+    const MAX_BYTES: usize = "1-5759e988-bd862e3f-e1be46a9-94272793".len();
+    let is_id = |id: &str| id.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-');
+    let is_shown = root.len() <= MAX_BYTES && root.strip_prefix("1-").is_some_and(is_id);
+    is_shown.then_some(root)
 }
 
 /// Version 1, `<8 hex>:<count>` joined by `|`, counts the passes through each function: the depth is
@@ -72,6 +76,16 @@ mod tests {
         assert_eq!(depth("25da0a84:0"), Some(0));
         assert_eq!(depth("5:a87bd80c:0"), Some(5));
         assert_eq!(depth("32767:a87bd80c:255"), Some(32767));
+    }
+
+    #[test]
+    fn a_root_is_shown_that_may_be_a_trace_id() {
+        for root in ["1-5759e988-bd862e3fe1be46a994272793", "1-5e-ab"] {
+            assert_eq!(shown(root), Some(root));
+        }
+        for root in ["", "1-hunter", "4111-1111-1111-1111", &format!("1-{}", "a".repeat(64))] {
+            assert_eq!(shown(root), None, "{root}");
+        }
     }
 
     #[test]

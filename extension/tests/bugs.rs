@@ -12,7 +12,7 @@ mod running;
 mod stand_in;
 
 use lambda_sandbox::cargo_bin_with_faults;
-use running::Running;
+use running::{Running, cpu_ticks};
 use serde_json::Value;
 use stand_in::{Call, StandIn, now_ms, read_message};
 use std::collections::{BTreeMap, BTreeSet};
@@ -134,7 +134,7 @@ const PLACES: &[Place] = &[
     place("next", 4, NOTHING, NOTHING),
     // Without INVOKE there is no header, and the timeout is not known.
     place("event", 4, Cost { invocations: 2, ..NOTHING }, all_of(&["near-timeout", "recursion"])),
-    // The ninth is SHUTDOWN.
+    // The later visit is the one for SHUTDOWN.
     place("polling", INVOCATIONS as u32 + 1, ONE, EVERYTHING),
     place("accept", 3, NOTHING, all_of(TELEMETRY)),
     place("connection", 3, NOTHING, all_of(TELEMETRY)),
@@ -379,14 +379,6 @@ fn check_told(stdout: &str, cost: Cost) -> Result<(), String> {
         return Ok(());
     }
     if wrong.is_empty() { Ok(()) } else { Err(format!("told: {}", wrong.join(", "))) }
-}
-
-/// CPU time, in ticks of 10 ms.
-fn cpu_ticks(pid: u32) -> u64 {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
-    let (_, fields) = stat.rsplit_once(')').unwrap();
-    let fields: Vec<&str> = fields.split_whitespace().collect();
-    fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
 }
 
 fn check(program: &Path, case: &Case) -> Result<(), String> {

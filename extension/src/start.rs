@@ -41,7 +41,7 @@ enum StartError {
 }
 
 /// Runs the extension in this process: returns never, exits with 0 after SHUTDOWN or SIGTERM, and
-/// with 1 if it could not be registered.
+/// with 1 if it could not be registered, or has nothing to run on.
 pub fn start() -> ! {
     let lines = Lines::of_process();
     let telling = panics::tell_only_the_place(lines.clone());

@@ -43,7 +43,7 @@ const HEX: &str = "0123456789abcdef";
 const ODD_DIGITS: &str = "789";
 
 /// How many shapes there are.
-pub(crate) const SHAPES: usize = 34;
+pub(crate) const SHAPES: usize = 36;
 
 /// A new secret of a shape.
 pub(crate) fn secret(shape: usize, random: &mut Random) -> Secret {
@@ -151,6 +151,14 @@ pub(crate) fn secret(shape: usize, random: &mut Random) -> Secret {
         32 => {
             let part = r.text(LOWER, 9);
             with(format!("{part}@example.org"), part)
+        }
+        // An address of words that AWS uses too.
+        33 => whole(["support@client.com", "info@service.org"][r.below(2)].to_owned()),
+        // Whose session it is.
+        34 => {
+            let part = r.text(LOWER, 9);
+            let role = "arn:aws:sts::123456789012:assumed-role/orders-role";
+            with(format!("{role}/{part}"), part)
         }
         _ => {
             let part =

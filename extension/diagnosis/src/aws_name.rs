@@ -47,8 +47,11 @@ pub(crate) fn shown_arn(text: &str) -> Option<&str> {
             let session = resource.rfind('/')? + 1;
             return text.get(..text.len() - resource.len() + session);
         }
+        // With its version or alias.
+        ("lambda", ["function" | "layer", names @ ..]) => {
+            (1..=2).contains(&names.len()) && !resource.contains('/') && are_names(names)
+        }
         ("kms", ["alias", names @ ..])
-        | ("lambda", ["function" | "layer", names @ ..])
         | ("iam", ["role" | "policy" | "group", names @ ..])
         | ("sts", ["assumed-role", names @ ..])
         | ("dynamodb", ["table", names @ ..])
@@ -177,6 +180,8 @@ mod tests {
             "arn:aws:kms:eu-west-1:123456789012:key/12345678-90ab-cdef-1234-567890abcdef/hunter2",
             "arn:aws:kms:eu-west-1:123456789012:key/4111/1111/1111/1111",
             "arn:aws:kms:eu-west-1:123456789012:key/4111",
+            "arn:aws:lambda:eu-west-1:123456789012:function:orders/hunter",
+            "arn:aws:lambda:eu-west-1:123456789012:function:orders:live:hunter",
             "arn:aws:ses:eu-west-1:123456789012:identity/hunter@example.org",
             "arn:aws:iam::123456789012:role/hunter@example.org",
             "arn:aws:iot:eu-west-1:123456789012:topic/users/hunter",

@@ -115,8 +115,8 @@ struct Denied<'a> {
 fn denied(text: &str) -> Option<Denied<'_>> {
     let (before, after) = text.split_once(" is not authorized to perform: ")?;
     let action = after.split(is_boundary).next()?;
-    let (service, name) = action.split_once(':')?;
-    if !is_composed_of_words(service) || !is_operation(name) {
+    let (_, name) = action.split_once(':')?;
+    if !is_composed_of_words(action) || !is_operation(name) {
         return None;
     }
     let principal = before.rsplit(is_boundary).next().and_then(|arn| {
@@ -176,7 +176,21 @@ mod tests {
             let found = denied(&text).unwrap();
             assert_eq!((found.action, found.principal), ("kms:Decrypt", principal));
         }
-        for action in ["kms:hunter2", "hunter:Decrypt", "Decrypt", ""] {
+        for action in [
+            "kms:CreateGrant",
+            "kms:DeriveSharedSecret",
+            "kms:GenerateDataKeyPairWithoutPlaintext",
+            "kms:GenerateMac",
+            "kms:GenerateRandom",
+            "kms:ReEncryptFrom",
+            "kms:RetireGrant",
+            "kms:VerifyMac",
+            "secretsmanager:GetSecretValue",
+        ] {
+            let text = format!("x is not authorized to perform: {action} on x");
+            assert_eq!(denied(&text).map(|denied| denied.action), Some(action));
+        }
+        for action in ["kms:hunter2", "kms:Hunter", "hunter:Decrypt", "Decrypt", ""] {
             assert!(denied(&format!("x is not authorized to perform: {action} on x")).is_none());
         }
     }

@@ -9,8 +9,8 @@ const WORDS: [&str; 26] = [
     "back backend bad based be because been before being between blocked body botocore boto3 boundary bucket burst but by",
     "call called caller calling calls can cannot cause caused change channel check ciphertext class client closed cluster cmk cmks code com \
      command completed compatible concurrent condition configuration configured conflict connect connected connection connectivity \
-     console contact contains context control could couldn core count credential credentials custom customer",
-    "data database debug decrypt decrypted decrypting decryption default delete deleted deletion delivery denied denies deny dependency describe desc \
+     console contact contains context control could couldn core count create credential credentials custom customer",
+    "data database debug decrypt decrypted decrypting decryption default delete deleted deletion delivery denied denies deny dependency derive describe desc \
      details detected device did didn different directory disabled disconnected disk dlq do does doesn don down due dynamodb",
     "each ec2 ecr edquot efs efsio eio elasticfilesystem element enable enabled encrypt encrypted encrypting encryption endpoint enotconn entity environment \
      errno error errorfactory errors estale etimedout event events exceed exceeded exceeds exception exceptions execute \
@@ -23,18 +23,18 @@ const WORDS: [&str; 26] = [
     "java javascript",
     "key keyid keys kinesis kms",
     "lambda last later layer length level limit limits line list local lock log long longer",
-    "made make malformed management manager many master match matching max maximum may message messages meta metadata method min \
+    "mac made make malformed management manager many master match matching max maximum may message messages meta metadata method min \
      missing model more most mount mounted mounting mounts must",
     "name named need needed needs network new nfs no node none not null number",
     "object occurred of off on one only open operation operations opt or org origin other out output over own owner",
-    "parameter parameters parse path payload pending per perform performed performing permission permissions permitted ping please point policies policy pool \
+    "pair parameter parameters parse path payload pending per perform performed performing permission permissions permitted ping plaintext please point policies policy pool \
      port possible private problem process processing project protected provide provided provider proxy public publish put",
     "query queue quota",
-    "raised rate raw reach reached read ready reason receive received record recursive reduce refers refused region \
-     registered rejected release remote request requested requests required reserved reset resolve resource resources response result retried retries \
+    "raised random rate raw re reach reached read ready reason receive received record recursive reduce refers refused region \
+     registered rejected release remote request requested requests required reserved reset resolve resource resources response result retried retire retries \
      retry retrying retryable role root route rule run running runtime rust",
     "s s3 same scan sdk second seconds secret secrets secretsmanager security see select send sent server service services session set settings \
-     severe should sign signal signature size slow sns so socket software some source specified specify sqs ssm stack stale start state status step \
+     severe shared should sign signal signature size slow sns so socket software some source specified specify sqs ssm stack stale start state status step \
      stopped storage store stream string subnet subscription success such support supported system",
     "t table taking target task temporarily temporary text than that the their them then there these they this throttled throttling through thrown time timed \
      timedout timeout times to token tokens too trace traceback transient transport trent true try trying two type types",

@@ -175,7 +175,8 @@ const NONSENSE: [&[u8]; 5] = [
 impl Plan {
     pub(crate) fn of(seed: u64) -> Self {
         let mut rng = fastrand::Rng::with_seed(seed);
-        // Each is the main one of every fourteenth plan; the others come as they come.
+        // Each is the main one of every fourteenth plan, unless another rules it out below; the
+        // others come as they come.
         let main = FAMILIES[usize::try_from(seed).unwrap_or_default() % FAMILIES.len()];
         let mut families = BTreeSet::from([main]);
         for _ in 0..rng.usize(0..3) {

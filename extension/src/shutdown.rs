@@ -23,6 +23,8 @@ const MARGIN_MS: u64 = 200;
 pub(crate) struct Budget {
     /// Late telemetry is taken until then at the longest.
     pub(crate) telemetry_until: Timestamp,
+    /// What has been taken is worked through until then at the longest.
+    pub(crate) work_until: Timestamp,
     /// The process is gone by then.
     pub(crate) exit_by: Timestamp,
 }
@@ -45,7 +47,11 @@ impl Budget {
         let budget_ms = left_ms
             .map_or(named_ms, |left| named_ms.min(left.saturating_sub(MARGIN_MS).max(left / 2)));
         let telemetry_ms = telemetry_ms.min(budget_ms / 2);
-        Self { telemetry_until: now.plus_ms(telemetry_ms), exit_by: now.plus_ms(budget_ms) }
+        Self {
+            telemetry_until: now.plus_ms(telemetry_ms),
+            work_until: now.plus_ms(budget_ms / 3 * 2),
+            exit_by: now.plus_ms(budget_ms),
+        }
     }
 }
 
@@ -53,7 +59,11 @@ impl Budget {
     /// What is taken where there is a bug in working it out.
     #[must_use]
     pub(crate) fn short(now: Timestamp) -> Self {
-        Self { telemetry_until: now.plus_ms(100), exit_by: now.plus_ms(250) }
+        Self {
+            telemetry_until: now.plus_ms(100),
+            work_until: now.plus_ms(150),
+            exit_by: now.plus_ms(250),
+        }
     }
 }
 
@@ -80,14 +90,16 @@ mod tests {
         let budget = |in_ms: Option<u64>| {
             let deadline = in_ms.map(|ms| Timestamp::from_ms(998_000 + ms));
             let budget = Budget::new(Ending::Shutdown { deadline }, now);
-            (budget.telemetry_until.ms_since(now), budget.exit_by.ms_since(now))
+            let until = [budget.telemetry_until, budget.work_until, budget.exit_by];
+            let [telemetry, work, exit] = until.map(|until| until.ms_since(now));
+            (telemetry, work, exit)
         };
-        assert_eq!(budget(None), (300, 1_500));
-        assert_eq!(budget(Some(4_000)), (300, 1_500));
-        assert_eq!(budget(Some(3_000)), (300, 800));
-        assert_eq!(budget(Some(2_300)), (75, 150));
-        assert_eq!(budget(Some(2_100)), (25, 50));
-        assert_eq!(budget(Some(0)), (300, 1_500), "a deadline in the past");
+        assert_eq!(budget(None), (300, 1_000, 1_500));
+        assert_eq!(budget(Some(4_000)), (300, 1_000, 1_500));
+        assert_eq!(budget(Some(3_000)), (300, 532, 800));
+        assert_eq!(budget(Some(2_300)), (75, 100, 150));
+        assert_eq!(budget(Some(2_100)), (25, 32, 50));
+        assert_eq!(budget(Some(0)), (300, 1_000, 1_500), "a deadline in the past");
         let sigterm = Budget::new(Ending::Sigterm, now);
         assert_eq!(sigterm.exit_by.ms_since(now), 250);
     }

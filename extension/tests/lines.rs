@@ -153,6 +153,46 @@ fn telemetry_that_follows_shutdown_is_still_read() {
     assert_eq!(total(&extension.stdout(), "KmsErrors"), 1.0, "{}", extension.stdout());
 }
 
+/// SHUTDOWN comes while there is more telemetry to work through than fits into the time that late
+/// telemetry is waited for.
+#[test]
+fn what_was_taken_before_shutdown_is_worked_through_or_told_as_left_out() {
+    const DELIVERIES: usize = 4;
+    const ERRORS: usize = 6_000;
+    for left_ms in [2_000, 300] {
+        let api = StandIn::start();
+        let mut extension = Running::start(&api, &[]);
+        let to = api.telemetry_address();
+        api.wait_for(Call::Next, 1);
+        let senders = (0..DELIVERIES).map(|n| {
+            let body = errors(&ids(&n.to_string(), ERRORS), "KMSDisabledException");
+            assert!(body.len() < 1024 * 1024, "{}", body.len());
+            std::thread::spawn(move || post(to, body.as_bytes()))
+        });
+        for sender in senders.collect::<Vec<_>>() {
+            assert!(sender.join().unwrap().is_some(), "it was taken");
+        }
+        let deadline_ms = now_ms() + left_ms;
+        api.event(format!(
+            r#"{{"eventType":"SHUTDOWN","shutdownReason":"spindown","deadlineMs":{deadline_ms}}}"#
+        ));
+        let (status, took) = extension.wait();
+        assert_eq!(status.code(), Some(0));
+        assert!(took < Duration::from_millis(left_ms), "{took:?}");
+        let stdout = extension.stdout();
+        let occurrences = |problem: &str| -> u64 {
+            let lines = stdout.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+            let told = lines.filter(|line| line["diagnosis"]["problem"] == problem);
+            told.map(|line| line["diagnosis"]["occurrences"].as_u64().unwrap()).sum()
+        };
+        let found = occurrences("kms-disabled");
+        assert!(
+            found == (DELIVERIES * ERRORS) as u64 || occurrences("telemetry-dropped") > 0,
+            "with {left_ms} ms: {found} of all, and not a word of the rest"
+        );
+    }
+}
+
 #[test]
 fn in_end_mode_next_is_asked_for_after_runtime_done_and_what_it_showed_is_written_before() {
     let api = StandIn::start();

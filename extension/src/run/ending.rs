@@ -28,11 +28,11 @@ impl Observer {
     }
 
     pub(super) fn telemetry_end(&self, end: End) -> Timestamp {
+        if self.delivery.is_some() || !self.inbox.is_empty() {
+            return end.budget.work_until;
+        }
         let is_awaited = self.triage.look(Triage::awaits_reports).unwrap_or_default();
-        let busy = is_awaited
-            || self.delivery.is_some()
-            || !self.inbox.is_empty()
-            || self.inbox.is_receiving();
+        let busy = is_awaited || self.inbox.is_receiving();
         let quiet = end.last_telemetry.plus_ms(Budget::QUIET_MS);
         if busy { end.budget.telemetry_until } else { quiet.min(end.budget.telemetry_until) }
     }
@@ -41,6 +41,9 @@ impl Observer {
     pub(super) async fn leave(&mut self, budget: Budget) {
         fault_point!("leave");
         let now = self.clock.now();
+        if let Some(rest) = contained(|| self.unread()).flatten() {
+            self.diagnose(|triage| triage.handle_dropped(rest, now));
+        }
         self.diagnose(|triage| triage.finish(now));
         let left = Duration::from_millis(budget.exit_by.ms_since(now));
         let write = async {

@@ -72,6 +72,24 @@ impl Observer {
         }
         self.delivery = Some(delivery);
     }
+
+    /// Takes what was not worked through and will not be any more, and says how much it is.
+    pub(super) fn unread(&mut self) -> Option<Dropped> {
+        let mut unread = self.inbox.take_dropped().unwrap_or_default();
+        if let Some(mut delivery) = self.delivery.take() {
+            let bytes = delivery.left_out_bytes + delivery.body.remaining() as u64;
+            // After the last record there may be a bracket.
+            if delivery.left_out_bytes > 0 || delivery.body.next_record().is_some() {
+                unread.deliveries += 1;
+                unread.bytes += bytes;
+            }
+        }
+        while let Some(delivery) = self.inbox.take() {
+            unread.deliveries += 1;
+            unread.bytes += delivery.left_out_bytes + delivery.body.len() as u64;
+        }
+        (unread.deliveries > 0).then_some(unread)
+    }
 }
 
 /// Waits for telemetry. If there is `more` of a delivery, only until everything else that is ready

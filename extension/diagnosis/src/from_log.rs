@@ -78,14 +78,22 @@ const MAX_ARN_BYTES: usize = 256;
 
 /// The first ARN of a service and kind of resource, in any partition.
 fn arn<'a>(text: &'a str, service: &str, kind: &str) -> Option<&'a str> {
-    text.match_indices("arn:aws").find_map(|(start, _)| {
-        // No further than it may reach: a long record may hold very many beginnings.
+    let mut from = 0;
+    while let Some(at) = text[from..].find("arn:aws") {
+        let start = from + at;
         let reach = text.floor_char_boundary(start + MAX_ARN_BYTES + 1);
         let is_end = |c: char| !(c.is_ascii_alphanumeric() || ":/_-+=@$.".contains(c));
-        let arn = text[start..reach].split(is_end).next().filter(|a| a.len() <= MAX_ARN_BYTES)?;
+        let arn = text[start..reach].split(is_end).next()?;
+        // None begins within another: a long record may hold very many beginnings, and no byte of
+        // it is looked at twice.
+        from = start + arn.len();
+        let is_whole = arn.len() <= MAX_ARN_BYTES;
         let arn = arn.trim_end_matches([':', '.', '/']);
-        (arn.contains(service) && arn.contains(kind) && is_arn(arn)).then_some(arn)
-    })
+        if is_whole && arn.contains(service) && arn.contains(kind) && is_arn(arn) {
+            return Some(arn);
+        }
+    }
+    None
 }
 
 /// The SDK operation that failed, as boto3 and the SDK for Go say it.
@@ -146,6 +154,14 @@ mod tests {
             }
         }
         assert_eq!(arn("arn:aws:kms:eu-west-1:1:alias/x", ":kms:", ":key/"), None);
+    }
+
+    #[test]
+    fn what_begins_like_an_arn_is_looked_at_once() {
+        let key = "arn:aws:kms:eu-west-1:123456789012:key/12345678-90ab-cdef-1234-567890abcdef";
+        assert_eq!(arn(&format!("arn:aws{key}"), ":kms:", ":key/"), None);
+        let long = "arn:aws".repeat(100_000);
+        assert_eq!(arn(&format!("{long} {key}"), ":kms:", ":key/"), Some(key));
     }
 
     #[test]

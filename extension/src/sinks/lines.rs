@@ -26,7 +26,8 @@ const QUEUE_MAX_BYTES: usize = 8 * LINE_MAX_BYTES;
 /// How long a thread rests after a bug in its own loop.
 const BUG_PAUSE: Duration = Duration::from_millis(100);
 
-/// How long to leave a pipe alone that is full and set to non-blocking.
+/// How long to leave a pipe alone that is full and set to non-blocking, or a system that is short of
+/// what a write takes.
 const FULL_PIPE_PAUSE: Duration = Duration::from_millis(10);
 
 /// Which of the two.
@@ -222,11 +223,18 @@ fn write_whole(sink: &mut dyn Write, mut bytes: &[u8]) -> bool {
             Ok(0) => return false,
             Ok(n) => bytes = bytes.get(n..).unwrap_or_default(),
             Err(e) if e.kind() == ErrorKind::Interrupted => {}
-            Err(e) if e.kind() == ErrorKind::WouldBlock => std::thread::sleep(FULL_PIPE_PAUSE),
+            Err(e) if is_passing(e.kind()) => std::thread::sleep(FULL_PIPE_PAUSE),
             Err(_) => return false,
         }
     }
     true
+}
+
+/// Whether the same may be written later: the reader is still there. A function that takes all
+/// memory may leave none for a pipe, too.
+fn is_passing(error: ErrorKind) -> bool {
+    use ErrorKind::{OutOfMemory, QuotaExceeded, StorageFull, WouldBlock};
+    matches!(error, WouldBlock | OutOfMemory | StorageFull | QuotaExceeded)
 }
 
 #[cfg(test)]
@@ -300,6 +308,27 @@ mod tests {
         drained(&lines, Stream::Stderr);
         assert_eq!(lines.lost(), 3);
         assert_eq!(err.text(), "somebody reads this\n");
+    }
+
+    #[test]
+    fn what_the_system_has_no_means_for_is_written_when_it_has() {
+        struct Short(Paper, Vec<ErrorKind>);
+        impl Write for Short {
+            fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+                self.1.pop().map_or_else(|| self.0.write(bytes), |kind| Err(kind.into()))
+            }
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+        let out = Paper::default();
+        let shortages = vec![ErrorKind::OutOfMemory, ErrorKind::StorageFull, ErrorKind::WouldBlock];
+        let lines = Lines::new(Some(Box::new(Short(out.clone(), shortages))), None);
+        assert!(lines.push(Stream::Stdout, "one"));
+        assert!(lines.push(Stream::Stdout, "two"));
+        drained(&lines, Stream::Stdout);
+        assert_eq!(out.text(), "one\ntwo\n");
+        assert_eq!(lines.lost(), 0);
     }
 
     #[test]

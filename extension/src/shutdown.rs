@@ -83,6 +83,25 @@ pub(crate) fn exit_after(time: Duration) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::process::{Command, Stdio};
+
+    /// In a process of its own, which has nothing else to end it for a long time.
+    #[test]
+    fn the_process_is_ended_whatever_else_it_is_at() {
+        const ROLE: &str = "TRIAGE_TEST_EXIT_AFTER";
+        if std::env::var_os(ROLE).is_some() {
+            exit_after(Duration::from_millis(50));
+            std::thread::sleep(Duration::from_secs(20));
+            std::process::exit(3);
+        }
+        let status = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "shutdown::tests::the_process_is_ended_whatever_else_it_is_at"])
+            .env(ROLE, "1")
+            .stdout(Stdio::null())
+            .status()
+            .unwrap();
+        assert_eq!(status.code(), Some(0));
+    }
 
     #[test]
     fn the_budget_is_the_least_of_the_named_time_and_what_the_deadline_leaves() {

@@ -120,6 +120,23 @@ fn of_a_body_that_is_too_long_the_beginning_is_read_and_the_rest_counted() {
     assert_eq!(total(&out, "TelemetryDropped"), 1.0, "{out}");
 }
 
+/// Its sender is gone without a word, as may be after a freeze.
+#[test]
+fn what_came_of_a_delivery_that_does_not_go_on_is_read() {
+    let api = StandIn::start();
+    let mut extension = Running::start(&api, &[]);
+    api.invoke("a");
+    api.wait_for(Call::Next, 2);
+    let body = timeouts(&["a".to_owned()]).replace(']', ",{\"time\"");
+    let head = format!("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n", body.len() + 1);
+    let mut stream = std::net::TcpStream::connect(api.telemetry_address()).unwrap();
+    stream.write_all((head + &body).as_bytes()).unwrap();
+    extension.wait_for_stdout("\"timeout\"");
+    extension.wait_for_stdout("\"telemetry-dropped\"");
+    leaves(&api, &mut extension);
+    assert_eq!(total(&extension.stdout(), "Timeouts"), 1.0, "{}", extension.stdout());
+}
+
 #[test]
 fn what_was_found_is_written_at_sigterm() {
     let api = StandIn::start();

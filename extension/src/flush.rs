@@ -6,7 +6,8 @@
 //! but the wait is billed and counts against the function's own timeout. `adaptive` is lazy while
 //! all is well and, after a problem, `end` for the next few invocations.
 //!
-//! Every wait is capped, and a sandbox in which a wait was in vain never waits again.
+//! Every wait is capped, and a sandbox in which a wait was in vain never waits again; nor does one in
+//! which three in a row reached their cap, as where runtimeDone itself waits for /next.
 
 use std::collections::VecDeque;
 use triage_diagnosis::{Timestamp, fault_point};
@@ -37,6 +38,8 @@ const WAIT_MAX_MS: u64 = 60_000;
 const BEFORE_DEADLINE_MS: u64 = 250;
 /// How long to wait, after runtimeDone, for what was found to be written.
 const SETTLE_MS: u64 = 50;
+/// So many waits in a row may end at their cap: an invocation may well take longer than any before.
+const MAX_EXPIRIES: u32 = 3;
 /// How many invocations and deliveries count as recent.
 const RECENT: usize = 8;
 
@@ -59,6 +62,8 @@ pub(crate) struct FlushPolicy {
     /// The invocation whose wait ended at its cap: if the next event comes before its runtimeDone,
     /// then the wait was in vain.
     overdue: Option<String>,
+    /// Waits in a row that ended at their cap.
+    expiries: u32,
     invoked: VecDeque<(String, Timestamp)>,
     done_before_invoke: VecDeque<String>,
     durations_ms: VecDeque<u64>,
@@ -82,6 +87,7 @@ impl FlushPolicy {
             lazy_for_good: false,
             hold: Hold::No,
             overdue: None,
+            expiries: 0,
             invoked: VecDeque::new(),
             done_before_invoke: VecDeque::new(),
             durations_ms: VecDeque::new(),
@@ -174,6 +180,7 @@ impl FlushPolicy {
         }
         if matches!(&self.hold, Hold::RuntimeDone { request_id: held, .. } if held == request_id) {
             self.hold = Hold::Written { since: now, until: now.plus_ms(SETTLE_MS) };
+            self.expiries = 0;
         }
     }
 
@@ -200,7 +207,8 @@ impl FlushPolicy {
         if let Hold::RuntimeDone { request_id, at_deadline, .. } =
             std::mem::replace(&mut self.hold, Hold::No)
         {
-            if at_deadline {
+            self.expiries = self.expiries.saturating_add(1);
+            if at_deadline || self.expiries >= MAX_EXPIRIES {
                 self.lazy_for_good = true;
             } else {
                 self.overdue = Some(request_id);

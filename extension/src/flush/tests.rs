@@ -168,6 +168,28 @@ fn a_wait_beyond_the_usual_time_is_in_vain_unless_its_runtime_done_still_comes()
     }
 }
 
+#[test]
+fn where_runtime_done_itself_waits_for_next_it_waits_no_more() {
+    let mut policy = experienced(FlushMode::End);
+    let mut waited = Vec::new();
+    let mut now = 8_000;
+    for n in 0..6 {
+        let id = n.to_string();
+        policy.handle_invoke(&id, Some(at(now + 60_000)), at(now));
+        let asked = match policy.poll(true, at(now)) {
+            Ask::At(until) => until,
+            Ask::Now => at(now),
+        };
+        waited.push(asked.ms_since(at(now)));
+        assert_eq!(policy.poll(true, asked), Ask::Now);
+        // Only then is it made.
+        policy.handle_runtime_done(&id, Some(asked.plus_ms(1)), asked.plus_ms(26));
+        now += 20_000;
+    }
+    assert!(waited[..3].iter().all(|ms| *ms > 0), "{waited:?}");
+    assert_eq!(waited[3..], [0, 0, 0]);
+}
+
 #[derive(Clone, Debug)]
 enum Input {
     Invoke(u8, Option<u64>),

@@ -49,6 +49,14 @@ impl Played {
     }
 }
 
+/// Builds whatever a plan may need.
+pub(crate) fn build() {
+    cargo_bin_with_faults(EXTENSION).unwrap();
+    for fixture in ["fixture_function", "fixture_extension"] {
+        cargo_example(fixture).unwrap();
+    }
+}
+
 pub(crate) async fn play(plan: &Plan) -> Played {
     let folder = tempfile::tempdir().unwrap();
     let clock_file = folder.path().join("clock");

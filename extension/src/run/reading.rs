@@ -9,6 +9,7 @@ use triage_diagnosis::{Body, Dropped, RecordBody, Timestamp};
 /// Telemetry is worked through in slices of this many bytes between polls: at 128 MB of memory a
 /// function has a fourteenth of a CPU.
 const SLICE_BYTES: usize = 64 * 1024;
+
 /// A delivery being worked through.
 pub(super) struct InWork {
     body: Body,

@@ -169,14 +169,9 @@ impl Processes {
             readers.spawn(capture::frames(frames, spec.source.clone(), Arc::clone(telemetry)));
         }
         let processes = Arc::clone(self);
-        let telemetry = Arc::clone(telemetry);
         tokio::spawn(async move {
             // wait() fails only for a child that was already waited for: never here.
             let status = child.wait().await.unwrap_or_else(|_| ExitStatus::from_raw(0));
-            if let LogSource::Extension(name) = &spec.source {
-                // What listens on its port from now on is another's.
-                telemetry.unsubscribe(name);
-            }
             processes.kill(group);
             {
                 let mut inner = processes.lock();

@@ -184,17 +184,6 @@ impl Telemetry {
         tokio::spawn(subscriber.deliver(Arc::clone(self), self.frozen.subscribe()));
     }
 
-    /// Ends the deliveries to an extension.
-    pub(crate) fn unsubscribe(&self, extension: &str) {
-        self.lock().subscribers.retain(|subscriber| {
-            let stays = subscriber.name() != extension;
-            if !stays {
-                subscriber.close();
-            }
-            stays
-        });
-    }
-
     /// Ends all deliveries.
     pub(crate) fn close(&self) {
         self.lock().subscribers.drain(..).for_each(|subscriber| subscriber.close());

@@ -1,17 +1,18 @@
 //! The state machine: events in, reports out. It does no input or output and never asks what
 //! time it is.
 
+mod examining;
+
 use crate::bug::contained;
 use crate::chain::Chains;
-use crate::detector::{Case, CaseEvent, Detector, Loss};
-use crate::diagnosis::{Diagnosis, not_outranked, take_due};
+use crate::detector::{CaseEvent, Detector, Loss};
+use crate::diagnosis::{Diagnosis, take_due};
 use crate::fault_point;
-use crate::finding::{Finding, Stage};
+use crate::finding::Finding;
 use crate::folding::Folding;
 use crate::input::{Dropped, Function, Invoke, Shutdown};
 use crate::invocation::{Attempt, Attempts, End, Timed};
 use crate::matching::Matcher;
-use crate::record::FunctionLog;
 use crate::report::Teller;
 use crate::{Malformed, Record, RecordBody, Report, Settings, Timestamp};
 use std::collections::VecDeque;
@@ -261,106 +262,6 @@ impl Triage {
         self.examine(Some(index), CaseEvent::Invoked(&sighting), at, now);
     }
 
-    fn examine_log(&mut self, log: &FunctionLog<'_>, at: Timestamp, now: Timestamp) {
-        if self.matcher.is_none() {
-            let texts = self.detectors.iter().map(|detector| detector.texts);
-            self.matcher = contained(|| Matcher::new(texts)).flatten();
-        }
-        let Some(matcher) = &self.matcher else { return };
-        let mut found = Vec::new();
-        let mut placed = None;
-        let scanned = contained(|| {
-            matcher.scan(log, |detector, matched| {
-                placed = self.attempts.place_log(matched.log.request_id.as_deref(), at);
-                let case = self.case(placed, CaseEvent::Logged(matched), at);
-                found.push((detector, guarded(self.detectors[detector], &case)));
-            });
-        });
-        if scanned.is_none() {
-            self.handle_malformed(Malformed { bytes: log.sent().len() }, now);
-        }
-        let found: Vec<_> = found
-            .into_iter()
-            .filter_map(|(detector, finding)| Some((detector, self.sound(detector, finding)?)))
-            .collect();
-        // With no attempt to gather them, the findings of one record explain one another.
-        let found = if placed.is_none() { not_outranked(found, &self.detectors) } else { found };
-        for (detector, finding) in found {
-            self.take_in(placed, detector, finding, true, now);
-        }
-    }
-
-    fn examine(
-        &mut self,
-        attempt: Option<usize>,
-        event: CaseEvent<'_>,
-        at: Timestamp,
-        now: Timestamp,
-    ) {
-        for detector in 0..self.detectors.len() {
-            let finding = guarded(self.detectors[detector], &self.case(attempt, event, at));
-            if let Some(finding) = self.sound(detector, finding) {
-                self.take_in(attempt, detector, finding, false, now);
-            }
-        }
-    }
-
-    fn case<'a>(&'a self, attempt: Option<usize>, event: CaseEvent<'a>, at: Timestamp) -> Case<'a> {
-        Case {
-            event,
-            at,
-            attempt: attempt.and_then(|index| self.attempts.get(index)),
-            timeout_ms: self.timeout_ms,
-            settings: &self.settings,
-        }
-    }
-
-    /// What a detector found, if it found something and has no bug.
-    fn sound(
-        &mut self,
-        detector: usize,
-        finding: Result<Option<Finding>, Panicked>,
-    ) -> Option<Finding> {
-        let Ok(finding) = finding else {
-            let problem = self.detectors[detector].problem;
-            if !self.faulty.contains(&problem) {
-                self.faulty.push(problem);
-            }
-            return None;
-        };
-        finding
-    }
-
-    fn take_in(
-        &mut self,
-        attempt: Option<usize>,
-        detector: usize,
-        finding: Finding,
-        is_from_log: bool,
-        now: Timestamp,
-    ) {
-        let attempt = attempt.and_then(|index| self.attempts.get_mut(index));
-        // What was told as suspected may turn out to be certain, and then counts.
-        let is_told = |(told, stage): &(usize, Stage)| *told == detector && *stage >= finding.stage;
-        if attempt.as_ref().is_some_and(|a| a.told.iter().any(is_told)) {
-            if is_from_log && finding.occurrences > 0 {
-                self.folding.repeat(self.detectors[detector], finding, now);
-            }
-            return;
-        }
-        self.has_findings = true;
-        // What belongs to no invocation is one diagnosis each time, but for log lines.
-        let may_merge = attempt.is_some() || is_from_log;
-        let findings = attempt.map_or(&mut self.unplaced, |attempt| &mut attempt.findings);
-        match findings.iter_mut().find(|(known, _)| may_merge && *known == detector) {
-            Some((_, known)) => known.merge(finding, is_from_log),
-            None => findings.push((detector, finding)),
-        }
-        if self.unplaced.len() >= MAX_READY {
-            self.settle(now);
-        }
-    }
-
     /// Moves what waits for nothing more from the attempts to the reports.
     fn settle(&mut self, now: Timestamp) {
         fault_point!("settle");
@@ -397,17 +298,6 @@ impl Triage {
             self.folding.fold(diagnosis, now);
         }
     }
-}
-
-struct Panicked;
-
-/// A bug in one detector costs only that detector's finding.
-fn guarded(detector: &'static Detector, case: &Case<'_>) -> Result<Option<Finding>, Panicked> {
-    contained(|| {
-        fault_point!(&format!("detector {}", detector.problem));
-        (detector.examine)(case)
-    })
-    .ok_or(Panicked)
 }
 
 #[cfg(test)]

@@ -169,6 +169,24 @@ fn a_wait_beyond_the_usual_time_is_in_vain_unless_its_runtime_done_still_comes()
 }
 
 #[test]
+fn invocations_that_now_and_then_take_longer_than_any_before_do_not_end_the_waiting() {
+    let mut policy = experienced(FlushMode::End);
+    let (mut now, mut takes_ms) = (8_000, 100);
+    for n in 0..12 {
+        let id = n.to_string();
+        policy.handle_invoke(&id, Some(at(now + 60_000)), at(now));
+        let Ask::At(until) = policy.poll(true, at(now)) else { panic!("it waits no more: {n}") };
+        // Two of three are too long for it.
+        if n % 3 < 2 {
+            takes_ms += 1_000;
+            assert_eq!(policy.poll(true, until), Ask::Now);
+        }
+        policy.handle_runtime_done(&id, Some(at(now + takes_ms)), at(now + takes_ms + 30));
+        now += 20_000;
+    }
+}
+
+#[test]
 fn where_runtime_done_itself_waits_for_next_it_waits_no_more() {
     let mut policy = experienced(FlushMode::End);
     let mut waited = Vec::new();

@@ -12,6 +12,7 @@ mod stand_in;
 #[path = "../telemetry_records/mod.rs"]
 mod telemetry_records;
 
+use nix::sys::signal::Signal;
 use running::{Running, cpu_ticks, status_kib};
 use stand_in::{Call, PATIENCE, StandIn, now_ms, post_on, read_message};
 use std::io::{BufReader, Read, Write};
@@ -176,6 +177,28 @@ fn two_hundred_idle_connections() {
         1,
     );
     assert_harmless(&outcome);
+}
+
+/// They wait to be accepted all at once, as after a freeze.
+#[test]
+fn a_hundred_connections_at_a_thaw() {
+    let api = StandIn::start();
+    let mut extension = Running::start(&api, &[]);
+    let to = api.telemetry_address();
+    api.wait_for(Call::Next, 1);
+    let pid = extension.child.id();
+    for _ in 0..5 {
+        extension.signal(Signal::SIGSTOP);
+        let held: Vec<_> = (0..100).filter_map(|_| connect(to)).collect();
+        extension.signal(Signal::SIGCONT);
+        let begun = Instant::now();
+        while begun.elapsed() < Duration::from_millis(100) {
+            let open = descriptors(pid);
+            assert!(open <= DESCRIPTORS, "{open} descriptors of {} connections", held.len());
+        }
+    }
+    api.shutdown("spindown");
+    assert_eq!(extension.wait().0.code(), Some(0));
 }
 
 #[test]

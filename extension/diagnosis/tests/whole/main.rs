@@ -5,6 +5,7 @@
 
 mod attempts;
 mod catalogue;
+mod corpus;
 mod events;
 mod fixtures;
 mod lines;
@@ -12,6 +13,8 @@ mod planted;
 mod properties;
 mod random;
 mod replay;
+mod score;
+mod scores;
 mod secrets;
 mod storms;
 mod workspace;

@@ -58,7 +58,17 @@ impl<'a> Log<'a> {
             return self.level;
         }
         let line = &self.text[self.line_at(at)];
-        level_of_line(line).or_else(|| level_of_line(beginning(&self.text).lines().next()?))
+        let of_line = |line| level_of_line(self.without_field(line));
+        of_line(line).or_else(|| of_line(beginning(&self.text).lines().next()?))
+    }
+
+    /// A line of JSON without its field's name: `error: …` is no level there.
+    fn without_field<'b>(&self, line: &'b str) -> &'b str {
+        let is_name = |c: char| c.is_ascii_alphanumeric() || "_.-@".contains(c);
+        match (self.is_bare_value, line.split_once(": ")) {
+            (true, Some((name, value))) if name.chars().all(is_name) => value,
+            _ => line,
+        }
     }
 
     /// The line that holds this byte.
@@ -207,6 +217,8 @@ mod tests {
             ("time=x level=warning msg=y".to_owned(), Some(Level::Warn)),
             ("an error of no level, Error: x".to_owned(), None),
             ("{\"level\":30,\"msg\":\"x\"}".to_owned(), Some(Level::Info)),
+            ("{\"error\":\"E\"}".to_owned(), None),
+            ("{\"message\":\"[INFO] E: x\"}".to_owned(), Some(Level::Info)),
             (
                 "{\"message\":\"x\",\"level\":200,\"level_name\":\"INFO\"}".to_owned(),
                 Some(Level::Info),

@@ -66,15 +66,25 @@ impl<'a> Log<'a> {
     pub(crate) fn level_at(&self, at: usize) -> Option<Level> {
         let line = self.line_at(at);
         let level = self.level.or_else(|| {
-            let own = level_of_line(&self.text[line.clone()]);
+            let of_line = |line| level_of_line(self.without_field(line));
             // java.util.logging has it in the second line.
-            own.or_else(|| self.text.lines().take(2).find_map(level_of_line))
+            of_line(&self.text[line.clone()])
+                .or_else(|| self.text.lines().take(2).find_map(of_line))
         });
         let may_be_failure = level.is_none_or(|level| level > Level::Warn);
         let near = at.saturating_sub(RETRY_REACH_BYTES).max(line.start);
         let near = self.text.ceil_char_boundary(near)..line.end;
         let is_retried = || speaks_of_retry(&self.text) || speaks_of_retry(&self.text[near]);
         if may_be_failure && is_retried() { Some(Level::Warn) } else { level }
+    }
+
+    /// A line of JSON without its field's name: `error: …` is no level there.
+    fn without_field<'b>(&self, line: &'b str) -> &'b str {
+        let is_name = |c: char| c.is_ascii_alphanumeric() || "_.-@".contains(c);
+        match (self.is_bare_value, line.split_once(": ")) {
+            (true, Some((name, value))) if name.chars().all(is_name) => value,
+            _ => line,
+        }
     }
 
     /// The line that holds this byte.
@@ -133,6 +143,19 @@ mod tests {
             ("time=x level=warning msg=y".to_owned(), Some(Level::Warn)),
             ("an error of no level, Error: x".to_owned(), None),
             ("{\"level\":30,\"msg\":\"x\"}".to_owned(), Some(Level::Info)),
+            ("{\"error\":\"E\"}".to_owned(), None),
+            ("{\"message\":\"[INFO] E: x\"}".to_owned(), Some(Level::Info)),
+            (
+                "{\"message\":\"x\",\"level\":200,\"level_name\":\"INFO\"}".to_owned(),
+                Some(Level::Info),
+            ),
+            ("[2026-01-01T00:00:00+00:00] orders.WARNING: x [] []".to_owned(), Some(Level::Warn)),
+            ("INFO:root:an Error: x".to_owned(), Some(Level::Info)),
+            ("ERROR:root:x".to_owned(), Some(Level::Error)),
+            ("2026-01-01T00:00:00Z [info     ] x".to_owned(), Some(Level::Info)),
+            ("2026-01-01T00:00:00Z [error    ] x".to_owned(), Some(Level::Error)),
+            ("2026-01-01 00:00:00.0000|DEBUG|Orders.Function|x".to_owned(), Some(Level::Debug)),
+            ("{\"@t\":\"2026-01-01T00:00:00Z\",\"@mt\":\"x\"}".to_owned(), Some(Level::Info)),
         ] {
             assert_eq!(Log::read(&text(&line)).level_at(0), level, "{line}");
         }

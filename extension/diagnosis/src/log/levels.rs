@@ -100,7 +100,8 @@ pub(super) fn level_of_line(line: &str) -> Option<Level> {
         });
     }
     let parts = |c: char| c.is_whitespace() || "|[](){},".contains(c);
-    let mut is_first = true;
+    // A field `error: …` of an object stands further in.
+    let mut is_first = !line.starts_with(char::is_whitespace);
     let mut awaits_value = false;
     for word in line.split(parts).filter(|word| !word.is_empty()).take(MAX_WORDS) {
         let value = std::mem::take(&mut awaits_value).then_some(word);
@@ -163,6 +164,7 @@ mod tests {
             "could not load, info: none",
             "GET /INFORMATION/x",
             "ERRORS: 7",
+            "  error: { name: 'E' }",
             "E2026 of the manual",
             "level 7 of severity high",
             "",

@@ -106,11 +106,14 @@ fn level_of_number(number: u64) -> Level {
 }
 
 fn level_of_word(word: &str) -> Option<Level> {
-    const WORDS: [(&str, Level); 24] = [
+    const WORDS: [(&str, Level); 27] = [
         ("TRACE", Level::Trace),
         ("VERBOSE", Level::Trace),
         ("DEBUG", Level::Debug),
         ("FINE", Level::Debug),
+        ("FINER", Level::Trace),
+        ("FINEST", Level::Trace),
+        ("SILLY", Level::Trace),
         ("INFO", Level::Info),
         ("INFORMATION", Level::Info),
         ("NOTICE", Level::Info),

@@ -40,17 +40,16 @@ pub(crate) fn narrated_from(line: &str) -> Option<usize> {
 /// Name: if …`), in the attribute of a tag, in configuration (`alarm_name = "Name"`), or as what is
 /// counted (`Name: 14`).
 pub(crate) fn is_documented_or_counted(before: &str, after: &str) -> bool {
+    // `com.example.Name`
+    let before = before.trim_end_matches(|c: char| c.is_ascii_alphanumeric() || "._$".contains(c));
     let line = before.rfind('\n').map_or(before, |newline| &before[newline + 1..]);
     is_documented(before, line) || is_attribute(line) || is_assigned(line) || is_counted(after)
 }
 
-fn is_documented(before: &str, whole: &str) -> bool {
+fn is_documented(before: &str, line: &str) -> bool {
     const KEYWORDS: [&str; 3] = [":raises", "@throws", "except"];
     const HEADINGS: [&str; 2] = ["Raises:", "Throws:"];
     let is_keyword = |word: &str| KEYWORDS.contains(&word);
-    // `com.example.Name`
-    let line = whole.trim_end_matches(|c: char| c.is_ascii_alphanumeric() || "._$".contains(c));
-    let before = &before[..before.len() - (whole.len() - line.len())];
     line.ends_with(' ') && line.split_ascii_whitespace().next_back().is_some_and(is_keyword)
         || line.ends_with("retry on ")
         || line.ends_with("retries on ")

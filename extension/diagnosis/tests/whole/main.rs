@@ -18,6 +18,7 @@ mod replay;
 mod score;
 mod scores;
 mod secrets;
+mod shapes;
 mod silence;
 mod storms;
 mod workspace;

@@ -95,12 +95,13 @@ impl Matcher {
                 }
                 if !line.0.contains(&m.start()) {
                     let range = log.line_at(m.start());
-                    let narrated = narrated_from(&log.text[range.clone()]);
-                    let narrated = narrated.map(|from| range.start + from);
+                    let narrated = narrated_from(&log.text[range.clone()])
+                        .filter(|_| log.written_level_at(m.start()).is_none())
+                        .map(|from| range.start + from);
                     line = (range, log.level_at(m.start()), narrated);
                 }
                 let (_, level, narrated) = line;
-                if level.is_none() && narrated.is_some_and(|from| from <= m.start()) {
+                if narrated.is_some_and(|from| from <= m.start()) {
                     return None;
                 }
                 Some((*index, Hit { text, start: m.start(), end: m.end(), level }))
@@ -139,9 +140,9 @@ fn is_reported(name: &str, before: &str, after: &str) -> bool {
     // What it belongs to: `com.amazonaws.kms#`, `Amazon.KeyManagementService.Model.`,
     // `Aws::KMS::Errors::`.
     let (lead, path) = before.split_at(path_start(before));
-    // `Name: message`, as stack traces, Go and Java print; not code: `Name::class`.
+    // `Name: message`, as stack traces, Go and Java print; not code: `Name::class`, `except Name:`.
     if after.starts_with(':') && !after.starts_with("::") {
-        return true;
+        return !lead.ends_with("except ");
     }
     let in_brackets = || {
         // boto3: `An error occurred (Name) when calling …`.
@@ -179,18 +180,15 @@ fn skip_space_back(text: &str) -> &str {
     text.strip_suffix(LINE_BREAK).map_or(text, str::trim_end)
 }
 
-/// Where the path begins that a text ends in: names that are joined by `.`, `$`, `#` or `::`. No
-/// farther back than paths are long: a record may hold very many names.
+/// Where the path begins that a text ends in: names that are joined by `.`, `$`, `#` or `::`.
 fn path_start(text: &str) -> usize {
-    const MAX_PATH_BYTES: usize = 128;
     let is_name = |c: char| c.is_alphanumeric() || matches!(c, '_' | '.' | '$' | '#');
-    let first = text.ceil_char_boundary(text.len().saturating_sub(MAX_PATH_BYTES));
-    let mut rest = &text[first..];
+    let mut rest = text;
     loop {
         let shorter = rest.trim_end_matches(is_name);
         let shorter = shorter.strip_suffix("::").unwrap_or(shorter);
         if shorter.len() == rest.len() {
-            return first + rest.len();
+            return rest.len();
         }
         rest = shorter;
     }
@@ -349,6 +347,8 @@ mod tests {
             "use DisabledException::class",
             "We handle: DisabledException and others",
             "see DisabledException.",
+            "    except DisabledException:",
+            "    except kms.exceptions.DisabledException:",
             "rescue Aws::KMS::Errors::DisabledException => e",
             "retried on (DisabledException), [DisabledException] and <DisabledException>",
         ] {

@@ -10,6 +10,7 @@ mod events;
 mod fixtures;
 mod lines;
 mod loggers;
+mod near_misses;
 mod planted;
 mod properties;
 mod random;

@@ -28,6 +28,7 @@ mod matching;
 mod record;
 mod report;
 mod settings;
+pub mod signatures;
 mod text;
 mod timestamp;
 mod trace_header;

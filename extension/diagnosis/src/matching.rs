@@ -34,28 +34,32 @@ pub struct Hit {
 #[derive(Debug)]
 pub(crate) struct Matcher {
     texts: Vec<(usize, &'static Text)>,
+    /// How many they are of.
+    detectors: usize,
     search: AhoCorasick,
 }
 
-/// A record that holds more is looked at no further: they are repetitions.
-const MAX_HITS: usize = 256;
+/// A detector is shown no more of one record: they are repetitions.
+const MAX_HITS: u16 = 256;
 
 impl Matcher {
     /// The texts of each detector. None where they cannot be searched for; they are constants, so
     /// tests would show it.
     pub(crate) fn new(detectors: impl Iterator<Item = &'static [Text]>) -> Option<Self> {
         fault_point!("matcher");
-        let texts: Vec<(usize, &'static Text)> = detectors
-            .enumerate()
-            .flat_map(|(index, texts)| texts.iter().map(move |text| (index, text)))
-            .collect();
+        let mut texts: Vec<(usize, &'static Text)> = Vec::new();
+        let mut count = 0;
+        for of_one in detectors {
+            texts.extend(of_one.iter().map(|text| (count, text)));
+            count += 1;
+        }
         // The contiguous NFA takes a tenth of the DFA's memory and time to build.
         let search = AhoCorasick::builder()
             .kind(Some(AhoCorasickKind::ContiguousNFA))
             .match_kind(MatchKind::Standard)
             .build(texts.iter().map(|(_, text)| text.needle))
             .ok()?;
-        Some(Self { texts, search })
+        Some(Self { texts, detectors: count, search })
     }
 
     /// Calls `found` once for each detector (by its index) that has something to look at.
@@ -74,11 +78,14 @@ impl Matcher {
         let about_kms = LazyCell::new(|| speaks_of_kms(&log.text));
         let about_efs = LazyCell::new(|| log.text.contains("EFS"));
         let mut line = (0..0, None);
+        // For each by itself, so that none that finds very many hides what others would find.
+        let mut room = vec![MAX_HITS; self.detectors];
         let mut hits: Vec<(usize, Hit)> = self
             .search
             .find_overlapping_iter(log.text.as_ref())
             .filter_map(|m| {
                 let (index, text) = self.texts.get(m.pattern().as_usize())?;
+                let room = room.get_mut(*index).filter(|room| **room > 0)?;
                 let (before, after) = (&log.text[..m.start()], &log.text[m.end()..]);
                 let is_hit = stands(text, before, after)
                     && match text.context {
@@ -87,13 +94,13 @@ impl Matcher {
                         Context::Kms => *about_kms,
                     };
                 is_hit.then(|| {
+                    *room -= 1;
                     if !line.0.contains(&m.start()) {
                         line = (log.line_at(m.start()), log.level_at(m.start()));
                     }
                     (*index, Hit { text, start: m.start(), end: m.end(), level: line.1 })
                 })
             })
-            .take(MAX_HITS)
             .collect();
         hits.sort_by_key(|(index, hit)| (*index, hit.start));
         for group in hits.chunk_by(|a, b| a.0 == b.0) {

@@ -13,5 +13,6 @@ mod properties;
 mod random;
 mod replay;
 mod secrets;
+mod signatures;
 mod storms;
 mod workspace;

@@ -61,6 +61,12 @@ pub const CUSTOM_PREFIX: &str = "custom:";
 /// The metric that they all count in.
 const METRIC: &str = "CustomProblems";
 
+/// Whether this is what the problem of a signature may be called.
+#[must_use]
+pub fn is_custom_problem(name: &str) -> bool {
+    name.strip_prefix(CUSTOM_PREFIX).is_some_and(entry::is_id)
+}
+
 /// Why no other stream than `function` is accepted.
 ///
 /// Telemetry's `function` records hold what the runtime process and the function wrote, without a

@@ -199,7 +199,7 @@ fn a_file_that_never_answers_holds_nothing_up_for_long() {
     sandbox.log("a", &["KMSDisabledException"]);
     sandbox.api.event(format!(
         r#"{{"eventType":"SHUTDOWN","shutdownReason":"timeout","deadlineMs":{}}}"#,
-        now_ms() + 300
+        now_ms() + 500
     ));
     sandbox.extension.wait_for_stdout("kms-disabled");
 }

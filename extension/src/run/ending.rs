@@ -16,9 +16,9 @@ pub(super) struct End {
 }
 
 impl End {
-    /// What is waited for before telemetry can be worked through has half of the time for that.
+    /// What is waited for before telemetry can be worked through has a quarter of the time for that.
     pub(super) fn wait_until(self) -> Timestamp {
-        self.begun.plus_ms(self.budget.work_until.ms_since(self.begun) / 2)
+        self.begun.plus_ms(self.budget.work_until.ms_since(self.begun) / 4)
     }
 }
 

@@ -149,6 +149,22 @@ fn json_is_looked_at_as_lines_of_names_and_values() {
     }
 }
 
+/// What is no report of an error to the detectors is what the user asked for.
+#[test]
+fn a_mention_counts_as_well() {
+    let file = entry(r#"any-of = ["PaymentDeclined"]"#);
+    for record in [
+        "yesterday in staging: PaymentDeclined",
+        ":raises PaymentDeclined: if the provider says so",
+        "PaymentDeclined: 14",
+        "except PaymentDeclined:",
+        r#"{"lastError":"PaymentDeclined","resolved":true}"#,
+        r#"{"eventVersion":"1","eventSource":"shop","eventName":"Pay","errorCode":"PaymentDeclined"}"#,
+    ] {
+        assert!(fires(&file, record), "{record}");
+    }
+}
+
 #[test]
 fn the_level_of_the_line_decides() {
     let any = r#"any-of = ["Declined"]"#;

@@ -16,14 +16,16 @@ use crate::matching::Matcher;
 use crate::report::Teller;
 use crate::{Malformed, Record, RecordBody, Report, Settings, Timestamp};
 use std::collections::VecDeque;
+use std::sync::{Arc, OnceLock};
 
 /// Everything known about one sandbox and its invocations.
 #[derive(Debug)]
 pub struct Triage {
     settings: Settings,
     detectors: Vec<&'static Detector>,
-    /// Built for the first log record: it is not needed on the way to the first invocation.
-    matcher: Option<Matcher>,
+    /// Built for the first log record: it is not needed on the way to the first invocation. None
+    /// within where a bug is in the way.
+    matcher: Arc<OnceLock<Option<Matcher>>>,
     teller: Teller,
     attempts: Attempts,
     chains: Chains,
@@ -68,7 +70,7 @@ impl Triage {
         let is_enabled = |d: &&&'static Detector| !settings.disabled.iter().any(|p| p == d.problem);
         Self {
             detectors: detectors.iter().filter(is_enabled).copied().collect(),
-            matcher: None,
+            matcher: Arc::default(),
             attempts: Attempts::new(function.concurrent),
             teller: Teller::new(function, &settings),
             settings,
@@ -84,6 +86,17 @@ impl Triage {
             shutdown: None,
             is_finished: false,
             faulty: Vec::new(),
+        }
+    }
+
+    /// Another sandbox, of which nothing has been seen yet either, under the same settings. What is
+    /// built of the detectors' texts is shared.
+    #[must_use]
+    pub fn another(&self, function: Function) -> Self {
+        Self {
+            detectors: self.detectors.clone(),
+            matcher: Arc::clone(&self.matcher),
+            ..Self::with_detectors(self.settings.clone(), function, &[])
         }
     }
 

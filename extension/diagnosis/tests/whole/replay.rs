@@ -14,7 +14,8 @@ pub(crate) struct Fixture {
     pub(crate) problem: String,
     pub(crate) steps: Vec<Step>,
     pub(crate) expected: Vec<Value>,
-    given: Value,
+    /// The function and its settings, where they are not the usual ones.
+    pub(crate) given: Value,
 }
 
 /// What happens next in a sandbox.
@@ -81,6 +82,19 @@ impl Fixture {
         sandbox.triage.finish(sandbox.now);
         sandbox.poll();
         sandbox.lines
+    }
+
+    /// That these lines are those that are expected, each once, and no others.
+    pub(crate) fn assert_expected(&self, how: &str, lines: &[Value]) {
+        let mut left: Vec<&Value> = lines.iter().collect();
+        for expected in &self.expected {
+            let found = left.iter().position(|line| holds(line, expected));
+            let Some(found) = found else {
+                panic!("{} {how}: no {expected:#}\namong {lines:#?}", self.name);
+            };
+            left.remove(found);
+        }
+        assert!(left.is_empty(), "{} {how}: not expected: {left:#?}", self.name);
     }
 
     fn settings(&self) -> Settings {

@@ -37,8 +37,8 @@ pub(crate) struct Piece<'a> {
     pub(crate) place: Place,
     /// How many of its bytes were too many and were left out.
     pub(crate) left_out: u64,
-    /// Whether it began as an object.
-    pub(crate) is_object: bool,
+    /// Whether it is what stands beside the `events`: `"nextToken": "…"`.
+    pub(crate) is_beside_events: bool,
 }
 
 /// What a byte does.
@@ -134,7 +134,7 @@ impl<R: BufRead> Values<R> {
             bytes: &self.piece,
             place: self.begin,
             left_out: self.skipped,
-            is_object: self.piece.first() == Some(&b'{'),
+            is_beside_events: self.is_in_envelope && self.piece.first() != Some(&b'{'),
         }
     }
 
@@ -236,7 +236,7 @@ mod tests {
         assert_eq!(values.next().unwrap().unwrap().bytes, br#"{"a":1}"#);
         assert!(values.is_in_envelope());
         while let Some(piece) = values.next().unwrap() {
-            assert!(!piece.is_object);
+            assert!(piece.is_beside_events);
         }
         // Deeper, or within a string, it is part of a value.
         assert_eq!(pieces(r#"{"r":{"events":["INVOKE"]}}"#).len(), 1);

@@ -157,7 +157,6 @@ impl Replay {
     fn cloudwatch(&mut self, mut values: Values<impl BufRead>) -> Result<(), Stop> {
         loop {
             let at = values.place();
-            let is_in_envelope = values.is_in_envelope();
             let Some(piece) = values.next().map_err(|error| Stop::Read(at, error))? else {
                 return Ok(());
             };
@@ -169,8 +168,7 @@ impl Replay {
                     self.records += 1;
                 }
                 Some(Entry::Searched) => {}
-                // `"nextToken": "…"`
-                None if is_in_envelope && !piece.is_object => {}
+                None if piece.is_beside_events => {}
                 None => {
                     let bytes = piece.bytes.len() as u64 + piece.left_out;
                     self.output.clear_progress();

@@ -39,7 +39,7 @@ pub(crate) struct Sandbox {
 }
 
 impl Sandbox {
-    /// One of which nothing is known yet. It shares with `first` what all sandboxes have in common.
+    /// One of which nothing is known yet.
     pub(crate) fn new(triage: Triage, function: &Function, timeout_ms: Option<u64>) -> Self {
         Self {
             triage,

@@ -54,7 +54,7 @@ fn peak_of(process: u32) -> u64 {
 fn event(n: u64) -> String {
     let at = 1_772_366_400_000 + n;
     let stream = format!("2026/03/01/[$LATEST]{:032}", n % 700);
-    let text = if n % 100 == 0 { KMS } else { "nothing of note" };
+    let text = if n.is_multiple_of(100) { KMS } else { "nothing of note" };
     let filler = "all is well ".repeat(75);
     format!(
         "{{\"logStreamName\":\"{stream}\",\"timestamp\":{at},\"message\":\"{text} {filler}\",\"ingestionTime\":{at},\"eventId\":\"{n}\"}}"
@@ -71,7 +71,7 @@ fn one_document_of_events_is_never_held_whole() {
 fn one_array_of_telemetry_on_one_line_is_never_held_whole() {
     let record = |n: u64| {
         let time = triage_diagnosis::Timestamp::from_ms(1_772_366_400_000 + n);
-        let text = if n % 100 == 0 { KMS } else { "nothing of note" };
+        let text = if n.is_multiple_of(100) { KMS } else { "nothing of note" };
         let filler = "all is well ".repeat(75);
         format!("{{\"time\":\"{time}\",\"type\":\"function\",\"record\":\"{text} {filler}\"}}")
     };

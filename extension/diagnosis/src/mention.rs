@@ -82,7 +82,9 @@ fn is_attribute(line: &str) -> bool {
 fn is_assigned(line: &str) -> bool {
     let key = line.strip_suffix(" = \"").or_else(|| line.strip_suffix(" = '"));
     let key = key.and_then(|line| line.rsplit([' ', '\t']).next());
-    key.is_some_and(|key| !["rror", "ode", "xception", "__name__"].iter().any(|part| key.contains(part)))
+    key.is_some_and(|key| {
+        !["rror", "ode", "xception", "__name__"].iter().any(|part| key.contains(part))
+    })
 }
 
 fn is_counted(after: &str) -> bool {

@@ -19,10 +19,10 @@ pub(crate) struct ReplayOptions {
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=900))]
     timeout: Option<u64>,
     /// The function's name, for the lines and the metrics' dimension
-    #[arg(long, value_name = "NAME", default_value = "")]
+    #[arg(long, value_name = "NAME", default_value = "", hide_default_value = true)]
     function_name: String,
     /// The function's version; the names of log streams tell it
-    #[arg(long, value_name = "VERSION", default_value = "")]
+    #[arg(long, value_name = "VERSION", default_value = "", hide_default_value = true)]
     function_version: String,
     /// Several invocations ran at once in one environment (Lambda Managed Instances)
     #[arg(long)]

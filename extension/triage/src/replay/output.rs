@@ -66,8 +66,8 @@ impl Output {
             ("stream", stream.to_owned()),
             ("trace", diagnosed.trace_id.clone().unwrap_or_default()),
             ("seen", times.map(|times| format!("{times} times")).unwrap_or_default()),
-            ("advice", diagnosis.advice.clone()),
-            ("see", diagnosis.reference.clone()),
+            ("advice", diagnosis.advice.clone().unwrap_or_default()),
+            ("see", diagnosis.reference.clone().unwrap_or_default()),
         ] {
             self.page.labelled(&mut text, label, &value)?;
         }

@@ -3,6 +3,7 @@
 use super::sandbox::Sandbox;
 use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher, RandomState};
+use triage_diagnosis::signatures::Signatures;
 use triage_diagnosis::{Function, Report, Settings, Triage};
 
 /// So many are kept at once: an account's default limit of invocations at once. More, and the one
@@ -53,9 +54,16 @@ pub(crate) struct Counts {
 
 impl Sandboxes {
     /// None yet. What the log streams' names do not tell of the function is in `function`.
-    pub(crate) fn new(settings: Settings, function: Function, timeout_ms: Option<u64>) -> Self {
+    pub(crate) fn new(
+        settings: Settings,
+        signatures: Signatures,
+        function: Function,
+        timeout_ms: Option<u64>,
+    ) -> Self {
+        let mut first = Triage::new(settings, function.clone());
+        first.watch_for(signatures);
         Self {
-            first: Triage::new(settings, function.clone()),
+            first,
             function,
             timeout_ms,
             open: HashMap::new(),
@@ -176,7 +184,8 @@ mod tests {
 
     #[test]
     fn the_number_of_sandboxes_is_bounded() {
-        let mut sandboxes = Sandboxes::new(Settings::default(), Function::default(), None);
+        let (settings, signatures) = Default::default();
+        let mut sandboxes = Sandboxes::new(settings, signatures, Function::default(), None);
         let start = "START RequestId: 79104eff-e5a6-4ecd-b1a5-7a1b6c6c3a01 Version: $LATEST";
         for n in 0..MAX_SANDBOXES + 10 {
             sandboxes.of_stream(&n.to_string(), |sandbox| sandbox.log_event(start, None));

@@ -2,6 +2,7 @@
 
 use crate::input::Format;
 use std::path::PathBuf;
+use triage_diagnosis::signatures::is_custom_problem;
 use triage_diagnosis::{Function, InvocationRate, Settings, problems};
 
 /// What to replay, and how.
@@ -39,6 +40,9 @@ pub(crate) struct ReplayOptions {
     /// TRIAGE_DISABLE: problems that are not told, separated by commas
     #[arg(long, value_name = "PROBLEMS", value_delimiter = ',', value_parser = problem)]
     disable: Vec<String>,
+    /// TRIAGE_SIGNATURES: a TOML file of your own signatures
+    #[arg(long, value_name = "FILE")]
+    pub(super) signatures: Option<PathBuf>,
     /// TRIAGE_NAMESPACE: the CloudWatch namespace in JSON lines
     #[arg(long, value_name = "NAMESPACE", default_value_t = Settings::default().namespace)]
     namespace: String,
@@ -91,7 +95,7 @@ impl ReplayOptions {
 
 fn problem(name: &str) -> Result<String, String> {
     let name = name.trim().to_ascii_lowercase();
-    if problems().any(|problem| problem == name) {
+    if problems().any(|problem| problem == name) || is_custom_problem(&name) {
         return Ok(name);
     }
     Err("there is no such problem; `triage list` shows all".to_owned())

@@ -3,6 +3,7 @@
 
 mod examining;
 
+use crate::broken_trace::BrokenTraces;
 use crate::bug::contained;
 use crate::chain::Chains;
 use crate::detector::{CaseEvent, Detector, Loss};
@@ -24,6 +25,7 @@ pub struct Triage {
     detectors: Vec<&'static Detector>,
     /// Built for the first log record: it is not needed on the way to the first invocation.
     matcher: Option<Matcher>,
+    traces: BrokenTraces,
     teller: Teller,
     attempts: Attempts,
     chains: Chains,
@@ -69,6 +71,7 @@ impl Triage {
         Self {
             detectors: detectors.iter().filter(is_enabled).copied().collect(),
             matcher: None,
+            traces: BrokenTraces::default(),
             attempts: Attempts::new(function.concurrent),
             teller: Teller::new(function, &settings),
             settings,
@@ -113,6 +116,8 @@ impl Triage {
                 }
             }
             RecordBody::Start(start) => {
+                self.end_trace(now);
+                self.traces.interrupt();
                 let placed = self.attempts.place_start(start, at);
                 // Where INVOKE comes, its header is the one that is whole.
                 if let Some(attempt) = placed.filter(|_| self.teller.function.concurrent) {
@@ -120,6 +125,7 @@ impl Triage {
                 }
             }
             RecordBody::RuntimeDone(done) => {
+                self.release_held(now);
                 let placed = self.attempts.place_end(End::RuntimeDone, &done.request_id, at);
                 let Some(attempt) = placed else { return };
                 self.examine(Some(attempt), CaseEvent::RuntimeDone(&done), at, now);
@@ -177,6 +183,7 @@ impl Triage {
     /// Nothing more will come: releases what was held back. Drain [`Self::poll_report`] afterwards.
     pub fn finish(&mut self, now: Timestamp) {
         fault_point!("finish");
+        self.end_trace(now);
         self.attempts.supersede_all(now);
         // Only now, as the records that say more follow it. Which of several invocations that run
         // at once it is about cannot be told.
@@ -214,7 +221,8 @@ impl Triage {
             let waiting = self.attempts.iter().filter(|a| !a.findings.is_empty());
             waiting.filter_map(|a| Some(a.superseded_at?.plus_ms(LATE_REPORT_MS))).min()
         });
-        [held.flatten(), self.folding.due_at()].into_iter().flatten().min()
+        let due = [held.flatten(), self.traces.due_at(), self.folding.due_at()];
+        due.into_iter().flatten().min()
     }
 
     /// Whether invocations that run at once are still to be reported: no other record tells of
@@ -265,6 +273,9 @@ impl Triage {
     /// Moves what waits for nothing more from the attempts to the reports.
     fn settle(&mut self, now: Timestamp) {
         fault_point!("settle");
+        if self.traces.is_due(now) {
+            self.release_held(now);
+        }
         if let Some(loss) = self.malformed.take() {
             self.examine(None, CaseEvent::TelemetryLost(&loss), now, now);
         }

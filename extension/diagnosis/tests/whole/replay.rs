@@ -14,7 +14,9 @@ pub(crate) struct Fixture {
     pub(crate) problem: String,
     pub(crate) steps: Vec<Step>,
     pub(crate) expected: Vec<Value>,
-    given: Value,
+    /// How it differs from most: settings, a function that runs several invocations at once, or records
+    /// that mean something in their order alone (`ordered`).
+    pub(crate) given: Value,
 }
 
 /// What happens next in a sandbox.

@@ -7,6 +7,7 @@
 //! Data flows one way: bytes → [`Record`] → attempt → case → finding → diagnosis → [`Report`].
 
 mod aws_name;
+mod broken_trace;
 mod bug;
 mod chain;
 mod decode;

@@ -59,6 +59,19 @@ impl Matcher {
         Some(Self { texts, search })
     }
 
+    /// Whether a record holds a text at all, however it stands.
+    pub(crate) fn has_text(&self, record: &str) -> bool {
+        self.search.is_match(record)
+    }
+
+    /// Whether a line may change what those before it tell: by a text, what a text needs beside it, or
+    /// the name of what it is about.
+    pub(crate) fn may_tell(&self, line: &str) -> bool {
+        ["arn:aws", "EFS"].iter().any(|sign| line.contains(sign))
+            || speaks_of_kms(line)
+            || self.has_text(line)
+    }
+
     /// Calls `found` once for each detector (by its index) that has something to look at.
     pub(crate) fn scan(
         &self,

@@ -3,6 +3,7 @@
 
 mod examining;
 
+use crate::broken_trace::BrokenTraces;
 use crate::bug::contained;
 use crate::chain::Chains;
 use crate::detector::{CaseEvent, Detector, Loss};
@@ -17,7 +18,7 @@ use crate::report::Teller;
 use crate::signatures::{Signature, Signatures};
 use crate::{Malformed, Record, RecordBody, Report, Settings, Timestamp};
 use std::collections::VecDeque;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 /// Everything known about one sandbox and its invocations.
 #[derive(Debug)]
@@ -26,9 +27,9 @@ pub struct Triage {
     /// Those of the user's signatures stand behind all others.
     detectors: Vec<&'static Detector>,
     signatures: Vec<&'static Signature>,
-    /// Built for the first log record: it is not needed on the way to the first invocation. None
-    /// within where a bug is in the way.
-    matcher: Arc<OnceLock<Option<Matcher>>>,
+    /// Built for the first log record: it is not needed on the way to the first invocation.
+    matcher: Option<Arc<Matcher>>,
+    traces: BrokenTraces,
     teller: Teller,
     attempts: Attempts,
     chains: Chains,
@@ -74,7 +75,8 @@ impl Triage {
         Self {
             detectors: detectors.iter().filter(is_enabled).copied().collect(),
             signatures: Vec::new(),
-            matcher: Arc::default(),
+            matcher: None,
+            traces: BrokenTraces::default(),
             attempts: Attempts::new(function.concurrent),
             teller: Teller::new(function, &settings),
             settings,
@@ -96,11 +98,11 @@ impl Triage {
     /// Another sandbox, of which nothing has been seen yet either, under the same settings. What is
     /// built of the texts of detectors and signatures is shared.
     #[must_use]
-    pub fn another(&self, function: Function) -> Self {
+    pub fn another(&mut self, function: Function) -> Self {
         Self {
             detectors: self.detectors.clone(),
             signatures: self.signatures.clone(),
-            matcher: Arc::clone(&self.matcher),
+            matcher: self.matcher(),
             ..Self::with_detectors(self.settings.clone(), function, &[])
         }
     }
@@ -113,7 +115,7 @@ impl Triage {
                 self.signatures.push(watched.signature);
             }
         }
-        self.matcher = Arc::default();
+        self.matcher = None;
     }
 
     /// An INVOKE event has come.
@@ -142,6 +144,8 @@ impl Triage {
                 }
             }
             RecordBody::Start(start) => {
+                self.end_trace(now);
+                self.traces.interrupt();
                 let placed = self.attempts.place_start(start, at);
                 // Where INVOKE comes, its header is the one that is whole.
                 if let Some(attempt) = placed.filter(|_| self.teller.function.concurrent) {
@@ -149,6 +153,7 @@ impl Triage {
                 }
             }
             RecordBody::RuntimeDone(done) => {
+                self.release_held(now);
                 let placed = self.attempts.place_end(End::RuntimeDone, &done.request_id, at);
                 let Some(attempt) = placed else { return };
                 self.examine(Some(attempt), CaseEvent::RuntimeDone(&done), at, now);
@@ -206,6 +211,7 @@ impl Triage {
     /// Nothing more will come: releases what was held back. Drain [`Self::poll_report`] afterwards.
     pub fn finish(&mut self, now: Timestamp) {
         fault_point!("finish");
+        self.end_trace(now);
         self.attempts.supersede_all(now);
         // Only now, as the records that say more follow it. Which of several invocations that run
         // at once it is about cannot be told.
@@ -243,7 +249,8 @@ impl Triage {
             let waiting = self.attempts.iter().filter(|a| !a.findings.is_empty());
             waiting.filter_map(|a| Some(a.superseded_at?.plus_ms(LATE_REPORT_MS))).min()
         });
-        [held.flatten(), self.folding.due_at()].into_iter().flatten().min()
+        let due = [held.flatten(), self.traces.due_at(), self.folding.due_at()];
+        due.into_iter().flatten().min()
     }
 
     /// Whether invocations that run at once are still to be reported: no other record tells of
@@ -294,6 +301,9 @@ impl Triage {
     /// Moves what waits for nothing more from the attempts to the reports.
     fn settle(&mut self, now: Timestamp) {
         fault_point!("settle");
+        if self.traces.is_due(now) {
+            self.release_held(now);
+        }
         if let Some(loss) = self.malformed.take() {
             self.examine(None, CaseEvent::TelemetryLost(&loss), now, now);
         }

@@ -79,7 +79,7 @@ pub(super) fn level_of_word(word: &str) -> Option<Level> {
 
 /// The level among a line's first words: `level=…`, `[error]`, in capitals, `error: …` with nothing
 /// but times and names in brackets before it, or where Lambda's .NET runtime and klog have it.
-pub(super) fn level_of_line(line: &str) -> Option<Level> {
+pub(crate) fn level_of_line(line: &str) -> Option<Level> {
     let line = &line[..line.floor_char_boundary(MAX_BEGINNING_BYTES)];
     // `time<tab>REQUEST-ID<tab>info<tab>…`
     let mut fields = line.split('\t').skip(1);

@@ -14,7 +14,8 @@ pub(crate) struct Fixture {
     pub(crate) problem: String,
     pub(crate) steps: Vec<Step>,
     pub(crate) expected: Vec<Value>,
-    /// The function and its settings, where they are not the usual ones.
+    /// How it differs from most: settings, a function that runs several invocations at once, or records
+    /// that mean something in their order alone (`ordered`).
     pub(crate) given: Value,
 }
 

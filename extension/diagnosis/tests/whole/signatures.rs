@@ -90,7 +90,10 @@ fn a_signature_becomes_a_line_as_any_other_problem() {
             "problem": "custom:declined", "stage": "confirmed", "occurrences": 1,
             "advice": "Ask the customer for another card.",
             "reference": "https://example.com/runbooks/declined",
-            "evidence": {"order": "A-17", "excerpt": "[ERROR] *** PaymentDeclined: *** of  [***"},
+            "evidence": {
+                "order": "A-17", "customer": "x",
+                "excerpt": "[ERROR] *** PaymentDeclined: *** of ***",
+            },
         },
         "CustomProblems": 1, "Problems": 1,
     });

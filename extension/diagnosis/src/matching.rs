@@ -38,7 +38,7 @@ pub(crate) struct Matcher {
     search: AhoCorasick,
 }
 
-/// A detector is shown no more of one record: they are repetitions.
+/// No more of one record are looked at: they are repetitions.
 const MAX_HITS: u16 = 256;
 
 impl Matcher {
@@ -89,15 +89,22 @@ impl Matcher {
         let about_kms = LazyCell::new(|| speaks_of_kms(&log.text));
         let about_efs = LazyCell::new(|| log.text.contains("EFS"));
         let mut line = (0..0, None, None);
-        // For each by itself, so that none that finds very many hides what others would find.
+        // For each signature by itself, as its texts may be of any kind: one that finds very many
+        // must not hide what others would find.
         let detectors = self.texts.last().map_or(0, |(last, _)| last + 1);
-        let mut room = vec![MAX_HITS; detectors];
+        let (mut room, mut room_of_signatures) = (MAX_HITS, vec![MAX_HITS; detectors]);
         let mut hits: Vec<(usize, Hit)> = self
             .search
             .find_overlapping_iter(log.text.as_ref())
             .filter_map(|m| {
                 let (index, text) = self.texts.get(m.pattern().as_usize())?;
-                let room = room.get_mut(*index).filter(|room| **room > 0)?;
+                let room = match text.shape {
+                    Shape::Anything => room_of_signatures.get_mut(*index)?,
+                    Shape::ErrorName | Shape::Message => &mut room,
+                };
+                if *room == 0 {
+                    return None;
+                }
                 let (before, after) = (&log.text[..m.start()], &log.text[m.end()..]);
                 let is_hit = stands(text, before, after)
                     && match text.context {

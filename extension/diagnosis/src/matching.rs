@@ -205,13 +205,16 @@ fn skip_space_back(text: &str) -> &str {
 
 /// Where the path begins that a text ends in: names that are joined by `.`, `$`, `#` or `::`.
 fn path_start(text: &str) -> usize {
+    // No path is longer; a record may be one word of a megabyte with an error's name all over it.
+    const MAX_PATH_BYTES: usize = 256;
     let is_name = |c: char| c.is_alphanumeric() || matches!(c, '_' | '.' | '$' | '#');
-    let mut rest = text;
+    let begin = text.ceil_char_boundary(text.len().saturating_sub(MAX_PATH_BYTES));
+    let mut rest = &text[begin..];
     loop {
         let shorter = rest.trim_end_matches(is_name);
         let shorter = shorter.strip_suffix("::").unwrap_or(shorter);
         if shorter.len() == rest.len() {
-            return rest.len();
+            return begin + rest.len();
         }
         rest = shorter;
     }

@@ -29,6 +29,7 @@ mod mention;
 mod record;
 mod report;
 mod settings;
+pub mod signatures;
 mod text;
 mod timestamp;
 mod trace_header;

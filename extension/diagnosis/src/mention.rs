@@ -64,7 +64,9 @@ fn is_attribute(line: &str) -> bool {
     let Some(line) = line.strip_suffix("=\"").or_else(|| line.strip_suffix("='")) else {
         return false;
     };
-    let Some(tag) = line.rfind(['<', '>']).map(|at| &line[at..]) else { return false };
+    // As far back as a tag may reach.
+    let tag = &line[line.ceil_char_boundary(line.len().saturating_sub(256))..];
+    let Some(tag) = tag.rfind(['<', '>']).map(|at| &tag[at..]) else { return false };
     tag.strip_prefix('<').is_some_and(|name| name.starts_with(|c: char| c.is_ascii_alphabetic()))
 }
 

@@ -14,6 +14,7 @@ use crate::input::{Dropped, Function, Invoke, Shutdown};
 use crate::invocation::{Attempt, Attempts, End, Timed};
 use crate::matching::Matcher;
 use crate::report::Teller;
+use crate::signatures::{Signature, Signatures};
 use crate::{Malformed, Record, RecordBody, Report, Settings, Timestamp};
 use std::collections::VecDeque;
 
@@ -21,7 +22,9 @@ use std::collections::VecDeque;
 #[derive(Debug)]
 pub struct Triage {
     settings: Settings,
+    /// Those of the user's signatures stand behind all others.
     detectors: Vec<&'static Detector>,
+    signatures: Vec<&'static Signature>,
     /// Built for the first log record: it is not needed on the way to the first invocation.
     matcher: Option<Matcher>,
     teller: Teller,
@@ -65,9 +68,10 @@ impl Triage {
         function: Function,
         detectors: &[&'static Detector],
     ) -> Self {
-        let is_enabled = |d: &&&'static Detector| !settings.disabled.iter().any(|p| p == d.problem);
+        let is_enabled = |d: &&&'static Detector| is_enabled(&settings, d);
         Self {
             detectors: detectors.iter().filter(is_enabled).copied().collect(),
+            signatures: Vec::new(),
             matcher: None,
             attempts: Attempts::new(function.concurrent),
             teller: Teller::new(function, &settings),
@@ -85,6 +89,17 @@ impl Triage {
             is_finished: false,
             faulty: Vec::new(),
         }
+    }
+
+    /// From now on looks for these too, but for those that are disabled. Once at most.
+    pub fn watch_for(&mut self, signatures: Signatures) {
+        for watched in signatures.0 {
+            if is_enabled(&self.settings, &watched.detector) {
+                self.detectors.push(&watched.detector);
+                self.signatures.push(watched.signature);
+            }
+        }
+        self.matcher = None;
     }
 
     /// An INVOKE event has come.
@@ -298,6 +313,10 @@ impl Triage {
             self.folding.fold(diagnosis, now);
         }
     }
+}
+
+fn is_enabled(settings: &Settings, detector: &Detector) -> bool {
+    !settings.disabled.iter().any(|problem| problem == detector.problem)
 }
 
 #[cfg(test)]

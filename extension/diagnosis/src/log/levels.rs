@@ -164,7 +164,6 @@ mod tests {
             "could not load, info: none",
             "GET /INFORMATION/x",
             "ERRORS: 7",
-            "  error: { name: 'E' }",
             "E2026 of the manual",
             "level 7 of severity high",
             "",

@@ -177,11 +177,7 @@ fn parse_rate(text: &str) -> Option<RateSetting> {
     if text.eq_ignore_ascii_case("off") {
         return Some(RateSetting(None));
     }
-    let (invocations, seconds) = text.split_once('/')?;
-    let invocations = invocations.trim().parse().ok();
-    let invocations = invocations.filter(|n| (2..=InvocationRate::MAX_INVOCATIONS).contains(n))?;
-    let seconds = seconds.trim().parse().ok().filter(|n| *n >= 1)?;
-    Some(RateSetting(Some(InvocationRate { invocations, seconds })))
+    Some(RateSetting(Some(text.parse().ok()?)))
 }
 
 /// CloudWatch's own rules for a namespace: its characters and length, `[^:].*`, and `AWS/` kept

@@ -17,6 +17,7 @@ use crate::report::Teller;
 use crate::signatures::{Signature, Signatures};
 use crate::{Malformed, Record, RecordBody, Report, Settings, Timestamp};
 use std::collections::VecDeque;
+use std::sync::{Arc, OnceLock};
 
 /// Everything known about one sandbox and its invocations.
 #[derive(Debug)]
@@ -25,8 +26,9 @@ pub struct Triage {
     /// Those of the user's signatures stand behind all others.
     detectors: Vec<&'static Detector>,
     signatures: Vec<&'static Signature>,
-    /// Built for the first log record: it is not needed on the way to the first invocation.
-    matcher: Option<Matcher>,
+    /// Built for the first log record: it is not needed on the way to the first invocation. None
+    /// within where a bug is in the way.
+    matcher: Arc<OnceLock<Option<Matcher>>>,
     teller: Teller,
     attempts: Attempts,
     chains: Chains,
@@ -72,7 +74,7 @@ impl Triage {
         Self {
             detectors: detectors.iter().filter(is_enabled).copied().collect(),
             signatures: Vec::new(),
-            matcher: None,
+            matcher: Arc::default(),
             attempts: Attempts::new(function.concurrent),
             teller: Teller::new(function, &settings),
             settings,
@@ -99,7 +101,19 @@ impl Triage {
                 self.signatures.push(watched.signature);
             }
         }
-        self.matcher = None;
+        self.matcher = Arc::default();
+    }
+
+    /// Another sandbox, of which nothing has been seen yet either, under the same settings. What is
+    /// built of the detectors' texts is shared.
+    #[must_use]
+    pub fn another(&self, function: Function) -> Self {
+        Self {
+            detectors: self.detectors.clone(),
+            signatures: self.signatures.clone(),
+            matcher: Arc::clone(&self.matcher),
+            ..Self::with_detectors(self.settings.clone(), function, &[])
+        }
     }
 
     /// An INVOKE event has come.

@@ -9,14 +9,16 @@ use crate::finding::{Finding, Stage};
 use crate::matching::Matcher;
 use crate::record::FunctionLog;
 use crate::{Malformed, Timestamp};
+use std::sync::Arc;
 
 impl Triage {
     pub(super) fn examine_log(&mut self, log: &FunctionLog<'_>, at: Timestamp, now: Timestamp) {
-        if self.matcher.is_none() {
+        let shared = Arc::clone(&self.matcher);
+        let matcher = shared.get_or_init(|| {
             let texts = self.detectors.iter().map(|detector| detector.texts);
-            self.matcher = contained(|| Matcher::new(texts)).flatten();
-        }
-        let Some(matcher) = &self.matcher else { return };
+            contained(|| Matcher::new(texts)).flatten()
+        });
+        let Some(matcher) = matcher else { return };
         let mut found = Vec::new();
         let mut placed = None;
         let scanned = contained(|| {

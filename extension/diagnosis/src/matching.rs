@@ -183,15 +183,18 @@ fn skip_space_back(text: &str) -> &str {
     text.strip_suffix(LINE_BREAK).map_or(text, str::trim_end)
 }
 
-/// Where the path begins that a text ends in: names that are joined by `.`, `$`, `#` or `::`.
+/// Where the path begins that a text ends in: names that are joined by `.`, `$`, `#` or `::`. No
+/// farther back than paths are long: a record may hold very many names.
 fn path_start(text: &str) -> usize {
+    const MAX_PATH_BYTES: usize = 128;
     let is_name = |c: char| c.is_alphanumeric() || matches!(c, '_' | '.' | '$' | '#');
-    let mut rest = text;
+    let first = text.ceil_char_boundary(text.len().saturating_sub(MAX_PATH_BYTES));
+    let mut rest = &text[first..];
     loop {
         let shorter = rest.trim_end_matches(is_name);
         let shorter = shorter.strip_suffix("::").unwrap_or(shorter);
         if shorter.len() == rest.len() {
-            return rest.len();
+            return first + rest.len();
         }
         rest = shorter;
     }

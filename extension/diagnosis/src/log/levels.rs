@@ -100,7 +100,7 @@ pub(crate) fn level_of_line(line: &str) -> Option<Level> {
         });
     }
     let parts = |c: char| c.is_whitespace() || "|[](){},".contains(c);
-    // What is indented is a part of something: `  error: { name: …` of Node.js.
+    // A field `error: …` of an object stands further in.
     let mut is_first = !line.starts_with(char::is_whitespace);
     let mut awaits_value = false;
     for word in line.split(parts).filter(|word| !word.is_empty()).take(MAX_WORDS) {

@@ -1,5 +1,7 @@
 //! Which detectors' texts a log record holds, in one pass for all of them.
 
+use crate::errno;
+use crate::failed_call::{FailedCall, failed_call};
 use crate::fault_point;
 use crate::level::Level;
 use crate::log::Log;
@@ -73,6 +75,7 @@ impl Matcher {
         // Once for all hits and once for each line: a long record may hold very many.
         let about_kms = LazyCell::new(|| speaks_of_kms(&log.text));
         let about_efs = LazyCell::new(|| log.text.contains("EFS"));
+        let failed_call = LazyCell::new(|| failed_call(&log.text));
         let mut line = (0..0, None);
         let mut hits: Vec<(usize, Hit)> = self
             .search
@@ -85,6 +88,8 @@ impl Matcher {
                         Context::Any => true,
                         Context::Efs => *about_efs,
                         Context::Kms => *about_kms,
+                        Context::Invoke => *failed_call == FailedCall::Invoke,
+                        Context::NoOtherCall => *failed_call != FailedCall::Other,
                     };
                 is_hit.then(|| {
                     if !line.0.contains(&m.start()) {
@@ -106,6 +111,7 @@ impl Matcher {
 fn stands(text: &Text, before: &str, after: &str) -> bool {
     match text.shape {
         Shape::Message => true,
+        Shape::Errno => errno::is_reported(before, after),
         Shape::ErrorName => is_whole_word(before, after) && is_reported(text.needle, before, after),
     }
 }
@@ -117,6 +123,10 @@ fn is_whole_word(before: &str, after: &str) -> bool {
 
 /// Whether an error's name stands where something reports it, and is not merely mentioned.
 fn is_reported(name: &str, before: &str, after: &str) -> bool {
+    // A file's: no service's error, though it may be named the same.
+    if before.ends_with("java.nio.file.") {
+        return false;
+    }
     // `Name: message`, as stack traces, Go and Java print; not code: `Name::class`, `except Name:`.
     if after.starts_with(':') && !after.starts_with("::") {
         return !before.ends_with("except ");
@@ -264,6 +274,7 @@ mod tests {
             "catch (DisabledException e) {",
             r#"retryable: ["DisabledException", "Throttling"]"#,
             "MyDisabledException: x",
+            "java.nio.file.DisabledException: x",
             "DisabledExceptionHandler: x",
             "use DisabledException::class",
             "We handle: DisabledException and others",

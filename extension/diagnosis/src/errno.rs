@@ -82,10 +82,30 @@ fn is_arrow(between: &str) -> bool {
     between.trim_matches(['\'', '"', ' ']) == "->"
 }
 
-/// The first path in the whole text: where an error and its path are separate fields of a record.
-pub(crate) fn any_path(text: &str, is_sought: impl Fn(&str) -> bool) -> Option<&str> {
-    words(text).map(|(_, path)| path).find(|path| is_sought(path))
+/// The first path around this place: where an error and its path are separate fields of a record.
+pub(crate) fn any_path(text: &str, at: usize, is_sought: impl Fn(&str) -> bool) -> Option<&str> {
+    let from = text.floor_char_boundary(at.saturating_sub(MAX_RECORD));
+    let around = &text[from..text.floor_char_boundary(at + MAX_RECORD)];
+    words(around).map(|(_, path)| path).find(|path| is_sought(path))
 }
+
+/// Whether the text at `start..end` bears the mark of a failed system call of this process: what a
+/// server reports of its own bears none.
+pub(crate) fn is_own_call(text: &str, start: usize, end: usize) -> bool {
+    let before = &text[text.floor_char_boundary(start.saturating_sub(MAX_REACH))..start];
+    let after = &text[end..text.floor_char_boundary(end + MAX_REACH)];
+    is_marked(before.rsplit(['\n', '\r']).next().unwrap_or(before), after)
+        || before.ends_with("IOException: ")
+        || before.rfind("Os { code: ").is_some_and(|at| before.len() - at <= MAX_OS_ERROR)
+        || after.starts_with(" (Errno::")
+        || after.starts_with(" @ ")
+}
+
+/// How long Rust's `Os { code: 28, kind: StorageFull, message: ` is at most.
+const MAX_OS_ERROR: usize = 80;
+
+/// How far from the text a path is looked for that stands in another field.
+const MAX_RECORD: usize = 2_048;
 
 /// `[Errno 13] `, ` (os error 13)`, `Errno::EACCES: `, `EACCES: `
 fn is_marked(before: &str, after: &str) -> bool {

@@ -24,6 +24,13 @@ pub(crate) fn failed_call(text: &str) -> FailedCall {
         let operation = after.strip_prefix("Lambda: ").and_then(|rest| rest.split(',').next());
         return invoke_or_other(operation.is_some_and(is_invoke));
     }
+    // PHP
+    if let Some((_, after)) = text.split_once("Error executing ") {
+        let after = after.trim_start_matches(['\\', '"']);
+        let operation = after.split(|c: char| !c.is_ascii_alphanumeric()).next();
+        let is_lambda = text.contains("Aws\\Lambda\\") || text.contains("https://lambda.");
+        return invoke_or_other(is_lambda && operation.is_some_and(is_invoke));
+    }
     if LAMBDA.iter().any(|sign| text.contains(sign)) {
         return invoke_or_other(!names_another_method(text));
     }
@@ -114,6 +121,7 @@ mod tests {
             "com.amazonaws.services.lambda.model.TooManyRequestsException: x (Service: AWSLambda; Status Code: 429)",
             "    at /var/task/node_modules/@aws-sdk/client-lambda/dist-cjs/index.js:2",
             "Amazon.Lambda.Model.TooManyRequestsException: Rate Exceeded.\n   at Amazon.Lambda.AmazonLambdaClient.InvokeAsync(InvokeRequest r)",
+            "Aws\\Lambda\\Exception\\LambdaException: Error executing \"Invoke\" on \"https://lambda.eu-west-1.amazonaws.com/x\"; AWS HTTP error",
             "Rate Exceeded. (Aws::Lambda::Errors::TooManyRequestsException)",
             "reason: Some(ReservedFunctionConcurrentInvocationLimitExceeded)",
             "{\"Reason\":\"CallerRateLimitExceeded\"}",
@@ -129,6 +137,7 @@ mod tests {
             "(X) when calling the InvokeModel operation: y",
             "operation error Lambda: AddPermission, https response error",
             "operation error SNS: Publish, https response error",
+            "Aws\\Sqs\\Exception\\SqsException: Error executing \"SendMessage\" on \"https://sqs.eu-west-1.amazonaws.com\"; AWS HTTP error",
             "(Service: Sns, Status Code: 400)",
             "services.lambda.model.ResourceConflictException: x\n at software.amazon.awssdk.services.lambda.DefaultLambdaClient.addPermission(DefaultLambdaClient.java:1)",
             "@aws-sdk/client-cognito-identity-provider",

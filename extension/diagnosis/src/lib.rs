@@ -27,6 +27,7 @@ mod level;
 mod log;
 mod mask;
 mod matching;
+mod mention;
 mod mounts;
 mod record;
 mod report;

@@ -5,6 +5,7 @@ use crate::failed_call::{FailedCall, failed_call};
 use crate::fault_point;
 use crate::level::Level;
 use crate::log::Log;
+use crate::mention::{is_account, is_documented_or_counted, narrated_from};
 use crate::record::FunctionLog;
 use crate::text::{Context, Shape, Text};
 use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
@@ -72,11 +73,14 @@ impl Matcher {
             return;
         }
         let log = Log::read(record);
+        if log.is_bare_value && is_account(&log.text) {
+            return;
+        }
         // Once for all hits and once for each line: a long record may hold very many.
         let about_kms = LazyCell::new(|| speaks_of_kms(&log.text));
         let about_efs = LazyCell::new(|| log.text.contains("EFS"));
         let failed_call = LazyCell::new(|| failed_call(&log.text));
-        let mut line = (0..0, None);
+        let mut line = (0..0, None, None);
         let mut hits: Vec<(usize, Hit)> = self
             .search
             .find_overlapping_iter(log.text.as_ref())
@@ -91,12 +95,21 @@ impl Matcher {
                         Context::Invoke => *failed_call == FailedCall::Invoke,
                         Context::NoOtherCall => *failed_call != FailedCall::Other,
                     };
-                is_hit.then(|| {
-                    if !line.0.contains(&m.start()) {
-                        line = (log.line_at(m.start()), log.level_at(m.start()));
-                    }
-                    (*index, Hit { text, start: m.start(), end: m.end(), level: line.1 })
-                })
+                if !is_hit {
+                    return None;
+                }
+                if !line.0.contains(&m.start()) {
+                    let range = log.line_at(m.start());
+                    let narrated = narrated_from(&log.text[range.clone()])
+                        .filter(|_| log.written_level_at(m.start()).is_none())
+                        .map(|from| range.start + from);
+                    line = (range, log.level_at(m.start()), narrated);
+                }
+                let (_, level, narrated) = line;
+                if narrated.is_some_and(|from| from <= m.start()) {
+                    return None;
+                }
+                Some((*index, Hit { text, start: m.start(), end: m.end(), level }))
             })
             .take(MAX_HITS)
             .collect();
@@ -112,37 +125,88 @@ fn stands(text: &Text, before: &str, after: &str) -> bool {
     match text.shape {
         Shape::Message => true,
         Shape::Errno => errno::is_reported(before, after),
-        Shape::ErrorName => is_whole_word(before, after) && is_reported(text.needle, before, after),
+        Shape::ErrorName => {
+            is_whole_word(before, after)
+                && is_reported(text.needle, before, after)
+                && !is_documented_or_counted(before, after)
+        }
     }
 }
 
 fn is_whole_word(before: &str, after: &str) -> bool {
     let is_word = |c: char| c.is_alphanumeric() || c == '_';
-    !before.ends_with(is_word) && !after.starts_with(is_word)
+    // A logger that quotes a text writes its line breaks as letters.
+    let is_begin = !before.ends_with(is_word)
+        || ["\\n", "\\r", "\\t"].iter().any(|escape| before.ends_with(escape));
+    is_begin && !after.starts_with(is_word)
 }
 
 /// Whether an error's name stands where something reports it, and is not merely mentioned.
 fn is_reported(name: &str, before: &str, after: &str) -> bool {
-    // A file's: no service's error, though it may be named the same.
-    if before.ends_with("java.nio.file.") {
+    // What it belongs to: `com.amazonaws.kms#`, `Amazon.KeyManagementService.Model.`,
+    // `Aws::KMS::Errors::`.
+    let (lead, path) = before.split_at(path_start(before));
+    // A file's error, though a service may have one of the same name.
+    if path.ends_with("java.nio.file.") {
         return false;
     }
     // `Name: message`, as stack traces, Go and Java print; not code: `Name::class`, `except Name:`.
     if after.starts_with(':') && !after.starts_with("::") {
-        return !before.ends_with("except ");
+        return !lead.ends_with("except ");
     }
-    // `An error occurred (Name) when calling …`, boto3.
-    if before.ends_with('(') && after.starts_with(") when calling") {
-        return true;
-    }
-    // `Name(Name { …`, Rust's Debug.
-    if after.strip_prefix('(').is_some_and(|a| a.trim_start().starts_with(name)) {
-        return true;
-    }
+    let in_brackets = || {
+        // boto3: `An error occurred (Name) when calling …`.
+        let is_boto3 = lead.ends_with('(') && after.starts_with(") when calling");
+        // Rust: `unhandled error (Name)` and, where the class has another name, `Class [Name]: …`.
+        let is_rust = (lead.ends_with("unhandled error (") && after.starts_with(')'))
+            || (lead.ends_with(" [") && after.starts_with("]: "));
+        // Ruby: `message (Aws::KMS::Errors::Name)`, `Function<Aws::KMS::Errors::Name>`.
+        let is_ruby = path.ends_with("::Errors::")
+            && ((lead.ends_with('(') && after.starts_with(')'))
+                || (lead.ends_with('<') && after.starts_with('>')));
+        let is_xml = lead.ends_with("<Code>") && after.starts_with("</Code>");
+        is_boto3 || is_rust || is_ruby || is_xml
+    };
+    // `Name(Name { …`, `Name { message: …`, Rust's Debug.
+    let is_variant = after.strip_prefix('(').is_some_and(|a| skip_space(a).starts_with(name))
+        || after.strip_prefix(" {").is_some_and(|a| skip_space(a).starts_with("message: "));
+    // `Name (client): message`, PHP.
+    let has_side = || after.starts_with(" (client)") || after.starts_with(" (server)");
     // `com.amazonaws.kms#Name`, a service's own answer.
-    if before.ends_with('#') {
-        return true;
+    path.ends_with('#') || is_variant || has_side() || in_brackets() || is_value(lead, after)
+}
+
+const LINE_BREAK: &str = "\\n";
+
+/// A text from its first word on, behind line breaks that a logger may have written as letters.
+fn skip_space(text: &str) -> &str {
+    let text = text.trim_start();
+    text.strip_prefix(LINE_BREAK).map_or(text, str::trim_start)
+}
+
+/// A text up to its last word likewise, the backslash of a quote that was to follow left out.
+fn skip_space_back(text: &str) -> &str {
+    let text = text.trim_end_matches('\\').trim_end();
+    text.strip_suffix(LINE_BREAK).map_or(text, str::trim_end)
+}
+
+/// Where the path begins that a text ends in: names that are joined by `.`, `$`, `#` or `::`.
+fn path_start(text: &str) -> usize {
+    let is_name = |c: char| c.is_alphanumeric() || matches!(c, '_' | '.' | '$' | '#');
+    let mut rest = text;
+    loop {
+        let shorter = rest.trim_end_matches(is_name);
+        let shorter = shorter.strip_suffix("::").unwrap_or(shorter);
+        if shorter.len() == rest.len() {
+            return rest.len();
+        }
+        rest = shorter;
     }
+}
+
+/// Whether what stands between these is a value: `"errorType": "Name"`, `Error Code: Name;`,
+/// `error=Name`, `code: Some("Name")`. A bare word after a colon in running text is a mention.
+fn is_value(before: &str, after: &str) -> bool {
     let quote: &[char] = &['"', '\''];
     let unquoted = before.strip_suffix(quote);
     let ends_here = if unquoted.is_some() {
@@ -151,10 +215,9 @@ fn is_reported(name: &str, before: &str, after: &str) -> bool {
     } else {
         after.is_empty() || after.starts_with(['\n', '\r', ';', '}', ')', ' '])
     };
-    // `"errorType": "Name"`, `Error Code: Name;`, `error=Name`. A bare word after a colon in running
-    // text is a mention.
     let (key, is_bare) = (unquoted.unwrap_or(before), unquoted.is_none());
-    let key = key.trim_end_matches([' ', '\\', '"', '\'']);
+    let key = skip_space_back(key).trim_end_matches([' ', '\\', '"', '\'']);
+    let key = key.strip_suffix("Some(").map_or(key, str::trim_end);
     ends_here
         && (key.ends_with('=') || key.ends_with(':'))
         && (!is_bare || key.ends_with('=') || !after.starts_with(' '))
@@ -163,7 +226,7 @@ fn is_reported(name: &str, before: &str, after: &str) -> bool {
 /// A sign that a record is about AWS KMS: its ARNs, its actions, its name in SDKs' messages.
 fn speaks_of_kms(record: &str) -> bool {
     const DENIED: &str = "is not authorized to perform: ";
-    const SIGNS: [&str; 18] = [
+    const SIGNS: [&str; 21] = [
         "AWSKMS",
         "KeyManagementService",
         "Service: Kms",
@@ -182,6 +245,9 @@ fn speaks_of_kms(record: &str) -> bool {
         "the GetPublicKey operation",
         "the GenerateDataKey",
         "TrentService",
+        "Aws::KMS::",
+        "com.amazonaws.kms",
+        "services.kms.",
     ];
     // What IAM denied says whose it was, though a KMS key may stand beside it.
     if let Some((_, action)) = record.split_once(DENIED) {
@@ -227,6 +293,19 @@ mod tests {
             "ServiceError(ServiceError { source: DisabledException(DisabledException { message: ",
             "errorType: DisabledException\nerrorMessage: x",
             "level=error code=DisabledException op=Decrypt",
+            r#"err="could not load\nDisabledException: x""#,
+            r#"{"errorType":"software.amazon.awssdk.services.kms.model.DisabledException"}"#,
+            "/var/task/app.rb:8:in `call': x (Aws::KMS::Errors::DisabledException)",
+            r#"{"errorType":"Function<Aws::KMS::Errors::DisabledException>"}"#,
+            "<Code>DisabledException</Code><Message>x</Message>",
+            "x-amzn-ErrorType: DisabledException:http://internal.amazon.com/coral/com.amazonaws.kms/",
+            "DisabledException (client): x - {",
+            "unhandled error (DisabledException)",
+            "KmsDisabled [DisabledException]: x",
+            "DisabledException { message: Some(",
+            r#"ServiceError(\n    DisabledException(\n        DisabledException {\n"#,
+            r#"code: Some(\n    \"DisabledException\",\n)"#,
+            "code: Some(\n    \"DisabledException\",\n)",
         ] {
             assert!(reported(record), "{record}");
         }
@@ -280,6 +359,9 @@ mod tests {
             "We handle: DisabledException and others",
             "see DisabledException.",
             "    except DisabledException:",
+            "    except kms.exceptions.DisabledException:",
+            "rescue Aws::KMS::Errors::DisabledException => e",
+            "retried on (DisabledException), [DisabledException] and <DisabledException>",
         ] {
             assert!(!reported(record), "{record}");
         }

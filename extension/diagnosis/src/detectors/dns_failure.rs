@@ -68,12 +68,19 @@ pub(crate) const DETECTOR: Detector = Detector {
 fn examine(case: &Case<'_>) -> Option<Finding> {
     let told =
         from_log::finding_among(case, at_most, |_| "the name of a host could not be resolved")?;
-    let host = host(told.log, told.hit);
-    let message = match &host {
-        Some(host) => format!("the name of a host could not be resolved: {host}"),
-        None => told.finding.message.clone(),
-    };
-    Some(Finding { message, ..told.finding }.evidence("host", host))
+    let mut finding = told.finding;
+    match host(told.log, told.hit) {
+        Some(host) => {
+            finding.message = format!("the name of a host could not be resolved: {host}");
+            finding = finding.evidence("host", Some(host));
+        }
+        None if finding.cause != Some("no-answer") => {
+            finding.stage = Stage::Suspected;
+            finding = finding.awaiting_report();
+        }
+        None => {}
+    }
+    Some(finding)
 }
 
 /// The endpoint of AWS in the line, or else in the record.
@@ -89,10 +96,7 @@ fn at_most(log: &Log<'_>, hit: &Hit) -> Option<Stage> {
     if hit.text.needle.starts_with(": ") && !before.contains("lookup ") {
         return None;
     }
-    if hit.text.cause == Some("no-answer") || host(log, hit).is_some() {
-        return Some(Stage::Confirmed);
-    }
-    Some(Stage::Suspected)
+    Some(Stage::Confirmed)
 }
 
 /// How far before the text Go's `lookup HOST on RESOLVER` is looked for.

@@ -159,7 +159,7 @@ fn touched<'a>(mounts: Option<&[Mount]>, log: &'a Log<'_>, hit: &Hit) -> Option<
     }
     // Rust's errors, and the two fields of a record.
     let is_rust = text[hit.end..].starts_with(" (os error ");
-    let apart = is_rust.then(|| errno::any_path(text, is_below)).flatten();
+    let apart = is_rust.then(|| errno::any_path(text, hit.start, is_below)).flatten();
     apart.map(suspected)
 }
 

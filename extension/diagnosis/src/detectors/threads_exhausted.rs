@@ -77,7 +77,8 @@ fn at_most(log: &Log<'_>, hit: &Hit) -> Option<Stage> {
     let near = &text[start..text.floor_char_boundary(line.end.min(hit.end + REACH))];
     let is_start = STARTS.iter().any(|sign| near.contains(sign))
         // In a traceback of Python the call stands above.
-        || text[..hit.start].contains("_fork_exec(");
+        || text[text.floor_char_boundary(hit.start.saturating_sub(2 * REACH))..hit.start]
+            .contains("_fork_exec(");
     is_start.then_some(Stage::Confirmed)
 }
 

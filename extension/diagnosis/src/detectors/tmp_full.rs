@@ -6,7 +6,8 @@
 //!
 //! ## Evidence
 //! The error's text, "No space left on device", in the function's log. Confirmed where it names a path
-//! below /tmp, which is the one place a function can write to beside its mounts; suspected where it names no path.
+//! below /tmp, which is the one place a function can write to beside its mounts; suspected where it names no path
+//! but is an error of this process, and not one that a database reports of its own disk.
 //! A path elsewhere is another matter, and nothing is told.
 //!
 //! ## What to do
@@ -46,7 +47,8 @@ fn at_most(log: &Log<'_>, hit: &Hit) -> Option<Stage> {
     let paths = errno::paths(&log.text, hit.start, hit.end);
     let is_tmp = |path: &str| path == "/tmp" || path.starts_with("/tmp/");
     match paths.first() {
-        None => Some(Stage::Suspected),
+        // A database says it of its own disk.
+        None => errno::is_own_call(&log.text, hit.start, hit.end).then_some(Stage::Suspected),
         Some(_) => paths.iter().any(|named| is_tmp(named.path)).then_some(Stage::Confirmed),
     }
 }

@@ -5,13 +5,20 @@
 
 mod attempts;
 mod catalogue;
+mod corpus;
 mod events;
 mod fixtures;
 mod lines;
+mod loggers;
+mod near_misses;
 mod planted;
 mod properties;
 mod random;
 mod replay;
+mod score;
+mod scores;
 mod secrets;
+mod shapes;
+mod silence;
 mod storms;
 mod workspace;

@@ -32,6 +32,7 @@ mod mounts;
 mod record;
 mod report;
 mod settings;
+pub mod signatures;
 mod text;
 mod timestamp;
 mod trace_header;
@@ -47,7 +48,7 @@ pub use mounts::{Mount, parse_mountinfo};
 pub use record::{FunctionLog, InitStart, InvocationReport, LogsDropped, Record, RecordBody};
 pub use record::{RuntimeDone, Start, Status};
 pub use report::{MAX_LINE_BYTES, MetricValue, PROBLEMS, Report, SUSPECTED_PROBLEMS, Unit};
-pub use settings::{InvocationRate, Settings};
+pub use settings::{BadInvocationRate, InvocationRate, Settings};
 pub use timestamp::Timestamp;
 pub use triage::Triage;
 

@@ -19,6 +19,7 @@ mod score;
 mod scores;
 mod secrets;
 mod shapes;
+mod signatures;
 mod silence;
 mod storms;
 mod workspace;

@@ -1,5 +1,7 @@
 //! Which detectors' texts a log record holds, in one pass for all of them.
 
+use crate::errno;
+use crate::failed_call::{FailedCall, failed_call};
 use crate::fault_point;
 use crate::level::Level;
 use crate::log::Log;
@@ -88,6 +90,7 @@ impl Matcher {
         // Once for all hits and once for each line: a long record may hold very many.
         let about_kms = LazyCell::new(|| speaks_of_kms(&log.text));
         let about_efs = LazyCell::new(|| log.text.contains("EFS"));
+        let failed_call = LazyCell::new(|| failed_call(&log.text));
         let mut line = (0..0, None, None);
         // For each signature by itself, as its texts may be of any kind: one that finds very many
         // must not hide what others would find.
@@ -111,6 +114,8 @@ impl Matcher {
                         Context::Any => true,
                         Context::Efs => *about_efs,
                         Context::Kms => *about_kms,
+                        Context::Invoke => *failed_call == FailedCall::Invoke,
+                        Context::NoOtherCall => *failed_call != FailedCall::Other,
                     };
                 if !is_hit {
                     return None;
@@ -142,6 +147,7 @@ impl Matcher {
 fn stands(text: &Text, before: &str, after: &str) -> bool {
     match text.shape {
         Shape::Message | Shape::Anything => true,
+        Shape::Errno => errno::is_reported(before, after),
         Shape::ErrorName => {
             is_whole_word(before, after)
                 && is_reported(text.needle, before, after)
@@ -163,6 +169,10 @@ fn is_reported(name: &str, before: &str, after: &str) -> bool {
     // What it belongs to: `com.amazonaws.kms#`, `Amazon.KeyManagementService.Model.`,
     // `Aws::KMS::Errors::`.
     let (lead, path) = before.split_at(path_start(before));
+    // A file's error, though a service may have one of the same name.
+    if path.ends_with("java.nio.file.") {
+        return false;
+    }
     // `Name: message`, as stack traces, Go and Java print; not code: `Name::class`, `except Name:`.
     if after.starts_with(':') && !after.starts_with("::") {
         return !lead.ends_with("except ");
@@ -369,6 +379,7 @@ mod tests {
             "catch (DisabledException e) {",
             r#"retryable: ["DisabledException", "Throttling"]"#,
             "MyDisabledException: x",
+            "java.nio.file.DisabledException: x",
             "DisabledExceptionHandler: x",
             "use DisabledException::class",
             "We handle: DisabledException and others",

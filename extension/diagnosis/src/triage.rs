@@ -14,6 +14,7 @@ use crate::folding::Folding;
 use crate::input::{Dropped, Function, Invoke, Shutdown};
 use crate::invocation::{Attempt, Attempts, End, Timed};
 use crate::matching::Matcher;
+use crate::mounts::{MAX_MOUNTS, Mount};
 use crate::report::Teller;
 use crate::signatures::{Signature, Signatures};
 use crate::{Malformed, Record, RecordBody, Report, Settings, Timestamp};
@@ -34,6 +35,8 @@ pub struct Triage {
     attempts: Attempts,
     chains: Chains,
     timeout_ms: Option<u64>,
+    /// What is mounted; None while that is not known.
+    mounts: Option<Vec<Mount>>,
     invocations: u64,
     /// Whether the first invocation lost a part of its time to the initialization, so that its
     /// deadline does not tell the timeout.
@@ -82,6 +85,7 @@ impl Triage {
             settings,
             chains: Chains::default(),
             timeout_ms: None,
+            mounts: None,
             invocations: 0,
             is_first_cut_short: false,
             malformed: None,
@@ -180,6 +184,13 @@ impl Triage {
             RecordBody::InitStart(_) | RecordBody::Unwatched => {}
         }
         self.tell_forgotten(now);
+    }
+
+    /// What is mounted in this sandbox. Until it is told, and where it cannot be read, a path is not
+    /// known to lie on a network file system.
+    pub fn handle_mounts(&mut self, mut mounts: Vec<Mount>) {
+        mounts.truncate(MAX_MOUNTS);
+        self.mounts = Some(mounts);
     }
 
     /// A part of a delivery could not be read.

@@ -145,6 +145,7 @@ impl Triage {
             at,
             attempt: attempt.and_then(|index| self.attempts.get(index)),
             timeout_ms: self.timeout_ms,
+            mounts: self.mounts.as_deref(),
             settings: &self.settings,
         }
     }

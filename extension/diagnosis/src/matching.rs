@@ -103,7 +103,7 @@ impl Matcher {
                 let (index, text) = self.texts.get(m.pattern().as_usize())?;
                 let room = match text.shape {
                     Shape::Anything => room_of_signatures.get_mut(*index)?,
-                    Shape::ErrorName | Shape::Message => &mut room,
+                    Shape::ErrorName | Shape::Message | Shape::Errno => &mut room,
                 };
                 if *room == 0 {
                     return None;
@@ -175,7 +175,7 @@ fn is_reported(name: &str, before: &str, after: &str) -> bool {
     }
     // `Name: message`, as stack traces, Go and Java print; not code: `Name::class`, `except Name:`.
     if after.starts_with(':') && !after.starts_with("::") {
-        return !lead.ends_with("except ");
+        return true;
     }
     let in_brackets = || {
         // boto3: `An error occurred (Name) when calling …`.

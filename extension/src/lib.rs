@@ -15,6 +15,7 @@ mod log;
 mod panics;
 mod plainly;
 mod polling;
+mod probe;
 mod run;
 mod runtime_api;
 mod shutdown;

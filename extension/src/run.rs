@@ -13,6 +13,7 @@ use crate::extensions_api::{Event, Extension};
 use crate::flush::{Ask, FlushMode, FlushPolicy};
 use crate::panics::{Guard, contained};
 use crate::polling::{Failed, Polling};
+use crate::probe::MountProbe;
 use crate::shutdown::Ending;
 use crate::signatures::{Loaded, SignatureFile};
 use crate::sinks::{Lines, Stream};
@@ -60,6 +61,8 @@ pub(crate) struct Parts {
     pub(crate) emf: bool,
     /// When /next is asked for.
     pub(crate) flush: FlushMode,
+    /// Whether /proc may be read.
+    pub(crate) probe: bool,
     /// Ends the process after a time, even if the loop is stuck.
     pub(crate) exit_after: fn(Duration),
 }
@@ -76,6 +79,7 @@ pub(crate) struct Observer {
     /// Those of the file, for the diagnosis if it begins anew.
     kept_signatures: Arc<OnceLock<Signatures>>,
     flush: Guard<FlushPolicy>,
+    mounts: MountProbe,
     polling: Polling,
     sigterm: Option<Signal>,
     /// The delivery being worked through.
@@ -155,6 +159,7 @@ impl Observer {
             signatures: SignatureFile::new(parts.signatures),
             kept_signatures,
             flush: flush_policy(parts.flush),
+            mounts: MountProbe::new(parts.probe),
             polling: Polling::new(parts.extension),
             sigterm: None,
             delivery: None,
@@ -263,6 +268,10 @@ impl Observer {
     }
 
     fn handle(&mut self, input: Input, now: Timestamp) {
+        // With the first input: the first /next was asked for by then.
+        if let Some(mounts) = self.mounts.poll() {
+            self.diagnose(|triage| triage.handle_mounts(mounts));
+        }
         match input {
             Input::Next(Event::Invoke(invoke)) => {
                 let (id, deadline) = (&invoke.request_id, invoke.deadline);

@@ -208,6 +208,7 @@ async fn prepare(
         signatures: config.signatures.clone(),
         emf: config.emf,
         flush: config.flush,
+        probe: config.probe,
         exit_after,
     }
 }

@@ -63,7 +63,8 @@ fn split_record_by_record() {
 #[test]
 fn reordered() {
     let mut random = fastrand::Rng::with_seed(7);
-    for fixture in fixtures() {
+    // The lines of a trace that came line by line mean nothing in another order.
+    for fixture in fixtures().into_iter().filter(|f| f.given["ordered"] != true) {
         let whole = essence(&fixture.replay(&fixture.steps));
         for _ in 0..20 {
             let shuffled = map_records(&fixture.steps, |records| {

@@ -106,7 +106,7 @@ impl Matcher {
                 let (index, text) = self.texts.get(m.pattern().as_usize())?;
                 let room = match text.shape {
                     Shape::Anything => room_of_signatures.get_mut(*index)?,
-                    Shape::ErrorName | Shape::Message => &mut room,
+                    Shape::ErrorName | Shape::Message | Shape::Errno => &mut room,
                 };
                 if *room == 0 {
                     return None;

@@ -43,6 +43,9 @@ pub(crate) struct Matcher {
 /// No more of one record are looked at: they are repetitions.
 const MAX_HITS: u16 = 256;
 
+/// How much of what stands beside a text may say how it is meant.
+const MAX_BESIDE_BYTES: usize = 512;
+
 impl Matcher {
     /// The texts of each detector. None where they cannot be searched for; they are constants, so
     /// tests would show it.
@@ -108,7 +111,11 @@ impl Matcher {
                 if *room == 0 {
                     return None;
                 }
-                let (before, after) = (&log.text[..m.start()], &log.text[m.end()..]);
+                // No more of it, as a long line may hold very many names.
+                let earliest = m.start().saturating_sub(MAX_BESIDE_BYTES);
+                let before = &log.text[log.text.ceil_char_boundary(earliest)..m.start()];
+                let latest = log.text.floor_char_boundary(m.end() + MAX_BESIDE_BYTES);
+                let after = &log.text[m.end()..latest];
                 let is_hit = stands(text, before, after)
                     && match text.context {
                         Context::Any => true,

@@ -65,17 +65,22 @@ impl<'a> Log<'a> {
     /// is a warning at most.
     pub(crate) fn level_at(&self, at: usize) -> Option<Level> {
         let line = self.line_at(at);
-        let level = self.level.or_else(|| {
-            let of_line = |line| level_of_line(self.without_field(line));
-            // java.util.logging has it in the second line.
-            of_line(&self.text[line.clone()])
-                .or_else(|| self.text.lines().take(2).find_map(of_line))
-        });
+        let level = self.written_level_at(at);
         let may_be_failure = level.is_none_or(|level| level > Level::Warn);
         let near = at.saturating_sub(RETRY_REACH_BYTES).max(line.start);
         let near = self.text.ceil_char_boundary(near)..line.end;
         let is_retried = || speaks_of_retry(&self.text) || speaks_of_retry(&self.text[near]);
         if may_be_failure && is_retried() { Some(Level::Warn) } else { level }
+    }
+
+    /// The level that the line names, or else the record.
+    pub(crate) fn written_level_at(&self, at: usize) -> Option<Level> {
+        self.level.or_else(|| {
+            let level_of_line = |line| level_of_line(self.without_field(line));
+            let own = level_of_line(&self.text[self.line_at(at)]);
+            // java.util.logging has it in the second line.
+            own.or_else(|| self.text.lines().take(2).find_map(level_of_line))
+        })
     }
 
     /// A line of JSON without its field's name: `error: …` is no level there.

@@ -38,8 +38,8 @@ pub(crate) struct Matcher {
     search: AhoCorasick,
 }
 
-/// A record that holds more is looked at no further: they are repetitions.
-const MAX_HITS: usize = 256;
+/// A detector is shown no more of one record: they are repetitions.
+const MAX_HITS: u16 = 256;
 
 impl Matcher {
     /// The texts of each detector. None where they cannot be searched for; they are constants, so
@@ -84,18 +84,20 @@ impl Matcher {
             return;
         }
         let log = Log::read(record);
-        if log.is_bare_value && is_account(&log.text) {
-            return;
-        }
+        let is_account = log.is_bare_value && is_account(&log.text);
         // Once for all hits and once for each line: a long record may hold very many.
         let about_kms = LazyCell::new(|| speaks_of_kms(&log.text));
         let about_efs = LazyCell::new(|| log.text.contains("EFS"));
         let mut line = (0..0, None, None);
+        // For each by itself, so that none that finds very many hides what others would find.
+        let detectors = self.texts.last().map_or(0, |(last, _)| last + 1);
+        let mut room = vec![MAX_HITS; detectors];
         let mut hits: Vec<(usize, Hit)> = self
             .search
             .find_overlapping_iter(log.text.as_ref())
             .filter_map(|m| {
                 let (index, text) = self.texts.get(m.pattern().as_usize())?;
+                let room = room.get_mut(*index).filter(|room| **room > 0)?;
                 let (before, after) = (&log.text[..m.start()], &log.text[m.end()..]);
                 let is_hit = stands(text, before, after)
                     && match text.context {
@@ -108,17 +110,19 @@ impl Matcher {
                 }
                 if !line.0.contains(&m.start()) {
                     let range = log.line_at(m.start());
-                    let narrated = narrated_from(&log.text[range.clone()]);
-                    let narrated = narrated.map(|from| range.start + from);
+                    let narrated = narrated_from(&log.text[range.clone()])
+                        .filter(|_| log.written_level_at(m.start()).is_none())
+                        .map(|from| range.start + from);
                     line = (range, log.level_at(m.start()), narrated);
                 }
                 let (_, level, narrated) = line;
-                if level.is_none() && narrated.is_some_and(|from| from <= m.start()) {
+                let is_narrated = narrated.is_some_and(|from| from <= m.start());
+                if (is_account || is_narrated) && text.shape != Shape::Anything {
                     return None;
                 }
+                *room -= 1;
                 Some((*index, Hit { text, start: m.start(), end: m.end(), level }))
             })
-            .take(MAX_HITS)
             .collect();
         hits.sort_by_key(|(index, hit)| (*index, hit.start));
         for group in hits.chunk_by(|a, b| a.0 == b.0) {
@@ -130,7 +134,7 @@ impl Matcher {
 
 fn stands(text: &Text, before: &str, after: &str) -> bool {
     match text.shape {
-        Shape::Message => true,
+        Shape::Message | Shape::Anything => true,
         Shape::ErrorName => {
             is_whole_word(before, after)
                 && is_reported(text.needle, before, after)
@@ -152,9 +156,9 @@ fn is_reported(name: &str, before: &str, after: &str) -> bool {
     // What it belongs to: `com.amazonaws.kms#`, `Amazon.KeyManagementService.Model.`,
     // `Aws::KMS::Errors::`.
     let (lead, path) = before.split_at(path_start(before));
-    // `Name: message`, as stack traces, Go and Java print; not code: `Name::class`.
+    // `Name: message`, as stack traces, Go and Java print; not code: `Name::class`, `except Name:`.
     if after.starts_with(':') && !after.starts_with("::") {
-        return true;
+        return !lead.ends_with("except ");
     }
     let in_brackets = || {
         // boto3: `An error occurred (Name) when calling …`.
@@ -362,6 +366,8 @@ mod tests {
             "use DisabledException::class",
             "We handle: DisabledException and others",
             "see DisabledException.",
+            "    except DisabledException:",
+            "    except kms.exceptions.DisabledException:",
             "rescue Aws::KMS::Errors::DisabledException => e",
             "retried on (DisabledException), [DisabledException] and <DisabledException>",
         ] {

@@ -100,7 +100,7 @@ pub(crate) fn level_of_line(line: &str) -> Option<Level> {
         });
     }
     let parts = |c: char| c.is_whitespace() || "|[](){},".contains(c);
-    // A field `error: …` of an object stands further in.
+    // What is indented is a part of something: `  error: { name: …` of Node.js.
     let mut is_first = !line.starts_with(char::is_whitespace);
     let mut awaits_value = false;
     for word in line.split(parts).filter(|word| !word.is_empty()).take(MAX_WORDS) {
@@ -164,7 +164,6 @@ mod tests {
             "could not load, info: none",
             "GET /INFORMATION/x",
             "ERRORS: 7",
-            "  error: { name: 'E' }",
             "E2026 of the manual",
             "level 7 of severity high",
             "",

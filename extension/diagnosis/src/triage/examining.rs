@@ -2,34 +2,36 @@
 
 use super::{MAX_READY, Triage};
 use crate::bug::contained;
-use crate::detector::{Case, CaseEvent, Detector};
+use crate::detector::{Case, CaseEvent};
 use crate::diagnosis::not_outranked;
 use crate::fault_point;
 use crate::finding::{Finding, Stage};
 use crate::matching::Matcher;
 use crate::record::FunctionLog;
 use crate::{Malformed, Timestamp};
+use std::sync::Arc;
 
 impl Triage {
     pub(super) fn examine_log(&mut self, log: &FunctionLog<'_>, at: Timestamp, now: Timestamp) {
-        if self.matcher.is_none() {
+        let shared = Arc::clone(&self.matcher);
+        let matcher = shared.get_or_init(|| {
             let texts = self.detectors.iter().map(|detector| detector.texts);
-            self.matcher = contained(|| Matcher::new(texts)).flatten();
-        }
+            contained(|| Matcher::new(texts)).flatten()
+        });
+        let Some(matcher) = matcher else { return };
         // Where several invocations run at once their lines are mixed, and Lambda has them log JSON.
         let line = match log {
             FunctionLog::Text(text) if !self.teller.function.concurrent => Some(text.as_ref()),
             _ => None,
         };
         if let Some(line) = line.filter(|line| self.traces.goes_on(line, at)) {
-            self.examine_next_line(line, at, now);
+            self.examine_next_line(matcher, line, at, now);
             return;
         }
         self.end_trace(now);
-        let has_text = |matcher: &Matcher| matcher.has_text(log.sent());
         // Healthy records end here, unparsed.
-        if self.matcher.as_ref().is_some_and(has_text) {
-            let (placed, found) = self.found_in(log, at, now);
+        if matcher.has_text(log.sent()) {
+            let (placed, found) = self.found_in(matcher, log, at, now);
             let told = found.iter().map(|(detector, _)| *detector).collect();
             for (detector, finding) in found {
                 self.take_in(placed, detector, finding, true, now);
@@ -44,8 +46,7 @@ impl Triage {
     }
 
     /// Looks at a line that goes on from the one before, as far as there is a trace to look at.
-    fn examine_next_line(&mut self, line: &str, at: Timestamp, now: Timestamp) {
-        let Some(matcher) = &self.matcher else { return };
+    fn examine_next_line(&mut self, matcher: &Matcher, line: &str, at: Timestamp, now: Timestamp) {
         let is_worth_a_look = match &mut self.traces.trace {
             Some(trace) => trace.join(line, matcher.may_tell(line)),
             None if matcher.has_text(line) => {
@@ -60,7 +61,7 @@ impl Triage {
         let trace = self.traces.trace.take_if(|_| is_worth_a_look);
         let Some(mut trace) = trace else { return };
         let log = FunctionLog::Text(trace.text.as_str().into());
-        let (placed, mut found) = self.found_in(&log, trace.at, now);
+        let (placed, mut found) = self.found_in(matcher, &log, trace.at, now);
         found.retain(|(detector, _)| !trace.told.contains(detector));
         for (detector, finding) in found {
             let attempt = placed.and_then(|placed| self.attempts.get(placed));
@@ -92,18 +93,18 @@ impl Triage {
     /// What the detectors find in a record, and the invocation that wrote it.
     fn found_in(
         &mut self,
+        matcher: &Matcher,
         log: &FunctionLog<'_>,
         at: Timestamp,
         now: Timestamp,
     ) -> (Option<usize>, Vec<(usize, Finding)>) {
-        let Some(matcher) = &self.matcher else { return (None, Vec::new()) };
         let mut found = Vec::new();
         let mut placed = None;
         let scanned = contained(|| {
             matcher.scan(log, |detector, matched| {
                 placed = self.attempts.place_log(matched.log.request_id.as_deref(), at);
                 let case = self.case(placed, CaseEvent::Logged(matched), at);
-                found.push((detector, guarded(self.detectors[detector], &case)));
+                found.push((detector, self.examined(detector, &case)));
             });
         });
         if scanned.is_none() {
@@ -125,8 +126,9 @@ impl Triage {
         at: Timestamp,
         now: Timestamp,
     ) {
-        for detector in 0..self.detectors.len() {
-            let finding = guarded(self.detectors[detector], &self.case(attempt, event, at));
+        // Signatures look at the log alone.
+        for detector in 0..self.detectors.len() - self.signatures.len() {
+            let finding = self.examined(detector, &self.case(attempt, event, at));
             if let Some(finding) = self.sound(detector, finding) {
                 self.take_in(attempt, detector, finding, false, now);
             }
@@ -141,6 +143,21 @@ impl Triage {
             timeout_ms: self.timeout_ms,
             settings: &self.settings,
         }
+    }
+
+    /// What a detector finds in a case. A bug in it costs only its finding.
+    fn examined(&self, detector: usize, case: &Case<'_>) -> Result<Option<Finding>, Panicked> {
+        let first_signature = self.detectors.len() - self.signatures.len();
+        let signature = detector.checked_sub(first_signature).map(|at| self.signatures[at]);
+        let detector = self.detectors[detector];
+        contained(|| {
+            fault_point!(&format!("detector {}", detector.problem));
+            match signature {
+                Some(signature) => signature.examine(case),
+                None => (detector.examine)(case),
+            }
+        })
+        .ok_or(Panicked)
     }
 
     /// What a detector found, if it found something and has no bug.
@@ -191,12 +208,3 @@ impl Triage {
 }
 
 struct Panicked;
-
-/// A bug in one detector costs only that detector's finding.
-fn guarded(detector: &'static Detector, case: &Case<'_>) -> Result<Option<Finding>, Panicked> {
-    contained(|| {
-        fault_point!(&format!("detector {}", detector.problem));
-        (detector.examine)(case)
-    })
-    .ok_or(Panicked)
-}

@@ -85,6 +85,20 @@ impl Fixture {
         sandbox.lines
     }
 
+    /// Each expected line with the one of `lines` that fulfils it, if any, and those that nobody
+    /// expected.
+    pub(crate) fn compare(
+        &self,
+        mut lines: Vec<Value>,
+    ) -> (Vec<(&Value, Option<Value>)>, Vec<Value>) {
+        let answer = |expected| {
+            let found = lines.iter().position(|line| holds(line, expected));
+            (expected, found.map(|at| lines.remove(at)))
+        };
+        let answered = self.expected.iter().map(answer).collect();
+        (answered, lines)
+    }
+
     fn settings(&self) -> Settings {
         let default = Settings::default();
         let number = |value: &Value| value.as_u64().map(|n| u32::try_from(n).unwrap());

@@ -220,7 +220,8 @@ fn skip_space_back(text: &str) -> &str {
     text.strip_suffix(LINE_BREAK).map_or(text, str::trim_end)
 }
 
-/// Where the path begins that a text ends in: names that are joined by `.`, `$`, `#` or `::`.
+/// Where the path begins that a text ends in: names that are joined by `.`, `$`, `#` or `::`. No
+/// farther back than paths are long: a record may hold very many names.
 fn path_start(text: &str) -> usize {
     // No path is longer; a record may be one word of a megabyte with an error's name all over it.
     const MAX_PATH_BYTES: usize = 256;

@@ -22,19 +22,20 @@ impl Triage {
     }
 
     pub(super) fn examine_log(&mut self, log: &FunctionLog<'_>, at: Timestamp, now: Timestamp) {
+        let Some(matcher) = &self.matcher() else { return };
         // Where several invocations run at once their lines are mixed, and Lambda has them log JSON.
         let line = match log {
             FunctionLog::Text(text) if !self.teller.function.concurrent => Some(text.as_ref()),
             _ => None,
         };
         if let Some(line) = line.filter(|line| self.traces.goes_on(line, at)) {
-            self.examine_next_line(line, at, now);
+            self.examine_next_line(matcher, line, at, now);
             return;
         }
         self.end_trace(now);
         // Healthy records end here, unparsed.
-        if self.matcher().is_some_and(|matcher| matcher.has_text(log.sent())) {
-            let (placed, found) = self.found_in(log, at, now);
+        if matcher.has_text(log.sent()) {
+            let (placed, found) = self.found_in(matcher, log, at, now);
             let told = found.iter().map(|(detector, _)| *detector).collect();
             for (detector, finding) in found {
                 self.take_in(placed, detector, finding, true, now);
@@ -49,8 +50,7 @@ impl Triage {
     }
 
     /// Looks at a line that goes on from the one before, as far as there is a trace to look at.
-    fn examine_next_line(&mut self, line: &str, at: Timestamp, now: Timestamp) {
-        let Some(matcher) = self.matcher() else { return };
+    fn examine_next_line(&mut self, matcher: &Matcher, line: &str, at: Timestamp, now: Timestamp) {
         let is_worth_a_look = match &mut self.traces.trace {
             Some(trace) => trace.join(line, matcher.may_tell(line)),
             None if matcher.has_text(line) => {
@@ -65,7 +65,7 @@ impl Triage {
         let trace = self.traces.trace.take_if(|_| is_worth_a_look);
         let Some(mut trace) = trace else { return };
         let log = FunctionLog::Text(trace.text.as_str().into());
-        let (placed, mut found) = self.found_in(&log, trace.at, now);
+        let (placed, mut found) = self.found_in(matcher, &log, trace.at, now);
         found.retain(|(detector, _)| !trace.told.contains(detector));
         for (detector, finding) in found {
             let attempt = placed.and_then(|placed| self.attempts.get(placed));
@@ -97,11 +97,11 @@ impl Triage {
     /// What the detectors find in a record, and the invocation that wrote it.
     fn found_in(
         &mut self,
+        matcher: &Matcher,
         log: &FunctionLog<'_>,
         at: Timestamp,
         now: Timestamp,
     ) -> (Option<usize>, Vec<(usize, Finding)>) {
-        let Some(matcher) = self.matcher() else { return (None, Vec::new()) };
         let mut found = Vec::new();
         let mut placed = None;
         let scanned = contained(|| {

@@ -3,6 +3,7 @@
 mod failures;
 mod languages;
 mod loggers;
+mod private;
 
 use crate::events::{done, invoke, log};
 use crate::properties::watch::checked_line;
@@ -44,6 +45,14 @@ impl Sandbox {
         self.triage.handle_record(Record { time: Some(self.now), body }, self.now);
         self.drain(&mut lines);
         lines
+    }
+
+    /// What was counted later, of what had been told.
+    fn repeats(&mut self) -> u64 {
+        self.now = self.now.plus_ms(11_000);
+        let mut lines = Vec::new();
+        self.drain(&mut lines);
+        lines.iter().filter_map(|line| line["diagnosis"]["occurrences"].as_u64()).sum()
     }
 
     fn drain(&mut self, lines: &mut Vec<Value>) {
@@ -243,6 +252,62 @@ fn the_error_on_the_line_after_a_warning_is_of_the_warning() {
         }
     }
     faults.assert_none(400);
+}
+
+#[test]
+fn what_will_be_tried_again_is_suspected_and_the_last_try_is_not() {
+    let (mut sandbox, mut faults) = (Sandbox::new(), Faults::default());
+    for failure in failures() {
+        for printed in printed(&failure) {
+            // JSON without a level is suspected in any case, and what has lines of its own says more.
+            if !is_decided(&failure, &printed) || printed.text.contains(['\n', '\r', '{']) {
+                continue;
+            }
+            let text = &printed.text;
+            for (record, level) in [
+                (format!("[ERROR] Retrying in 2 s after {text}"), Level::Warn),
+                (format!("[ERROR] (attempt 1 of 3) {text}"), Level::Warn),
+                (format!("{text} - will retry"), Level::Warn),
+                (format!("[DEBUG] Retry needed: {text}"), Level::Debug),
+                (format!("[ERROR] (attempt 3 of 3) {text}"), Level::Error),
+                (format!("exceeded maximum number of attempts, 3, {text}"), Level::Error),
+                (
+                    text.replace(" operation: ", " operation (reached max retries: 4): "),
+                    Level::Error,
+                ),
+            ] {
+                let fault = fault(&failure, level, &sandbox.told([&record]));
+                faults.add(format!("{} as {}", failure.code, printed.language), fault, &record);
+            }
+        }
+    }
+    faults.assert_none(1_000);
+}
+
+#[test]
+fn very_many_records_of_one_error_are_one_diagnosis() {
+    let mut sandbox = Sandbox::new();
+    let mut problems = Vec::new();
+    for failure in failures() {
+        if problems.contains(&failure.problem) {
+            continue;
+        }
+        problems.push(failure.problem);
+        for printed in printed(&failure).iter().filter(|p| p.language == "python str") {
+            let (text, json) = (TEXT[0].1(printed, Level::Error), JSON[0].1(printed, Level::Error));
+            let indented = format!("    {}", printed.text);
+            for record in [&text, &json, &printed.text, &indented] {
+                let lines = sandbox.told(std::iter::repeat_n(record, 1_000));
+                let metrics =
+                    lines.iter().filter_map(|line| line["Problems"].as_u64()).sum::<u64>();
+                let occurrences =
+                    lines.iter().filter_map(|line| line["diagnosis"]["occurrences"].as_u64());
+                let repeats = sandbox.repeats();
+                assert_eq!((metrics, occurrences.sum::<u64>() + repeats), (1, 1_000), "{record}");
+            }
+        }
+    }
+    assert!(problems.len() >= 11);
 }
 
 #[test]

@@ -134,6 +134,31 @@ fn a_record_that_holds_nothing_but_errors_is_read_in_linear_time() {
     assert_eq!(lines.len(), 1);
 }
 
+/// Every line could go on from the one before, and each holds a text.
+#[test]
+fn a_trace_without_end_is_read_in_linear_time_and_bounded_memory() {
+    let mut triage = triage(false);
+    let now = Timestamp::parse("2026-03-01T12:00:00Z").unwrap();
+    triage.handle_invoke(invoke("a", now), now);
+    let mut sizes = Vec::new();
+    for line in 0..30_000 {
+        let record = match line % 3 {
+            0 => format!("  code: 'DisabledException', // {line}"),
+            1 => format!("    at kms:Decrypt arn:aws:kms {line}"),
+            _ => format!("    KMSDisabledException {{ {}", "x".repeat(line % 300)),
+        };
+        triage.handle_record(log(&record, now), now);
+        if line % 10_000 == 9_999 {
+            sizes.push(format!("{triage:?}").len());
+        }
+    }
+    let mut lines = Vec::new();
+    triage.finish(now);
+    drain(&mut triage, now, &mut lines);
+    assert_eq!(sum(&lines, "KmsErrors"), 1);
+    assert!(sizes[2] < sizes[0] + 32 * 1024, "{sizes:?}");
+}
+
 #[test]
 fn what_nobody_fetches_is_counted() {
     let mut triage = triage(false);

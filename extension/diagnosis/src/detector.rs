@@ -6,7 +6,7 @@ use crate::input::Dropped;
 use crate::invocation::Attempt;
 use crate::level::Level;
 use crate::matching::LogMatch;
-use crate::record::{InvocationReport, LogsDropped, RuntimeDone};
+use crate::record::{ExtensionState, InitEnd, InvocationReport, LogsDropped, RuntimeDone};
 use crate::text::Text;
 use crate::{Settings, Timestamp};
 
@@ -49,8 +49,10 @@ pub enum Sign {
     Invoke,
     /// A record of the function's own log.
     Log,
-    /// `platform.initRuntimeDone` or `platform.initReport`
+    /// `platform.initRuntimeDone` or `platform.initReport`, and those of a restore
     InitDone,
+    /// `platform.extension`
+    Extension,
     /// `platform.runtimeDone`
     RuntimeDone,
     /// `platform.report`
@@ -69,6 +71,7 @@ impl Sign {
             Self::Invoke => "INVOKE",
             Self::Log => "the function's log",
             Self::InitDone => "platform.initRuntimeDone, platform.initReport",
+            Self::Extension => "platform.extension",
             Self::RuntimeDone => "platform.runtimeDone",
             Self::Report => "platform.report",
             Self::Shutdown => "SHUTDOWN",
@@ -109,6 +112,8 @@ pub struct Case<'a> {
     /// The timeout, in milliseconds: the longest time that an invocation of this sandbox had when
     /// it began, rounded up to a second. None while none is known.
     pub timeout_ms: Option<u64>,
+    /// How the sandbox's initialization ended, where that is known.
+    pub init: Option<&'a InitEnd>,
     /// The user's settings.
     pub settings: &'a Settings,
 }
@@ -120,6 +125,10 @@ pub enum CaseEvent<'a> {
     Invoked(&'a Sighting),
     /// A log record holds texts of this detector.
     Logged(&'a LogMatch<'a>),
+    /// `platform.initRuntimeDone`, `platform.initReport` or those of a restore
+    InitDone(&'a InitEnd),
+    /// `platform.extension`
+    Extension(&'a ExtensionState),
     /// `platform.runtimeDone`
     RuntimeDone(&'a RuntimeDone),
     /// `platform.report`

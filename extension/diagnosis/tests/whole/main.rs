@@ -5,13 +5,21 @@
 
 mod attempts;
 mod catalogue;
+mod corpus;
 mod events;
 mod fixtures;
 mod lines;
+mod loggers;
+mod near_misses;
 mod planted;
 mod properties;
 mod random;
 mod replay;
+mod score;
+mod scores;
 mod secrets;
+mod shapes;
+mod signatures;
+mod silence;
 mod storms;
 mod workspace;

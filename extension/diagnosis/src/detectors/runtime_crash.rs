@@ -8,7 +8,8 @@
 //! - `killed`: SIGKILL ended it, and the report does not say that all memory was used (else it is
 //!   out-of-memory): the system takes it for lack of memory, or the function killed itself.
 //! - `no-reason`: the process left with status 0 before it had answered.
-//! - `unhandled-rejection`: Node.js ends the process where nothing handles a promise's rejection.
+//! - `unhandled-rejection`: Node.js ends the process where nothing handles a promise's rejection
+//!   (`Runtime.UnhandledPromiseRejection`).
 //! - `broken-response`: the runtime broke off a response (`Runtime.TruncatedResponse`), or named a
 //!   response mode that there is not (`Runtime.InvalidResponseModeHeader`).
 //!
@@ -79,10 +80,7 @@ pub(crate) const DETECTOR: Detector = Detector {
     views: &[View::Function],
     signs: &[Sign::RuntimeDone, Sign::Report, Sign::Log, Sign::Shutdown],
     knobs: &[],
-    texts: &[
-        Text::message("Runtime exited with", View::Function),
-        Text::message("Unhandled Promise Rejection", View::Function),
-    ],
+    texts: &[Text::message("Runtime exited with", View::Function)],
     examine,
 };
 
@@ -95,13 +93,6 @@ fn examine(case: &Case<'_>) -> Option<Finding> {
         CaseEvent::Report(report) => Some(crash(report.error_type.as_deref()?)?),
         CaseEvent::Logged(matched) => {
             let text = matched.log.text.as_ref();
-            if matched.hits.iter().any(|hit| hit.text.needle.starts_with("Unhandled")) {
-                return is_rejection(text).then(|| {
-                    let message = "nothing handled the rejection of a promise".to_owned();
-                    let finding = Finding::suspected(case.at, message).awaiting_report();
-                    Finding { occurrences: 0, ..finding.cause("unhandled-rejection") }
-                });
-            }
             // The platform's own line, of this invocation: else there is no exit.
             let (id, _) = RuntimeExit::parse(text)?;
             exit.filter(|_| case.attempt.is_some_and(|attempt| attempt.request_id == id))?;
@@ -174,13 +165,4 @@ fn crash(error_type: &str) -> Option<&'static str> {
         REJECTION,
     ];
     CRASHES.into_iter().find(|known| *known == error_type)
-}
-
-/// As Lambda's Node.js client prints it before it leaves: `Unhandled Promise Rejection <tab>{"errorType":
-/// "Runtime.UnhandledPromiseRejection", …`; not a function that quotes the answer of another.
-fn is_rejection(text: &str) -> bool {
-    text.split_once("Unhandled Promise Rejection").is_some_and(|(_, after)| {
-        after.trim_start_matches(['\t', ' ']).starts_with('{')
-            && after.contains(&format!("\"errorType\":\"{REJECTION}\""))
-    })
 }

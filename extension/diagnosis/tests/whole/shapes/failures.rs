@@ -205,7 +205,7 @@ pub(crate) fn failures() -> Vec<Failure> {
 }
 
 /// Detectors that look for more than their texts: their own tests have the forms.
-const OF_OWN_FORM: [&str; 1] = ["timeout"];
+const OF_OWN_FORM: [&str; 4] = ["timeout", "out-of-memory", "runtime-crash", "response-too-large"];
 
 /// One for each text of each detector, so that a new one is in the table as soon as it is there.
 fn texts() -> Vec<Failure> {

@@ -97,6 +97,18 @@ impl Triage {
         }
     }
 
+    /// Another sandbox, of which nothing has been seen yet either, under the same settings. What is
+    /// built of the texts of detectors and signatures is shared.
+    #[must_use]
+    pub fn another(&self, function: Function) -> Self {
+        Self {
+            detectors: self.detectors.clone(),
+            signatures: self.signatures.clone(),
+            matcher: Arc::clone(&self.matcher),
+            ..Self::with_detectors(self.settings.clone(), function, &[])
+        }
+    }
+
     /// From now on looks for these too, but for those that are disabled. Once at most.
     pub fn watch_for(&mut self, signatures: Signatures) {
         for watched in signatures.0 {
@@ -106,18 +118,6 @@ impl Triage {
             }
         }
         self.matcher = Arc::default();
-    }
-
-    /// Another sandbox, of which nothing has been seen yet either, under the same settings. What is
-    /// built of the detectors' texts is shared.
-    #[must_use]
-    pub fn another(&self, function: Function) -> Self {
-        Self {
-            detectors: self.detectors.clone(),
-            signatures: self.signatures.clone(),
-            matcher: Arc::clone(&self.matcher),
-            ..Self::with_detectors(self.settings.clone(), function, &[])
-        }
     }
 
     /// An INVOKE event has come.

@@ -106,7 +106,8 @@ fn is_said(hit: &Hit, text: &str) -> bool {
             line.starts_with(BARE_MEMORY_ERROR)
                 && (after.is_empty() || after.starts_with(['\n', '\r']))
         }
-        V8 => line.lines().next().is_some_and(|line| line.contains("FATAL ERROR: ")),
+        // V8 writes to standard error by itself: no logger's beginning, and a record for each line.
+        V8 => text.starts_with("FATAL ERROR: ") || text.starts_with("<--- Last few GCs"),
         JAVA => !text.contains("unable to create"),
         RUST => {
             let size = after.trim_start_matches(|c: char| c.is_ascii_digit());

@@ -5,8 +5,9 @@
 //! - `init`: what runs outside of the handler takes more than ten seconds: large packages on a small
 //!   share of CPU, calls to services that do not answer, models and caches that are loaded. Lambda then
 //!   initializes once more within the first invocation, on its time.
-//! - `suppressed-init`: the initialization within an invocation used up its timeout. That invocation
-//!   also counts as a timeout, and the next one begins with an initialization again.
+//! - `suppressed-init`: the initialization within an invocation used up its timeout, and the
+//!   next one begins with an initialization again. Where the platform's records name that invocation
+//!   to the new sandbox before its end, it also counts as a timeout; else only this tells of it.
 //! - `restore`: the restore of a snapshot (SnapStart) with its hooks took more than ten seconds.
 //!
 //! ## Evidence

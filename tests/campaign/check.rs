@@ -95,12 +95,18 @@ fn output(plan: &Plan, played: &Played, failures: &mut Vec<String>) {
 
 /// Each diagnosis that was due is there once, and no other.
 fn diagnoses(plan: &Plan, played: &Played, failures: &mut Vec<String>) {
-    let due = known(plan, played, &|call, error| has_taken(call, error, played));
+    let due = known(plan, played, &|call, error| has_taken(call, error, played), &|id| {
+        has_taken_end(id, played)
+    });
     // A delivery that was answered just when all ended counts as not taken.
-    let may_be_told = known(plan, played, &|call, error| has_said(call, error, played));
+    let may_be_told = known(plan, played, &|call, error| has_said(call, error, played), &|_| true);
     let sum =
         |metric| played.written(LogStream::Stdout).map(|line| value(line, metric)).sum::<u64>();
-    for metric in ["Timeouts", "KmsErrors", "EfsFailures", "Recursions"] {
+    for metric in ["Timeouts", "KmsErrors", "EfsFailures", "Recursions", "Crashes"] {
+        // Another extension that fails has crashes of its own, in initializations too.
+        if metric == "Crashes" && plan.is_doomed() {
+            continue;
+        }
         let count = |known: &[Known<'_>]| known.iter().filter(|k| k.0 == metric).count() as u64;
         let (least, most, told) = (count(&due), count(&may_be_told), sum(metric));
         if told > most || told < least && !plan.may_miss() {
@@ -151,12 +157,20 @@ fn known<'a>(
     plan: &'a Plan,
     played: &Played,
     knows: &dyn Fn(&Call, usize) -> bool,
+    knows_end: &dyn Fn(&str) -> bool,
 ) -> Vec<Known<'a>> {
     let mut known = Vec::new();
     for (call, outcome) in plan.calls.iter().zip(&played.outcomes) {
         let id = call.request_id.as_str();
         if outcome.status == Status::Timeout {
             known.push(("Timeouts", "timeout", id));
+        }
+        if outcome.error_type.as_deref() == Some("Runtime.ExitError") && knows_end(id) {
+            known.push(("Crashes", "runtime-crash", id));
+        }
+        if plan.is_doomed() {
+            let problems = ["runtime-crash", "extension-crash", "init-failure", "init-timeout"];
+            known.extend(problems.map(|problem| ("Crashes", problem, id)));
         }
         if call.lineage >= 4 {
             known.push(("Recursions", "recursion", id));
@@ -174,6 +188,12 @@ fn has_said(call: &Call, error: usize, played: &Played) -> bool {
     let mark = call.mark();
     let own = played.log.iter().filter(|event| event.source == LogSource::Function);
     own.into_iter().any(|event| event.text.contains(&mark) && event.text.contains(ERRORS[error].0))
+}
+
+/// Whether a delivery with the end of an invocation was taken.
+fn has_taken_end(id: &str, played: &Played) -> bool {
+    let ends = played.taken.iter().filter(|record| record["type"] == "platform.runtimeDone");
+    ends.into_iter().any(|record| record["record"]["requestId"] == id)
 }
 
 /// Whether a delivery with the invocation's error was taken.

@@ -11,6 +11,7 @@ mod kinds;
 mod lifecycle;
 #[path = "../../extension/diagnosis/tests/whole/planted.rs"]
 mod planted;
+mod platform;
 mod python;
 mod scenarios;
 mod sdk_texts;

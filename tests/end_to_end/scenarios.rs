@@ -24,6 +24,8 @@ tests! {
     healthy "healthy"
     near_timeout "near-timeout"
     timeout "timeout"
+    out_of_memory "out-of-memory"
+    crash "crash"
     kms "kms"
     efs "efs"
     recursion "recursion"

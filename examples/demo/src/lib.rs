@@ -27,6 +27,7 @@ pub fn config(command: Vec<String>, extension: &Path) -> Config {
         function: FunctionConfig {
             name: FUNCTION.to_owned(),
             timeout: TIMEOUT,
+            limit_memory: true,
             ..FunctionConfig::new(command)
         },
         extensions: vec![ExtensionConfig::new(extension)],

@@ -157,6 +157,21 @@ pub fn scenarios() -> Vec<Scenario> {
             expected: vec![Expected::confirmed(0, "timeout", "function", "Timeouts")],
         },
         Scenario {
+            name: "out-of-memory",
+            title: "A function that runs out of memory",
+            story: "The handler fills more memory than the function has; Lambda kills it.",
+            calls: vec![Call::new(r#"{"problem":"out-of-memory"}"#, Status::Failure)],
+            expected: vec![Expected::confirmed(0, "out-of-memory", "function", "OutOfMemory")],
+        },
+        Scenario {
+            name: "crash",
+            title: "A crash of the runtime",
+            story: "The process aborts in the middle of an invocation, as native code does that \
+                    goes wrong.",
+            calls: vec![Call::new(r#"{"problem":"crash"}"#, Status::Failure)],
+            expected: vec![Expected::confirmed(0, "runtime-crash", "function", "Crashes")],
+        },
+        Scenario {
             name: "kms",
             title: "A KMS failure in the handler's log",
             story: "The handler asks KMS to decrypt with a key that is disabled, logs the error of \

@@ -2,7 +2,10 @@
 
 use crate::bug::contained;
 use crate::fault_point;
-use crate::record::{FunctionLog, InitStart, InvocationReport, LogsDropped, Start, Status};
+use crate::record::{
+    ExtensionState, FunctionLog, InitEnd, InitPhase, InitStart, InvocationReport, LogsDropped,
+    Start, Status,
+};
 use crate::{Record, RecordBody, RuntimeDone, Timestamp};
 use serde::Deserialize;
 use serde_json::Number;
@@ -155,8 +158,13 @@ fn function_log(raw: &RawValue) -> FunctionLog<'_> {
 
 /// None where the record lacks what makes it one.
 fn platform_record(kind: &str, raw: Option<&RawValue>) -> Option<RecordBody<'static>> {
-    const WATCHED: [&str; 5] = [
+    const WATCHED: [&str; 10] = [
         "platform.initStart",
+        "platform.initRuntimeDone",
+        "platform.initReport",
+        "platform.restoreRuntimeDone",
+        "platform.restoreReport",
+        "platform.extension",
         "platform.start",
         "platform.runtimeDone",
         "platform.report",
@@ -165,7 +173,12 @@ fn platform_record(kind: &str, raw: Option<&RawValue>) -> Option<RecordBody<'sta
     if !WATCHED.contains(&kind) {
         return Some(RecordBody::Unwatched);
     }
-    let fields: Fields<'_> = serde_json::from_str(raw?.get()).ok()?;
+    let Some(fields) = nested::<Fields<'_>>(raw) else {
+        // Without an invocation's id, or an initialization's beginning, nothing is lost.
+        let is_optional = kind.ends_with("Done") || kind.ends_with("Report");
+        let is_optional = is_optional && !kind.starts_with("platform.runtime");
+        return (is_optional || kind == "platform.extension").then_some(RecordBody::Unwatched);
+    };
     if kind == "platform.initStart" {
         let phase = string(fields.phase);
         let is_within_invocation = phase.is_some_and(|phase| phase.eq_ignore_ascii_case("invoke"));
@@ -178,6 +191,22 @@ fn platform_record(kind: &str, raw: Option<&RawValue>) -> Option<RecordBody<'sta
             reason: string(fields.reason),
         }));
     }
+    let status = string(fields.status).map_or(Status::Unknown, |s| Status::from_word(&s));
+    let error_type = string(fields.error_type).filter(|name| !name.is_empty());
+    let metrics = nested::<Metrics<'_>>(fields.metrics).unwrap_or_default();
+    let duration_ms = number(metrics.duration_ms).filter(|ms| ms.is_finite() && *ms >= 0.0);
+    if kind == "platform.extension" {
+        let name = string(fields.name).filter(|name| !name.is_empty());
+        return Some(RecordBody::Extension(ExtensionState { name, error_type }));
+    }
+    if kind.starts_with("platform.init") || kind.starts_with("platform.restore") {
+        let phase = if kind.starts_with("platform.restore") {
+            InitPhase::Restore
+        } else {
+            string(fields.phase).map_or(InitPhase::Init, |phase| InitPhase::from_word(&phase))
+        };
+        return Some(RecordBody::InitEnd(InitEnd { phase, status, error_type, duration_ms }));
+    }
     let request_id = string(fields.request_id).filter(|id| !id.is_empty())?;
     if kind == "platform.start" {
         return Some(RecordBody::Start(Start {
@@ -186,15 +215,23 @@ fn platform_record(kind: &str, raw: Option<&RawValue>) -> Option<RecordBody<'sta
             function_arn: string(fields.function_arn),
         }));
     }
-    let status = string(fields.status).map_or(Status::Unknown, |s| Status::from_word(&s));
-    let error_type = string(fields.error_type);
-    let duration_ms = nested::<Metrics<'_>>(fields.metrics)
-        .and_then(|metrics| number(metrics.duration_ms))
-        .filter(|ms| ms.is_finite() && *ms >= 0.0);
     Some(if kind == "platform.runtimeDone" {
-        RecordBody::RuntimeDone(RuntimeDone { request_id, status, error_type, duration_ms })
+        RecordBody::RuntimeDone(RuntimeDone {
+            request_id,
+            status,
+            error_type,
+            duration_ms,
+            produced_bytes: count(metrics.produced_bytes),
+        })
     } else {
-        RecordBody::Report(InvocationReport { request_id, status, error_type, duration_ms })
+        RecordBody::Report(InvocationReport {
+            request_id,
+            status,
+            error_type,
+            duration_ms,
+            max_memory_used_mb: count(metrics.max_memory_used_mb),
+            memory_size_mb: count(metrics.memory_size_mb),
+        })
     })
 }
 
@@ -218,6 +255,8 @@ struct Fields<'a> {
     #[serde(borrow, default)]
     phase: Option<&'a RawValue>,
     #[serde(borrow, default)]
+    name: Option<&'a RawValue>,
+    #[serde(borrow, default)]
     dropped_records: Option<&'a RawValue>,
     #[serde(borrow, default)]
     dropped_bytes: Option<&'a RawValue>,
@@ -231,11 +270,16 @@ struct Tracing<'a> {
     value: Option<&'a RawValue>,
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Default, Deserialize)]
 struct Metrics<'a> {
-    #[serde(borrow, default)]
+    #[serde(borrow, default, rename = "durationMs")]
     duration_ms: Option<&'a RawValue>,
+    #[serde(borrow, default, rename = "producedBytes")]
+    produced_bytes: Option<&'a RawValue>,
+    #[serde(borrow, default, rename = "maxMemoryUsedMB")]
+    max_memory_used_mb: Option<&'a RawValue>,
+    #[serde(borrow, default, rename = "memorySizeMB")]
+    memory_size_mb: Option<&'a RawValue>,
 }
 
 fn nested<'a, T: Deserialize<'a>>(raw: Option<&'a RawValue>) -> Option<T> {

@@ -7,7 +7,7 @@ use crate::invocation::Attempt;
 use crate::level::Level;
 use crate::matching::LogMatch;
 use crate::mounts::Mount;
-use crate::record::{InvocationReport, LogsDropped, RuntimeDone};
+use crate::record::{ExtensionState, InitEnd, InvocationReport, LogsDropped, RuntimeDone};
 use crate::text::Text;
 use crate::{Settings, Timestamp};
 
@@ -50,8 +50,10 @@ pub enum Sign {
     Invoke,
     /// A record of the function's own log.
     Log,
-    /// `platform.initRuntimeDone` or `platform.initReport`
+    /// `platform.initRuntimeDone` or `platform.initReport`, and those of a restore
     InitDone,
+    /// `platform.extension`
+    Extension,
     /// `platform.runtimeDone`
     RuntimeDone,
     /// `platform.report`
@@ -70,6 +72,7 @@ impl Sign {
             Self::Invoke => "INVOKE",
             Self::Log => "the function's log",
             Self::InitDone => "platform.initRuntimeDone, platform.initReport",
+            Self::Extension => "platform.extension",
             Self::RuntimeDone => "platform.runtimeDone",
             Self::Report => "platform.report",
             Self::Shutdown => "SHUTDOWN",
@@ -112,6 +115,8 @@ pub struct Case<'a> {
     pub timeout_ms: Option<u64>,
     /// What is mounted in this sandbox; None while that is not known.
     pub mounts: Option<&'a [Mount]>,
+    /// How the sandbox's initialization ended, where that is known.
+    pub init: Option<&'a InitEnd>,
     /// The user's settings.
     pub settings: &'a Settings,
 }
@@ -123,6 +128,10 @@ pub enum CaseEvent<'a> {
     Invoked(&'a Sighting),
     /// A log record holds texts of this detector.
     Logged(&'a LogMatch<'a>),
+    /// `platform.initRuntimeDone`, `platform.initReport` or those of a restore
+    InitDone(&'a InitEnd),
+    /// `platform.extension`
+    Extension(&'a ExtensionState),
     /// `platform.runtimeDone`
     RuntimeDone(&'a RuntimeDone),
     /// `platform.report`

@@ -24,7 +24,8 @@ impl Diagnosis {
         Self {
             detector,
             finding: Finding { occurrences: finding.occurrences.max(1), ..finding },
-            request_id: attempt.map(|attempt| attempt.request_id.clone()),
+            // The initialization has none.
+            request_id: attempt.map(|a| a.request_id.clone()).filter(|id| !id.is_empty()),
             function_arn: attempt.and_then(|attempt| attempt.function_arn.clone()),
             trace_id: attempt
                 .and_then(|attempt| trace_header::shown(attempt.trace.root.as_deref()?))

@@ -79,13 +79,15 @@ impl Finding {
         } else {
             self.occurrences.max(other.occurrences)
         };
-        if other.stage > self.stage {
+        // Of two as sure the one that knows the cause.
+        if (other.stage, other.cause.is_some()) > (self.stage, self.cause.is_some()) {
             std::mem::swap(self, &mut other);
         }
         for (name, value) in other.evidence {
             self.evidence.entry(name).or_insert(value);
         }
         self.cause = self.cause.or(other.cause);
+        self.view = self.view.or(other.view);
         self.at = self.at.min(other.at);
         self.awaits_report &= other.awaits_report;
         self.occurrences = occurrences;

@@ -5,6 +5,7 @@ use crate::bug::contained;
 use crate::finding::{Finding, Stage};
 use crate::input::Invoke;
 use crate::record::{InvocationReport, RuntimeDone, Start};
+use crate::runtime_exit::RuntimeExit;
 use crate::trace_header::TraceHeader;
 use std::collections::VecDeque;
 
@@ -41,6 +42,8 @@ pub struct Attempt {
     pub started_at: Option<Timestamp>,
     /// Its platform.runtimeDone.
     pub runtime_done: Option<Timed<RuntimeDone>>,
+    /// How its runtime ended, where the platform's line in the log tells.
+    pub runtime_exit: Option<RuntimeExit>,
     /// Its platform.report.
     pub report: Option<Timed<InvocationReport>>,
     /// Since when nothing more can happen in it: the next one began, or the sandbox is shut down.
@@ -96,10 +99,15 @@ impl Attempt {
     }
 }
 
+/// The place of what belongs to the initialization of the sandbox, among the attempts.
+pub(crate) const INIT: usize = usize::MAX;
+
 /// The attempts of one sandbox, oldest first.
 #[derive(Debug)]
 pub(crate) struct Attempts {
     list: VecDeque<Attempt>,
+    /// At [`INIT`]: an attempt without a request id.
+    init: Attempt,
     max: usize,
     is_concurrent: bool,
     /// INVOKE events so far.
@@ -117,23 +125,57 @@ pub(crate) enum End {
 impl Attempts {
     pub(crate) fn new(is_concurrent: bool) -> Self {
         let max = if is_concurrent { MAX_CONCURRENT } else { MAX_ONE_BY_ONE };
-        Self { list: VecDeque::new(), max, is_concurrent, invocations: 0, forgotten: Vec::new() }
+        Self {
+            list: VecDeque::new(),
+            init: Attempt::default(),
+            max,
+            is_concurrent,
+            invocations: 0,
+            forgotten: Vec::new(),
+        }
     }
 
     pub(crate) fn get(&self, index: usize) -> Option<&Attempt> {
-        self.list.get(index)
+        if index == INIT { Some(&self.init) } else { self.list.get(index) }
     }
 
     pub(crate) fn get_mut(&mut self, index: usize) -> Option<&mut Attempt> {
-        self.list.get_mut(index)
+        if index == INIT { Some(&mut self.init) } else { self.list.get_mut(index) }
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Attempt> {
         self.list.iter()
     }
 
-    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Attempt> {
-        self.list.iter_mut()
+    /// Those of which something was found that is not told, and the initialization.
+    pub(crate) fn with_findings(&self) -> impl Iterator<Item = &Attempt> {
+        [&self.init].into_iter().chain(&self.list).filter(|a| !a.findings.is_empty())
+    }
+
+    pub(crate) fn with_findings_mut(&mut self) -> impl Iterator<Item = &mut Attempt> {
+        [&mut self.init].into_iter().chain(&mut self.list).filter(|a| !a.findings.is_empty())
+    }
+
+    /// The attempt that the initialization is a part of has begun: what was found in the one is
+    /// the other's.
+    pub(crate) fn adopt_init(&mut self, index: usize) {
+        if let Some(attempt) = self.list.get_mut(index) {
+            attempt.told.append(&mut self.init.told);
+            for (detector, finding) in self.init.findings.drain(..) {
+                match attempt.findings.iter_mut().find(|(known, _)| *known == detector) {
+                    Some((_, known)) => known.merge(finding, true),
+                    None => attempt.findings.push((detector, finding)),
+                }
+            }
+        }
+    }
+
+    /// A new environment initializes: that the one before it did is another story.
+    pub(crate) fn begin_init(&mut self, at: Timestamp) {
+        let over = Attempt { superseded_at: Some(at), ..std::mem::take(&mut self.init) };
+        if !over.findings.is_empty() {
+            self.forgotten.push(over);
+        }
     }
 
     /// The invocation that runs now, or ran last.
@@ -154,6 +196,7 @@ impl Attempts {
         let request_id = clip(invoke.request_id);
         let known = self.newest_where(|a| a.request_id == request_id && a.invoked_at.is_none());
         let index = known.unwrap_or_else(|| self.open(request_id));
+        self.init.superseded_at.get_or_insert(now);
         for (other, attempt) in self.list.iter_mut().enumerate() {
             if other != index {
                 attempt.superseded_at.get_or_insert(now);
@@ -299,7 +342,7 @@ impl Attempts {
 
     /// Ends every attempt: nothing more will come.
     pub(crate) fn supersede_all(&mut self, now: Timestamp) {
-        for attempt in &mut self.list {
+        for attempt in [&mut self.init].into_iter().chain(&mut self.list) {
             attempt.superseded_at.get_or_insert(now);
         }
     }

@@ -23,6 +23,11 @@ pub struct Record<'a> {
 pub enum RecordBody<'a> {
     /// `platform.initStart`
     InitStart(InitStart),
+    /// `platform.initRuntimeDone`, `platform.initReport`, `platform.restoreRuntimeDone` or
+    /// `platform.restoreReport`
+    InitEnd(InitEnd),
+    /// `platform.extension`
+    Extension(ExtensionState),
     /// `platform.start`
     Start(Start),
     /// `platform.runtimeDone`
@@ -43,6 +48,59 @@ pub struct InitStart {
     /// Whether it does so within an invocation, after a crash or timeout of the one before (phase
     /// `invoke`): it takes its time from that invocation's.
     pub is_within_invocation: bool,
+}
+
+/// How the initialization of the sandbox, or its restore from a snapshot, ended: for its runtime
+/// (`platform.initRuntimeDone`) or in all (`platform.initReport`).
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct InitEnd {
+    /// Which.
+    pub phase: InitPhase,
+    /// How it ended.
+    pub status: Status,
+    /// The platform's name for the error, such as `Runtime.ImportModuleError`.
+    pub error_type: Option<String>,
+    /// `metrics.durationMs`
+    pub duration_ms: Option<f64>,
+}
+
+/// When a sandbox initializes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum InitPhase {
+    /// Before any invocation (phase `init`, or `snap-start` before the snapshot is taken).
+    #[default]
+    Init,
+    /// Within an invocation, on its time, since the one before it failed (phase `invoke`).
+    Invoke,
+    /// The restore of a snapshot.
+    Restore,
+}
+
+impl InitPhase {
+    /// From the platform's word, in any case of letters; what is not known is the first phase.
+    #[must_use]
+    pub fn from_word(word: &str) -> Self {
+        if word.eq_ignore_ascii_case("invoke") { Self::Invoke } else { Self::Init }
+    }
+
+    /// Its name in the lines.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Init => "init",
+            Self::Invoke => "invoke",
+            Self::Restore => "restore",
+        }
+    }
+}
+
+/// `platform.extension`: the state that an extension of the sandbox is in.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ExtensionState {
+    /// The extension's name: that of its executable.
+    pub name: Option<String>,
+    /// The platform's name for the error, such as `Extension.LaunchError`.
+    pub error_type: Option<String>,
 }
 
 /// `platform.start`: an invocation begins.
@@ -67,6 +125,8 @@ pub struct RuntimeDone {
     pub error_type: Option<String>,
     /// `metrics.durationMs`
     pub duration_ms: Option<f64>,
+    /// `metrics.producedBytes`: the size of the response.
+    pub produced_bytes: Option<u64>,
 }
 
 /// `platform.report`: the platform's account of an invocation. It often comes an invocation late.
@@ -80,6 +140,10 @@ pub struct InvocationReport {
     pub error_type: Option<String>,
     /// `metrics.durationMs`
     pub duration_ms: Option<f64>,
+    /// `metrics.maxMemoryUsedMB`: the most that the sandbox has used since it began.
+    pub max_memory_used_mb: Option<u64>,
+    /// `metrics.memorySizeMB`: what the function may use.
+    pub memory_size_mb: Option<u64>,
 }
 
 /// `platform.logsDropped`: the platform could not deliver telemetry and threw it away.

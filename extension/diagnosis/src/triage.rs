@@ -2,6 +2,7 @@
 //! time it is.
 
 mod examining;
+mod placing;
 
 use crate::broken_trace::BrokenTraces;
 use crate::bug::contained;
@@ -11,8 +12,9 @@ use crate::diagnosis::{Diagnosis, take_due};
 use crate::fault_point;
 use crate::finding::Finding;
 use crate::folding::Folding;
+use crate::initialization::Initialization;
 use crate::input::{Dropped, Function, Invoke, Shutdown};
-use crate::invocation::{Attempt, Attempts, End, Timed};
+use crate::invocation::{Attempt, Attempts, End, INIT, Timed};
 use crate::matching::Matcher;
 use crate::mounts::{MAX_MOUNTS, Mount};
 use crate::report::Teller;
@@ -34,6 +36,7 @@ pub struct Triage {
     teller: Teller,
     attempts: Attempts,
     chains: Chains,
+    init: Initialization,
     timeout_ms: Option<u64>,
     /// What is mounted; None while that is not known.
     mounts: Option<Vec<Mount>>,
@@ -84,6 +87,7 @@ impl Triage {
             teller: Teller::new(function, &settings),
             settings,
             chains: Chains::default(),
+            init: Initialization::default(),
             timeout_ms: None,
             mounts: None,
             invocations: 0,
@@ -141,11 +145,27 @@ impl Triage {
         fault_point!("handle record");
         let at = record.time.unwrap_or(now);
         match record.body {
-            RecordBody::InitStart(init) if init.is_within_invocation => {
-                self.is_first_cut_short = true;
-                if self.invocations <= 1 {
-                    self.timeout_ms = None;
+            RecordBody::InitStart(init) => {
+                if self.init.begin(&init, at) {
+                    self.attempts.begin_init(at);
                 }
+                if init.is_within_invocation {
+                    self.is_first_cut_short = true;
+                    if self.invocations <= 1 {
+                        self.timeout_ms = None;
+                    }
+                }
+                self.adopt_init(at);
+            }
+            RecordBody::InitEnd(end) => {
+                self.init.end(&end, at);
+                let place = self.init_place(at);
+                self.examine(Some(place), CaseEvent::InitDone(&end), at, now);
+                self.adopt_init(at);
+            }
+            RecordBody::Extension(state) => {
+                let place = self.attempts.place_log(None, at).unwrap_or(INIT);
+                self.examine(Some(place), CaseEvent::Extension(&state), at, now);
             }
             RecordBody::Start(start) => {
                 self.end_trace(now);
@@ -155,12 +175,17 @@ impl Triage {
                 if let Some(attempt) = placed.filter(|_| self.teller.function.concurrent) {
                     self.sight(attempt, at, now);
                 }
+                self.adopt_init(at);
+                if let Some(attempt) = placed {
+                    self.examine_early_report(attempt, now);
+                }
             }
             RecordBody::RuntimeDone(done) => {
                 self.release_held(now);
                 let placed = self.attempts.place_end(End::RuntimeDone, &done.request_id, at);
                 let Some(attempt) = placed else { return };
-                self.examine(Some(attempt), CaseEvent::RuntimeDone(&done), at, now);
+                let place = self.failure_place(attempt, done.error_type.as_deref());
+                self.examine(Some(place), CaseEvent::RuntimeDone(&done), at, now);
                 if let Some(attempt) = self.attempts.get_mut(attempt) {
                     attempt.runtime_done = Some(Timed { at, record: done });
                 }
@@ -171,7 +196,8 @@ impl Triage {
                 let is_known = self.attempts.get(attempt).is_some_and(Attempt::is_known);
                 // That of an environment before this one, whose extension has told of it.
                 if is_known || self.teller.function.concurrent {
-                    self.examine(Some(attempt), CaseEvent::Report(&report), at, now);
+                    let place = self.failure_place(attempt, report.error_type.as_deref());
+                    self.examine(Some(place), CaseEvent::Report(&report), at, now);
                 }
                 if let Some(attempt) = self.attempts.get_mut(attempt) {
                     attempt.report = Some(Timed { at, record: report });
@@ -180,8 +206,11 @@ impl Triage {
             RecordBody::LogsDropped(lost) => {
                 self.examine(None, CaseEvent::TelemetryLost(&Loss::Platform(lost)), at, now);
             }
-            RecordBody::Function(log) => self.examine_log(&log, at, now),
-            RecordBody::InitStart(_) | RecordBody::Unwatched => {}
+            RecordBody::Function(log) => {
+                self.note_exit(&log, at);
+                self.examine_log(&log, at, now);
+            }
+            RecordBody::Unwatched => {}
         }
         self.tell_forgotten(now);
     }
@@ -229,7 +258,8 @@ impl Triage {
         if let Some((reason, at)) = self.shutdown.take()
             && !self.teller.function.concurrent
         {
-            self.examine(self.attempts.newest(), CaseEvent::Shutdown(&reason), at, now);
+            let place = self.attempts.newest().unwrap_or(INIT);
+            self.examine(Some(place), CaseEvent::Shutdown(&reason), at, now);
         }
         self.is_finished = true;
     }
@@ -257,7 +287,7 @@ impl Triage {
     pub fn poll_wake(&self) -> Option<Timestamp> {
         fault_point!("poll wake");
         let held = self.has_findings.then(|| {
-            let waiting = self.attempts.iter().filter(|a| !a.findings.is_empty());
+            let waiting = self.attempts.with_findings();
             waiting.filter_map(|a| Some(a.superseded_at?.plus_ms(LATE_REPORT_MS))).min()
         });
         let due = [held.flatten(), self.traces.due_at(), self.folding.due_at()];
@@ -326,7 +356,7 @@ impl Triage {
             ready.push(Diagnosis::of(self.detectors[detector], finding, None));
         }
         self.has_findings = false;
-        for attempt in self.attempts.iter_mut().filter(|a| !a.findings.is_empty()) {
+        for attempt in self.attempts.with_findings_mut() {
             let waits = !self.is_finished
                 && attempt.report.is_none()
                 // A clock that is set back must not hold it up.

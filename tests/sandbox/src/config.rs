@@ -38,8 +38,11 @@ pub struct FunctionConfig {
     pub env: Vec<(String, String)>,
     /// The function's timeout: covers the runtime and the extensions together.
     pub timeout: Duration,
-    /// Memory size in MB. Told to the processes and reported, not enforced.
+    /// Memory size in MB.
     pub memory_mb: u32,
+    /// Whether the runtime is killed when all processes together hold more than that. Else the
+    /// size is told to the processes and reported, and no more.
+    pub limit_memory: bool,
     /// Text or JSON logs.
     pub log_format: LogFormat,
     /// How the environment was brought up.
@@ -64,6 +67,7 @@ impl Default for FunctionConfig {
             env: Vec::new(),
             timeout: Duration::from_secs(3),
             memory_mb: 128,
+            limit_memory: false,
             log_format: LogFormat::Text,
             initialization_type: InitializationType::OnDemand,
             task_root: None,

@@ -69,6 +69,8 @@ pub(crate) struct Runtime {
     pub(crate) restore: Option<oneshot::Sender<()>>,
     pub(crate) in_flight: HashMap<String, InFlight>,
     pub(crate) exited: bool,
+    /// It was killed since memory ran out.
+    pub(crate) out_of_memory: bool,
 }
 
 /// What the runtime is given for one invocation.

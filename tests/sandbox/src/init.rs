@@ -17,6 +17,9 @@ use crate::process::{ProcessSpec, describe_exit};
 use crate::process_env;
 use crate::shared::{Shared, ms};
 
+/// The error type of a runtime that was killed since memory ran out.
+pub(crate) const OUT_OF_MEMORY: &str = "Runtime.OutOfMemory";
+
 /// An init, and what broke it.
 pub(crate) type Initialized = (InitOutcome, Option<Failure>);
 
@@ -160,6 +163,9 @@ impl Shared {
             shared.runtime_ended(generation, status);
         })?;
         self.change(|environment| environment.runtime.group = group);
+        if function.limit_memory {
+            tokio::spawn(Arc::clone(self).watch_memory(generation, group));
+        }
         Ok(())
     }
 
@@ -184,6 +190,10 @@ impl Shared {
                 return;
             }
             environment.runtime.exited = true;
+            let error_type = match environment.runtime.out_of_memory {
+                true => OUT_OF_MEMORY,
+                false => "Runtime.ExitError",
+            };
             let message = if status.code() == Some(0) && status.signal().is_none() {
                 "Runtime exited without providing a reason".to_owned()
             } else {
@@ -191,7 +201,7 @@ impl Shared {
             };
             environment.fail(Failure {
                 status: Status::Failure,
-                error_type: "Runtime.ExitError".into(),
+                error_type: error_type.into(),
                 message,
                 payload: None,
             });

@@ -12,6 +12,7 @@ use tokio::time::{Instant, timeout_at};
 use crate::clock::Clock;
 use crate::environment::{Answer, Event, Failure};
 use crate::error::SandboxError;
+use crate::init::OUT_OF_MEMORY;
 use crate::outcome::{
     InitOutcome, InitPhase, Invocation, InvocationOutcome, ShutdownReason, Status,
 };
@@ -76,6 +77,9 @@ impl Shared {
             RuntimeEnd::Failed(failure) => {
                 let answer = self.answer_of(&run.event.request_id);
                 run.measure(self);
+                if failure.error_type == OUT_OF_MEMORY {
+                    run.max_memory_used_mb = self.config.function.memory_mb.into();
+                }
                 let conclusion = Conclusion {
                     status: failure.status,
                     error_type: Some(failure.error_type.clone()),

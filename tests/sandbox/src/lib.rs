@@ -41,6 +41,7 @@ mod init;
 mod invoke;
 mod log;
 mod managed;
+mod memory;
 mod metrics;
 mod outcome;
 mod platform;

@@ -41,6 +41,9 @@ struct Arguments {
     /// Memory size in MB
     #[arg(short, long, default_value_t = 128, value_name = "MB")]
     memory: u32,
+    /// Kill the runtime when all processes together hold more than the memory size
+    #[arg(long)]
+    limit_memory: bool,
     /// Log format
     #[arg(long, value_enum, default_value = "text")]
     log_format: LogFormatName,
@@ -155,6 +158,7 @@ fn config(arguments: Arguments) -> Config {
             env: arguments.env,
             timeout: arguments.timeout,
             memory_mb: arguments.memory,
+            limit_memory: arguments.limit_memory,
             task_root: arguments.task_root,
             log_format: match arguments.log_format {
                 LogFormatName::Text => LogFormat::Text,

@@ -252,8 +252,14 @@ impl Processes {
     /// The peak resident memory of the group leaders together, in MB, rounded up.
     pub(crate) fn peak_memory_mb(&self) -> u64 {
         let groups = self.lock().groups.clone();
-        let kib: u64 = groups.iter().filter_map(|&pid| peak_resident_kib(pid)).sum();
+        let kib: u64 = groups.iter().filter_map(|&pid| status_kib(pid, "VmHWM:")).sum();
         kib.div_ceil(1024)
+    }
+
+    /// The resident memory of the group leaders together, in bytes.
+    pub(crate) fn resident_bytes(&self) -> u64 {
+        let groups = self.lock().groups.clone();
+        groups.iter().filter_map(|&pid| status_kib(pid, "VmRSS:")).sum::<u64>() << 10
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -272,9 +278,9 @@ impl Drop for Hold {
     }
 }
 
-fn peak_resident_kib(pid: i32) -> Option<u64> {
+fn status_kib(pid: i32, name: &str) -> Option<u64> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix(name))?;
     line.trim().trim_end_matches("kB").trim().parse().ok()
 }
 

@@ -37,8 +37,45 @@ fn reads_what_a_record_says() {
             status: Status::Timeout,
             error_type: None,
             duration_ms: Some(3000.5),
+            produced_bytes: None,
         })
     );
+}
+
+#[test]
+fn reads_what_the_initialization_and_the_report_say() {
+    for (kind, record, expected) in [
+        (
+            "report",
+            r#"{"requestId":"a","status":"failure","errorType":"E","metrics":{"durationMs":1,"maxMemoryUsedMB":128,"memorySizeMB":"128"}}"#,
+            r#"Report(InvocationReport { request_id: "a", status: Failure, error_type: Some("E"), duration_ms: Some(1.0), max_memory_used_mb: Some(128), memory_size_mb: Some(128) })"#,
+        ),
+        (
+            "initReport",
+            r#"{"initializationType":"on-demand","phase":"invoke","status":"timeout","metrics":{"durationMs":10000.487}}"#,
+            "InitEnd(InitEnd { phase: Invoke, status: Timeout, error_type: None, duration_ms: Some(10000.487) })",
+        ),
+        (
+            "initRuntimeDone",
+            r#"{"phase":"snap-start","status":"new","errorType":""}"#,
+            "InitEnd(InitEnd { phase: Init, status: Unknown, error_type: None, duration_ms: None })",
+        ),
+        (
+            "restoreReport",
+            r#"{"status":"error","errorType":"Runtime.RestoreError","metrics":null}"#,
+            r#"InitEnd(InitEnd { phase: Restore, status: Error, error_type: Some("Runtime.RestoreError"), duration_ms: None })"#,
+        ),
+        (
+            "extension",
+            r#"{"name":"agent","state":"LaunchError","errorType":"PermissionDenied","events":[]}"#,
+            r#"Extension(ExtensionState { name: Some("agent"), error_type: Some("PermissionDenied") })"#,
+        ),
+        ("extension", "null", "Unwatched"),
+        ("initReport", "7", "Unwatched"),
+    ] {
+        let body = format!(r#"[{{"time":"x","type":"platform.{kind}","record":{record}}}]"#);
+        assert_eq!(read(body.as_bytes()), [expected], "{record}");
+    }
 }
 
 #[test]

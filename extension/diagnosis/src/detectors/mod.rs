@@ -9,7 +9,10 @@ mod efs_io;
 mod efs_mount_connectivity;
 mod efs_mount_failure;
 mod efs_mount_timeout;
+mod extension_crash;
 mod function_pending;
+mod init_failure;
+mod init_timeout;
 mod invoke_access_denied;
 mod kms_access_denied;
 mod kms_disabled;
@@ -19,7 +22,10 @@ mod kms_throttled;
 mod kms_unavailable;
 mod kms_unusable;
 mod near_timeout;
+mod out_of_memory;
 mod recursion;
+mod response_too_large;
+mod runtime_crash;
 mod s3_files_mount_connectivity;
 mod s3_files_mount_failure;
 mod s3_files_mount_timeout;
@@ -39,7 +45,10 @@ pub(crate) const ALL: &[&Detector] = &[
     &efs_mount_connectivity::DETECTOR,
     &efs_mount_failure::DETECTOR,
     &efs_mount_timeout::DETECTOR,
+    &extension_crash::DETECTOR,
     &function_pending::DETECTOR,
+    &init_failure::DETECTOR,
+    &init_timeout::DETECTOR,
     &invoke_access_denied::DETECTOR,
     &kms_access_denied::DETECTOR,
     &kms_disabled::DETECTOR,
@@ -49,7 +58,10 @@ pub(crate) const ALL: &[&Detector] = &[
     &kms_unavailable::DETECTOR,
     &kms_unusable::DETECTOR,
     &near_timeout::DETECTOR,
+    &out_of_memory::DETECTOR,
     &recursion::DETECTOR,
+    &response_too_large::DETECTOR,
+    &runtime_crash::DETECTOR,
     &s3_files_mount_connectivity::DETECTOR,
     &s3_files_mount_failure::DETECTOR,
     &s3_files_mount_timeout::DETECTOR,

@@ -39,7 +39,7 @@ pub(crate) const DETECTOR: Detector = Detector {
              raise the timeout or the memory only if the work is known to need it.",
     causes: &[],
     reference: "https://docs.aws.amazon.com/lambda/latest/dg/troubleshooting-invocation.html",
-    outranks: &["near-timeout"],
+    outranks: &["near-timeout", "runtime-crash"],
     views: &[View::Function],
     signs: &[Sign::RuntimeDone, Sign::Report, Sign::Shutdown, Sign::Log],
     knobs: &[],

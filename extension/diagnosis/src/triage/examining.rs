@@ -1,6 +1,6 @@
 //! What the detectors make of an event, and where that goes.
 
-use super::{MAX_READY, Triage};
+use super::{INIT, MAX_READY, Triage};
 use crate::bug::contained;
 use crate::detector::{Case, CaseEvent};
 use crate::diagnosis::not_outranked;
@@ -106,7 +106,7 @@ impl Triage {
         let mut placed = None;
         let scanned = contained(|| {
             matcher.scan(log, |detector, matched| {
-                placed = self.attempts.place_log(matched.log.request_id.as_deref(), at);
+                placed = self.log_place(matched.log.request_id.as_deref(), at);
                 let case = self.case(placed, CaseEvent::Logged(matched), at);
                 found.push((detector, self.examined(detector, &case)));
             });
@@ -143,7 +143,8 @@ impl Triage {
         Case {
             event,
             at,
-            attempt: attempt.and_then(|index| self.attempts.get(index)),
+            attempt: attempt.filter(|i| *i != INIT).and_then(|index| self.attempts.get(index)),
+            init: self.init.known_end(),
             timeout_ms: self.timeout_ms,
             mounts: self.mounts.as_deref(),
             settings: &self.settings,

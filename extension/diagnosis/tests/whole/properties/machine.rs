@@ -228,7 +228,7 @@ fn happen(watch: &mut Watch, happening: Happening, due: &mut Due, stormed: &mut 
             let request_id = id(index);
             due.first_done.entry(as_kept(&request_id)).or_insert(status == Status::Timeout);
             let duration_ms = Some(f64::from(duration_ms));
-            let done = RuntimeDone { request_id, status, error_type: None, duration_ms };
+            let done = RuntimeDone { request_id, status, duration_ms, ..RuntimeDone::default() };
             watch.record(Record { time: Some(now), body: RecordBody::RuntimeDone(done) });
         }
         Happening::Report { id: index, status, is_timed } => {

@@ -207,8 +207,11 @@ pub(crate) fn failures() -> Vec<Failure> {
 }
 
 /// Detectors that look for more than their texts: their own tests have the forms.
-const OF_OWN_FORM: [&str; 6] = [
+const OF_OWN_FORM: [&str; 9] = [
     "timeout",
+    "out-of-memory",
+    "runtime-crash",
+    "response-too-large",
     "efs-access",
     "tmp-full",
     "descriptors-exhausted",

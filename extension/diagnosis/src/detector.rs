@@ -1,7 +1,7 @@
 //! What a detector is and what it is shown.
 
 use crate::chain::Sighting;
-use crate::finding::Finding;
+use crate::finding::{Finding, View};
 use crate::input::Dropped;
 use crate::invocation::Attempt;
 use crate::level::Level;
@@ -30,12 +30,51 @@ pub struct Detector {
     pub reference: &'static str,
     /// Problems that need no line of their own in an invocation in which this one is found.
     pub outranks: &'static [&'static str],
+    /// Whose failures it tells of.
+    pub views: &'static [View],
+    /// What it is seen by; any of them will do.
+    pub signs: &'static [Sign],
     /// What a user may set about it.
     pub knobs: &'static [Knob],
     /// The texts it looks for in the function's log.
     pub texts: &'static [Text],
     /// The rule. It keeps no state: all it may use is the case.
     pub examine: fn(&Case<'_>) -> Option<Finding>,
+}
+
+/// What a problem can be seen by, which also says how late its alarm can be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sign {
+    /// The INVOKE event.
+    Invoke,
+    /// A record of the function's own log.
+    Log,
+    /// `platform.initRuntimeDone` or `platform.initReport`
+    InitDone,
+    /// `platform.runtimeDone`
+    RuntimeDone,
+    /// `platform.report`
+    Report,
+    /// The SHUTDOWN event with its reason.
+    Shutdown,
+    /// What is known of lost telemetry.
+    TelemetryLost,
+}
+
+impl Sign {
+    /// What it is, for the manual.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Invoke => "INVOKE",
+            Self::Log => "the function's log",
+            Self::InitDone => "platform.initRuntimeDone, platform.initReport",
+            Self::RuntimeDone => "platform.runtimeDone",
+            Self::Report => "platform.report",
+            Self::Shutdown => "SHUTDOWN",
+            Self::TelemetryLost => "platform.logsDropped, the extension's own counters",
+        }
+    }
 }
 
 /// A finer cause of a problem.

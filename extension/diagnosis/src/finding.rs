@@ -8,8 +8,8 @@ use serde_json::{Map, Value};
 pub struct Finding {
     /// How sure it is.
     pub stage: Stage,
-    /// Whose failure it is.
-    pub view: View,
+    /// Whose failure it is; None where what is seen cannot tell.
+    pub view: Option<View>,
     /// The finer cause, one of the detector's.
     pub cause: Option<&'static str>,
     /// When it happened.
@@ -33,7 +33,7 @@ impl Finding {
     pub fn confirmed(at: Timestamp, message: String) -> Self {
         Self {
             stage: Stage::Confirmed,
-            view: View::Function,
+            view: Some(View::Function),
             cause: None,
             at,
             message,

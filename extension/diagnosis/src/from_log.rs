@@ -16,7 +16,10 @@ use crate::vocabulary::is_composed_of_words;
 ///
 /// `message` is given the view and begins the sentence; the entity, if the record names one, ends
 /// it.
-pub(crate) fn finding(case: &Case<'_>, message: fn(View) -> &'static str) -> Option<Finding> {
+pub(crate) fn finding(
+    case: &Case<'_>,
+    message: fn(Option<View>) -> &'static str,
+) -> Option<Finding> {
     let CaseEvent::Logged(LogMatch { log, hits }) = case.event else { return None };
     let stage = |hit: &Hit| stage(hit.level, log.is_bare_value);
     let hit = hits.iter().filter(|hit| stage(hit).is_some()).rev().max_by_key(|hit| {
@@ -34,8 +37,8 @@ pub(crate) fn finding(case: &Case<'_>, message: fn(View) -> &'static str) -> Opt
     let access_point = near_arn(":elasticfilesystem:", ":access-point/");
     let callee = near_arn(":lambda:", ":function:").filter(|arn| Some(*arn) != own_arn);
     let entity = match hit.text.view {
-        View::Function => key.or(alias),
-        View::Caller => access_point.or(callee).or(key).or(alias),
+        Some(View::Function) | None => key.or(alias),
+        Some(View::Caller) => access_point.or(callee).or(key).or(alias),
     };
     let denied = denied(line).or_else(|| denied(text));
     let message = message(hit.text.view);

@@ -35,7 +35,8 @@ mod triage;
 mod vocabulary;
 
 pub use decode::{Body, Malformed};
-pub use detector::{Cause, Detector, Knob};
+pub use detector::{Cause, Detector, Knob, Sign};
+pub use finding::{Stage, View};
 pub use input::{Dropped, Function, Invoke, Shutdown};
 pub use level::Level;
 pub use record::{FunctionLog, InitStart, InvocationReport, LogsDropped, Record, RecordBody};

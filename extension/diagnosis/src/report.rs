@@ -277,11 +277,13 @@ impl Line<'_> {
         let mut diagnosis = json!({
             "problem": detector.problem,
             "stage": finding.stage.as_str(),
-            "view": finding.view.as_str(),
             "occurrences": finding.occurrences,
             "advice": self.report.advice(),
             "reference": detector.reference,
         });
+        if let Some(view) = finding.view {
+            diagnosis["view"] = view.as_str().into();
+        }
         if let Some(cause) = finding.cause {
             diagnosis["cause"] = cause.into();
         }

@@ -11,8 +11,8 @@ pub struct Text {
     pub shape: Shape,
     /// What else the record must hold.
     pub context: Context,
-    /// Whose failure it tells of.
-    pub view: View,
+    /// Whose failure it tells of, if it can tell.
+    pub view: Option<View>,
     /// The finer cause it names, if any.
     pub cause: Option<&'static str>,
 }
@@ -21,7 +21,13 @@ impl Text {
     /// The name of an error class or code.
     #[must_use]
     pub(crate) const fn error(needle: &'static str, view: View) -> Self {
-        Self { needle, shape: Shape::ErrorName, context: Context::Any, view, cause: None }
+        Self {
+            needle,
+            shape: Shape::ErrorName,
+            context: Context::Any,
+            view: Some(view),
+            cause: None,
+        }
     }
 
     /// Words of an error's message.

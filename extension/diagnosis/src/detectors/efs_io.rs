@@ -14,7 +14,7 @@
 //! Look at the file system's `PercentIOLimit` and `BurstCreditBalance`, check that its mount target is
 //! reachable, and read and write less per invocation.
 
-use crate::detector::{Case, Detector};
+use crate::detector::{Case, Detector, Sign};
 use crate::finding::{Finding, View};
 use crate::from_log;
 use crate::level::Level;
@@ -30,6 +30,8 @@ pub(crate) const DETECTOR: Detector = Detector {
     causes: &[],
     reference: "https://docs.aws.amazon.com/lambda/latest/dg/troubleshooting-invocation.html",
     outranks: &[],
+    views: &[View::Caller],
+    signs: &[Sign::Log],
     knobs: &[],
     texts: &[
         Text::error("EFSIOException", View::Caller),

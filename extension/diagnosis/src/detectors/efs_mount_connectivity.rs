@@ -15,7 +15,7 @@
 //! Allow TCP 2049 from the function's security group to the mount target's, in both groups, and check
 //! the network ACLs of both subnets.
 
-use crate::detector::{Case, Detector};
+use crate::detector::{Case, Detector, Sign};
 use crate::finding::{Finding, View};
 use crate::from_log;
 use crate::level::Level;
@@ -31,6 +31,8 @@ pub(crate) const DETECTOR: Detector = Detector {
     causes: &[],
     reference: "https://docs.aws.amazon.com/lambda/latest/dg/troubleshooting-invocation.html",
     outranks: &[],
+    views: &[View::Caller],
+    signs: &[Sign::Log],
     knobs: &[],
     texts: &[
         Text::error("EFSMountConnectivityException", View::Caller),

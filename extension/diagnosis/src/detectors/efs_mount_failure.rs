@@ -16,7 +16,7 @@
 //! Check in the called function's configuration that the access point exists, that the file system
 //! has a mount target in every subnet's zone, and that role and file system policy allow the mount.
 
-use crate::detector::{Case, Detector};
+use crate::detector::{Case, Detector, Sign};
 use crate::finding::{Finding, View};
 use crate::from_log;
 use crate::level::Level;
@@ -32,6 +32,8 @@ pub(crate) const DETECTOR: Detector = Detector {
     causes: &[],
     reference: "https://docs.aws.amazon.com/lambda/latest/dg/troubleshooting-invocation.html",
     outranks: &[],
+    views: &[View::Caller],
+    signs: &[Sign::Log],
     knobs: &[],
     texts: &[
         Text::error("EFSMountFailureException", View::Caller),

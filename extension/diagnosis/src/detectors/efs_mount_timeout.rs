@@ -15,7 +15,7 @@
 //! Look at the file system's `PercentIOLimit`, `BurstCreditBalance` and `ClientConnections`; use
 //! elastic throughput; retry the invocation.
 
-use crate::detector::{Case, Detector};
+use crate::detector::{Case, Detector, Sign};
 use crate::finding::{Finding, View};
 use crate::from_log;
 use crate::level::Level;
@@ -31,6 +31,8 @@ pub(crate) const DETECTOR: Detector = Detector {
     causes: &[],
     reference: "https://docs.aws.amazon.com/lambda/latest/dg/troubleshooting-invocation.html",
     outranks: &["efs-mount-failure"],
+    views: &[View::Caller],
+    signs: &[Sign::Log],
     knobs: &[],
     texts: &[
         Text::error("EFSMountTimeoutException", View::Caller),

@@ -18,7 +18,7 @@
 //! ## What to do
 //! Allow the action named in the error for the role, in its policy and in the key's policy.
 
-use crate::detector::{Case, Cause, Detector};
+use crate::detector::{Case, Cause, Detector, Sign};
 use crate::finding::{Finding, View};
 use crate::from_log;
 use crate::level::Level;
@@ -43,6 +43,8 @@ pub(crate) const DETECTOR: Detector = Detector {
     ],
     reference: "https://docs.aws.amazon.com/kms/latest/developerguide/key-policies.html",
     outranks: &[],
+    views: &[View::Function, View::Caller],
+    signs: &[Sign::Log],
     knobs: &[],
     texts: &[
         Text::error("KMSAccessDeniedException", View::Function),
@@ -70,8 +72,8 @@ pub(crate) const DETECTOR: Detector = Detector {
 
 fn examine(case: &Case<'_>) -> Option<Finding> {
     from_log::finding(case, |view| match view {
-        View::Function => "the use of a KMS key was denied",
-        View::Caller => {
+        Some(View::Function) | None => "the use of a KMS key was denied",
+        Some(View::Caller) => {
             "Lambda was denied the KMS key of a called function's environment variables"
         }
     })

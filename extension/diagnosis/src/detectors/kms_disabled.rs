@@ -13,7 +13,7 @@
 //! ## What to do
 //! Enable the key again, or move the data to another one.
 
-use crate::detector::{Case, Detector};
+use crate::detector::{Case, Detector, Sign};
 use crate::finding::{Finding, View};
 use crate::from_log;
 use crate::level::Level;
@@ -30,6 +30,8 @@ pub(crate) const DETECTOR: Detector = Detector {
     reference: "https://docs.aws.amazon.com/kms/latest/developerguide/enabling-keys.html",
     // Other services deny what KMS refused, and name both.
     outranks: &["kms-access-denied"],
+    views: &[View::Function, View::Caller],
+    signs: &[Sign::Log],
     knobs: &[],
     texts: &[
         Text::error("KMSDisabledException", View::Function),
@@ -44,7 +46,9 @@ pub(crate) const DETECTOR: Detector = Detector {
 
 fn examine(case: &Case<'_>) -> Option<Finding> {
     from_log::finding(case, |view| match view {
-        View::Function => "a KMS key is disabled",
-        View::Caller => "the KMS key of a called function's environment variables is disabled",
+        Some(View::Function) | None => "a KMS key is disabled",
+        Some(View::Caller) => {
+            "the KMS key of a called function's environment variables is disabled"
+        }
     })
 }

@@ -15,7 +15,7 @@
 //! ## What to do
 //! Cancel the deletion while its waiting period lasts, import the material again, or wait for the key.
 
-use crate::detector::{Case, Cause, Detector};
+use crate::detector::{Case, Cause, Detector, Sign};
 use crate::finding::{Finding, View};
 use crate::from_log;
 use crate::level::Level;
@@ -41,6 +41,8 @@ pub(crate) const DETECTOR: Detector = Detector {
     reference: "https://docs.aws.amazon.com/kms/latest/developerguide/key-state.html",
     // Other services deny what KMS refused, and name both.
     outranks: &["kms-access-denied"],
+    views: &[View::Function, View::Caller],
+    signs: &[Sign::Log],
     knobs: &[],
     texts: &[
         Text::error("KMSInvalidStateException", View::Function),
@@ -58,8 +60,8 @@ pub(crate) const DETECTOR: Detector = Detector {
 
 fn examine(case: &Case<'_>) -> Option<Finding> {
     from_log::finding(case, |view| match view {
-        View::Function => "a KMS key is in a state that forbids its use",
-        View::Caller => {
+        Some(View::Function) | None => "a KMS key is in a state that forbids its use",
+        Some(View::Caller) => {
             "the KMS key of a called function's environment variables is in a state that forbids its use"
         }
     })

@@ -14,7 +14,7 @@
 //! ## What to do
 //! Compare the key's ARN with its Region and account; restore the alias or choose another key.
 
-use crate::detector::{Case, Detector};
+use crate::detector::{Case, Detector, Sign};
 use crate::finding::{Finding, View};
 use crate::from_log;
 use crate::level::Level;
@@ -31,6 +31,8 @@ pub(crate) const DETECTOR: Detector = Detector {
     reference: "https://docs.aws.amazon.com/kms/latest/developerguide/viewing-keys.html",
     // Other services deny what KMS refused, and name both.
     outranks: &["kms-access-denied"],
+    views: &[View::Function, View::Caller],
+    signs: &[Sign::Log],
     knobs: &[],
     texts: &[
         Text::error("KMSNotFoundException", View::Function),
@@ -45,7 +47,9 @@ pub(crate) const DETECTOR: Detector = Detector {
 
 fn examine(case: &Case<'_>) -> Option<Finding> {
     from_log::finding(case, |view| match view {
-        View::Function => "a KMS key was not found",
-        View::Caller => "the KMS key of a called function's environment variables was not found",
+        Some(View::Function) | None => "a KMS key was not found",
+        Some(View::Caller) => {
+            "the KMS key of a called function's environment variables was not found"
+        }
     })
 }

@@ -13,7 +13,7 @@
 //! Cache data keys and plaintexts for as long as the sandbox lives, use S3 Bucket Keys, or ask for a
 //! higher quota.
 
-use crate::detector::{Case, Detector};
+use crate::detector::{Case, Detector, Sign};
 use crate::finding::{Finding, View};
 use crate::from_log;
 use crate::level::Level;
@@ -29,6 +29,8 @@ pub(crate) const DETECTOR: Detector = Detector {
     causes: &[],
     reference: "https://docs.aws.amazon.com/kms/latest/developerguide/throttling.html",
     outranks: &[],
+    views: &[View::Function],
+    signs: &[Sign::Log],
     knobs: &[],
     texts: &[
         Text::error("KMSThrottlingException", View::Function),

@@ -12,7 +12,7 @@
 //! ## What to do
 //! Retry with back-off; look at the AWS Health Dashboard and at the state of a custom key store.
 
-use crate::detector::{Case, Detector};
+use crate::detector::{Case, Detector, Sign};
 use crate::finding::{Finding, View};
 use crate::from_log;
 use crate::level::Level;
@@ -28,6 +28,8 @@ pub(crate) const DETECTOR: Detector = Detector {
     causes: &[],
     reference: "https://docs.aws.amazon.com/kms/latest/APIReference/CommonErrors.html",
     outranks: &[],
+    views: &[View::Function],
+    signs: &[Sign::Log],
     knobs: &[],
     texts: &[
         Text::error("KeyUnavailableException", View::Function),

@@ -13,7 +13,7 @@
 //! ## What to do
 //! Check that ciphertext, key and encryption context are those of the encryption, and the key's usage.
 
-use crate::detector::{Case, Detector};
+use crate::detector::{Case, Detector, Sign};
 use crate::finding::{Finding, View};
 use crate::from_log;
 use crate::level::Level;
@@ -29,6 +29,8 @@ pub(crate) const DETECTOR: Detector = Detector {
     causes: &[],
     reference: "https://docs.aws.amazon.com/kms/latest/APIReference/API_Decrypt.html",
     outranks: &[],
+    views: &[View::Function],
+    signs: &[Sign::Log],
     knobs: &[],
     texts: &[
         Text::error("InvalidKeyUsageException", View::Function),

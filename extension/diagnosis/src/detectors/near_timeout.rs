@@ -14,8 +14,8 @@
 //! Watch `NearTimeouts` as the early warning of `Timeouts`. Find out where the time goes before
 //! raising the timeout; set it well above the slowest healthy invocation.
 
-use crate::detector::{Case, CaseEvent, Detector, Knob};
-use crate::finding::Finding;
+use crate::detector::{Case, CaseEvent, Detector, Knob, Sign};
+use crate::finding::{Finding, View};
 use crate::level::Level;
 use crate::record::Status;
 
@@ -30,6 +30,8 @@ pub(crate) const DETECTOR: Detector = Detector {
     causes: &[],
     reference: "https://docs.aws.amazon.com/lambda/latest/dg/configuration-timeout.html",
     outranks: &[],
+    views: &[View::Function],
+    signs: &[Sign::RuntimeDone],
     knobs: &[Knob {
         variable: "TRIAGE_NEAR_TIMEOUT_PERCENT",
         default: "90",

@@ -22,8 +22,8 @@
 //! is meant (a function that goes on with its own remaining work), raise the limit.
 
 use crate::chain::Sighting;
-use crate::detector::{Case, CaseEvent, Cause, Detector, Knob};
-use crate::finding::Finding;
+use crate::detector::{Case, CaseEvent, Cause, Detector, Knob, Sign};
+use crate::finding::{Finding, View};
 use crate::level::Level;
 use crate::trace_header::shown;
 
@@ -51,6 +51,8 @@ pub(crate) const DETECTOR: Detector = Detector {
     ],
     reference: "https://docs.aws.amazon.com/lambda/latest/dg/invocation-recursion.html",
     outranks: &[],
+    views: &[View::Function],
+    signs: &[Sign::Invoke],
     knobs: &[
         Knob {
             variable: "TRIAGE_RECURSION_DEPTH",

@@ -16,8 +16,8 @@
 //! function's own log in CloudWatch is not affected.
 
 use crate::bug::contained;
-use crate::detector::{Case, CaseEvent, Cause, Detector, Loss};
-use crate::finding::Finding;
+use crate::detector::{Case, CaseEvent, Cause, Detector, Loss, Sign};
+use crate::finding::{Finding, View};
 use crate::level::Level;
 
 /// See the module's text.
@@ -47,6 +47,8 @@ pub(crate) const DETECTOR: Detector = Detector {
     ],
     reference: "https://docs.aws.amazon.com/lambda/latest/dg/telemetry-schema-reference.html",
     outranks: &[],
+    views: &[View::Function],
+    signs: &[Sign::TelemetryLost],
     knobs: &[],
     texts: &[],
     examine,

@@ -22,7 +22,7 @@
 //! the work is known to take that long.
 
 use crate::Timestamp;
-use crate::detector::{Case, CaseEvent, Detector};
+use crate::detector::{Case, CaseEvent, Detector, Sign};
 use crate::finding::{Finding, View};
 use crate::level::Level;
 use crate::record::Status;
@@ -40,6 +40,8 @@ pub(crate) const DETECTOR: Detector = Detector {
     causes: &[],
     reference: "https://docs.aws.amazon.com/lambda/latest/dg/troubleshooting-invocation.html",
     outranks: &["near-timeout"],
+    views: &[View::Function],
+    signs: &[Sign::RuntimeDone, Sign::Report, Sign::Shutdown, Sign::Log],
     knobs: &[],
     texts: &[Text::message("Task timed out after ", View::Function)],
     examine,

@@ -14,6 +14,8 @@ const BASE: Detector = Detector {
     causes: &[],
     reference: "",
     outranks: &[],
+    views: &[View::Function],
+    signs: &[],
     knobs: &[],
     texts: &[],
     examine: |_| None,

@@ -25,6 +25,7 @@ mod level;
 mod log;
 mod mask;
 mod matching;
+mod mention;
 mod record;
 mod report;
 mod settings;

@@ -35,7 +35,7 @@ impl<'a> Log<'a> {
         let is_json =
             matches!(record, FunctionLog::Json(_)) || text.trim_start().starts_with(['{', '[']);
         match is_json.then(|| flatten(text)) {
-            Some(Ok(Flat { text, level, request_id })) => Self {
+            Some(Ok(Flat { text, level, request_id, .. })) => Self {
                 text: Cow::Owned(text),
                 level: level.map(|(_, level)| level),
                 is_bare_value: level.is_none(),
@@ -58,7 +58,17 @@ impl<'a> Log<'a> {
             return self.level;
         }
         let line = &self.text[self.line_at(at)];
-        level_of_line(line).or_else(|| level_of_line(beginning(&self.text).lines().next()?))
+        let of_line = |line| level_of_line(self.without_field(line));
+        of_line(line).or_else(|| of_line(beginning(&self.text).lines().next()?))
+    }
+
+    /// A line of JSON without its field's name: `error: …` is no level there.
+    fn without_field<'b>(&self, line: &'b str) -> &'b str {
+        let is_name = |c: char| c.is_ascii_alphanumeric() || "_.-@".contains(c);
+        match (self.is_bare_value, line.split_once(": ")) {
+            (true, Some((name, value))) if name.chars().all(is_name) => value,
+            _ => line,
+        }
     }
 
     /// The line that holds this byte.
@@ -81,9 +91,12 @@ fn request_id_of_line(text: &str) -> Option<&str> {
     field.or_else(named)
 }
 
-/// A number as pino and bunyan write it (10 trace … 60 fatal).
+/// A number as pino and bunyan write it (10 trace … 60 fatal), or Monolog (100 debug … 600 emergency).
 fn level_of_number(number: u64) -> Level {
     match number {
+        100..=199 => Level::Debug,
+        200..=299 => Level::Info,
+        300..=399 => Level::Warn,
         0..=19 => Level::Trace,
         20..=29 => Level::Debug,
         30..=39 => Level::Info,
@@ -137,7 +150,9 @@ fn level_of_line(line: &str) -> Option<Level> {
     {
         return Some(level);
     }
-    beginning(line).split_whitespace().take(8).find_map(|word| {
+    // NLog parts its fields with bars.
+    let is_gap = |c: char| c.is_whitespace() || c == '|';
+    beginning(line).split(is_gap).filter(|word| !word.is_empty()).take(8).find_map(|word| {
         if let Some(value) = word.strip_prefix("level=").or_else(|| word.strip_prefix("lvl=")) {
             return level_of_word(value.trim_matches('"'));
         }
@@ -147,6 +162,19 @@ fn level_of_line(line: &str) -> Option<Level> {
         {
             return Some(level);
         }
+        // `[info     ]`, as structlog writes it, and `[info]`.
+        if let Some(level) = word.strip_prefix('[') {
+            let level = level_of_word(level.strip_suffix(']').unwrap_or(level));
+            if level.is_some() {
+                return level;
+            }
+        }
+        // `INFO:root:…`, Python's default, and Monolog's `orders.INFO: …`.
+        let word = match word.split_once(':') {
+            Some((level, _)) if line.starts_with(word) => level,
+            Some((named, "")) => named.rsplit('.').next().unwrap_or(named),
+            _ => word,
+        };
         let word = word.trim_matches(|c: char| !c.is_ascii_alphanumeric());
         let is_capital = !word.is_empty() && word.bytes().all(|b| b.is_ascii_uppercase());
         is_capital.then(|| level_of_word(word)).flatten()
@@ -189,6 +217,19 @@ mod tests {
             ("time=x level=warning msg=y".to_owned(), Some(Level::Warn)),
             ("an error of no level, Error: x".to_owned(), None),
             ("{\"level\":30,\"msg\":\"x\"}".to_owned(), Some(Level::Info)),
+            ("{\"error\":\"E\"}".to_owned(), None),
+            ("{\"message\":\"[INFO] E: x\"}".to_owned(), Some(Level::Info)),
+            (
+                "{\"message\":\"x\",\"level\":200,\"level_name\":\"INFO\"}".to_owned(),
+                Some(Level::Info),
+            ),
+            ("[2026-01-01T00:00:00+00:00] orders.WARNING: x [] []".to_owned(), Some(Level::Warn)),
+            ("INFO:root:an Error: x".to_owned(), Some(Level::Info)),
+            ("ERROR:root:x".to_owned(), Some(Level::Error)),
+            ("2026-01-01T00:00:00Z [info     ] x".to_owned(), Some(Level::Info)),
+            ("2026-01-01T00:00:00Z [error    ] x".to_owned(), Some(Level::Error)),
+            ("2026-01-01 00:00:00.0000|DEBUG|Orders.Function|x".to_owned(), Some(Level::Debug)),
+            ("{\"@t\":\"2026-01-01T00:00:00Z\",\"@mt\":\"x\"}".to_owned(), Some(Level::Info)),
         ] {
             assert_eq!(Log::read(&text(&line)).level_at(0), level, "{line}");
         }

@@ -3,6 +3,7 @@
 use crate::fault_point;
 use crate::level::Level;
 use crate::log::Log;
+use crate::mention::{is_account, is_documented_or_counted, narrated_from};
 use crate::record::FunctionLog;
 use crate::text::{Context, Shape, Text};
 use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
@@ -70,10 +71,13 @@ impl Matcher {
             return;
         }
         let log = Log::read(record);
+        if log.is_bare_value && is_account(&log.text) {
+            return;
+        }
         // Once for all hits and once for each line: a long record may hold very many.
         let about_kms = LazyCell::new(|| speaks_of_kms(&log.text));
         let about_efs = LazyCell::new(|| log.text.contains("EFS"));
-        let mut line = (0..0, None);
+        let mut line = (0..0, None, None);
         let mut hits: Vec<(usize, Hit)> = self
             .search
             .find_overlapping_iter(log.text.as_ref())
@@ -86,12 +90,20 @@ impl Matcher {
                         Context::Efs => *about_efs,
                         Context::Kms => *about_kms,
                     };
-                is_hit.then(|| {
-                    if !line.0.contains(&m.start()) {
-                        line = (log.line_at(m.start()), log.level_at(m.start()));
-                    }
-                    (*index, Hit { text, start: m.start(), end: m.end(), level: line.1 })
-                })
+                if !is_hit {
+                    return None;
+                }
+                if !line.0.contains(&m.start()) {
+                    let range = log.line_at(m.start());
+                    let narrated = narrated_from(&log.text[range.clone()]);
+                    let narrated = narrated.map(|from| range.start + from);
+                    line = (range, log.level_at(m.start()), narrated);
+                }
+                let (_, level, narrated) = line;
+                if level.is_none() && narrated.is_some_and(|from| from <= m.start()) {
+                    return None;
+                }
+                Some((*index, Hit { text, start: m.start(), end: m.end(), level }))
             })
             .take(MAX_HITS)
             .collect();
@@ -106,7 +118,11 @@ impl Matcher {
 fn stands(text: &Text, before: &str, after: &str) -> bool {
     match text.shape {
         Shape::Message => true,
-        Shape::ErrorName => is_whole_word(before, after) && is_reported(text.needle, before, after),
+        Shape::ErrorName => {
+            is_whole_word(before, after)
+                && is_reported(text.needle, before, after)
+                && !is_documented_or_counted(before, after)
+        }
     }
 }
 
@@ -119,7 +135,7 @@ fn is_whole_word(before: &str, after: &str) -> bool {
 fn is_reported(name: &str, before: &str, after: &str) -> bool {
     // `Name: message`, as stack traces, Go and Java print; not code: `Name::class`, `except Name:`.
     if after.starts_with(':') && !after.starts_with("::") {
-        return !before.ends_with("except ");
+        return true;
     }
     // `An error occurred (Name) when calling …`, boto3.
     if before.ends_with('(') && after.starts_with(") when calling") {
@@ -268,7 +284,6 @@ mod tests {
             "use DisabledException::class",
             "We handle: DisabledException and others",
             "see DisabledException.",
-            "    except DisabledException:",
         ] {
             assert!(!reported(record), "{record}");
         }

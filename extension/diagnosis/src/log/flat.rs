@@ -50,6 +50,8 @@ pub(super) struct Flat {
     pub(super) level: Option<(usize, Level)>,
     /// The request id likewise.
     pub(super) request_id: Option<(usize, String)>,
+    /// Whether it is Serilog's compact format, which leaves the level out at Information.
+    is_compact: bool,
 }
 
 /// Reads a record.
@@ -61,6 +63,9 @@ pub(super) fn flatten(json: &str) -> serde_json::Result<Flat> {
     let mut deserializer = serde_json::Deserializer::from_str(json);
     Field { name: "", depth: 0, flat: &mut flat }.deserialize(&mut deserializer)?;
     deserializer.end()?;
+    if flat.is_compact && flat.level.is_none() {
+        flat.level = Some((LEVEL_KEYS.len(), Level::Info));
+    }
     Ok(flat)
 }
 
@@ -144,6 +149,7 @@ impl<'de> Visitor<'de> for Field<'_> {
     }
 
     fn visit_str<E: Error>(mut self, value: &str) -> Result<(), E> {
+        self.flat.is_compact |= self.rank(&["@mt", "@m"]).is_some();
         self.line(value);
         self.level(level_of_word(value));
         if let Some(rank) = self.rank(&REQUEST_ID_KEYS)

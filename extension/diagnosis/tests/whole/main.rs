@@ -5,13 +5,18 @@
 
 mod attempts;
 mod catalogue;
+mod corpus;
 mod events;
 mod fixtures;
 mod lines;
+mod loggers;
 mod planted;
 mod properties;
 mod random;
 mod replay;
+mod score;
+mod scores;
 mod secrets;
+mod silence;
 mod storms;
 mod workspace;

@@ -1,0 +1,183 @@
+//! Where an error's text stands without anything having failed: in prose, documentation, markup, counts
+//! and in accounts of what others did.
+
+/// Words of people and papers that tell of an error. What follows one in its line is quoted, unless the
+/// line has a level, for then a logger has judged it.
+const NARRATORS: [&str; 31] = [
+    "saw",
+    "seen",
+    "see",
+    "asks",
+    "asked",
+    "says",
+    "say",
+    "said",
+    "wrote",
+    "writes",
+    "quote",
+    "quoted",
+    "quotes",
+    "mentions",
+    "mentioned",
+    "explain",
+    "explains",
+    "means",
+    "e.g.",
+    "example",
+    "docs",
+    "documentation",
+    "docstring",
+    "runbook",
+    "wiki",
+    "ticket",
+    "transcript",
+    "yesterday",
+    "staging",
+    "retryable",
+    "TODO",
+];
+
+/// Where in a line what follows is told by somebody: behind the first such word.
+pub(crate) fn narrated_from(line: &str) -> Option<usize> {
+    let mut end = 0;
+    line.split_inclusive([' ', '\t']).find_map(|word| {
+        end += word.len();
+        let word = word.trim_matches(|c: char| !c.is_ascii_alphanumeric() && c != '.');
+        let word = word.strip_suffix([':', ',']).unwrap_or(word);
+        NARRATORS.iter().any(|narrator| word.eq_ignore_ascii_case(narrator)).then_some(end)
+    })
+}
+
+/// Whether an error's name, with what stands before and after it, is named in documentation (`:raises
+/// Name: if …`), in the attribute of a tag, in configuration (`alarm_name = "Name"`), or as what is
+/// counted (`Name: 14`).
+pub(crate) fn is_documented_or_counted(before: &str, after: &str) -> bool {
+    let line = before.rfind('\n').map_or(before, |newline| &before[newline + 1..]);
+    is_documented(before, line) || is_attribute(line) || is_assigned(line) || is_counted(after)
+}
+
+fn is_documented(before: &str, line: &str) -> bool {
+    const KEYWORDS: [&str; 6] = ["raises", "throws", "@throws", "except", "catch", "handles"];
+    const HEADINGS: [&str; 2] = ["Raises:", "Throws:"];
+    let is_keyword = |word: &str| KEYWORDS.contains(&word.trim_start_matches(':'));
+    line.ends_with(' ') && line.split_ascii_whitespace().next_back().is_some_and(is_keyword)
+        || line.ends_with("retry on ")
+        || line.ends_with("retries on ")
+        || line.trim_ascii().is_empty()
+            && HEADINGS.iter().any(|heading| before.trim_ascii_end().ends_with(heading))
+}
+
+/// `<option value="Name">`
+fn is_attribute(line: &str) -> bool {
+    let Some(line) = line.strip_suffix("=\"").or_else(|| line.strip_suffix("='")) else {
+        return false;
+    };
+    // As far back as a tag may reach.
+    let tag = &line[line.ceil_char_boundary(line.len().saturating_sub(256))..];
+    let Some(tag) = tag.rfind(['<', '>']).map(|at| &tag[at..]) else { return false };
+    tag.strip_prefix('<').is_some_and(|name| name.starts_with(|c: char| c.is_ascii_alphabetic()))
+}
+
+/// `alarm_name = "Name"`, as configuration and code have it, and not `ErrorCode = "Name"`.
+fn is_assigned(line: &str) -> bool {
+    let key = line.strip_suffix(" = \"").or_else(|| line.strip_suffix(" = '"));
+    let key = key.and_then(|line| line.rsplit([' ', '\t']).next());
+    key.is_some_and(|key| !["rror", "ode", "xception", "__name__"].iter().any(|part| key.contains(part)))
+}
+
+fn is_counted(after: &str) -> bool {
+    let Some(count) = after.strip_prefix(':').map(str::trim_ascii_start) else { return false };
+    let number = count.bytes().take_while(u8::is_ascii_digit).count();
+    number > 0
+        && count[number..].trim_start_matches([' ', ',']).chars().next().is_none_or(|c| c == '\n')
+}
+
+/// Whether JSON without a level is an account of what others did, by its fields as [`crate::log`] writes
+/// them: CloudTrail's record of an API call, or metrics in the embedded format.
+pub(crate) fn is_account(text: &str) -> bool {
+    let has = |field: &str| {
+        text.match_indices(field).any(|(at, _)| {
+            // `eventName: …` of JSON or, where it is Python's or Node's, `'eventName': …`.
+            let is_word = |c: char| c.is_alphanumeric() || c == '_';
+            !text[..at].ends_with(is_word)
+                && text[at + field.len()..].trim_start_matches(['\'', '"']).starts_with(':')
+        })
+    };
+    let is_trail = has("eventVersion") && has("eventSource") && has("eventName");
+    is_trail || text.starts_with("Timestamp: ") && has("Namespace")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_somebody_tells_of() {
+        for line in [
+            "we saw E: x",
+            "as the docs say: E: x",
+            "a customer wrote: \"E: x\"",
+            "for example: E: x",
+            "for example, E: x",
+            "In staging: E: x",
+        ] {
+            assert!(
+                narrated_from(line).is_some_and(|from| from <= line.find("E:").unwrap()),
+                "{line}"
+            );
+        }
+        for line in
+            ["E: x", "could not read E: x, see the runbook", "com.example.E: x", "failed with E: x"]
+        {
+            assert!(
+                narrated_from(line).is_none_or(|from| from > line.find("E:").unwrap()),
+                "{line}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_documented_or_counted() {
+        let seen = |text: &str| {
+            let (before, after) = text.split_once("NAME").unwrap();
+            is_documented_or_counted(before, after)
+        };
+        for text in [
+            "    :raises NAME: if the key is disabled",
+            "Raises:\n        NAME: if the key is disabled",
+            "except NAME:",
+            "retry on NAME: yes",
+            "<option value=\"NAME\">",
+            "<handlers><handler a=\"b\" error='NAME' c=\"d\"/>",
+            "alarm_name = \"NAME\"",
+            "NAME: 14",
+            "a: 3\nNAME: 0\nb: 4",
+        ] {
+            assert!(seen(text), "{text}");
+        }
+        for text in [
+            "NAME: x",
+            "api error NAME: x",
+            "raised NAME: x",
+            "Raises:\nfailed: NAME: x",
+            "<a>b</a> error=\"NAME\"",
+            "1 < 2 error=\"NAME\"",
+            "failed: ErrorCode = 'NAME'",
+            "NAME: 14 attempts failed",
+            "NAME:",
+        ] {
+            assert!(!seen(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_account_of_what_others_did() {
+        assert!(is_account(
+            "eventVersion: 1.09\neventSource: kms.amazonaws.com\neventName: Decrypt\n"
+        ));
+        assert!(is_account("{'eventVersion': '1.09', 'eventSource': 'x', 'eventName': 'Decrypt'}"));
+        assert!(is_account("Timestamp: 1\nNamespace: Orders\nservice\nName: x\n"));
+        assert!(!is_account("eventName: Decrypt\nerrorCode: AccessDenied\n"));
+        assert!(!is_account("myeventVersion: 1\neventSource: x\neventName: y\n"));
+    }
+}

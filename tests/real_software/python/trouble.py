@@ -69,7 +69,7 @@ def copy_to_tmp(_target):
 
 def fill_inodes(_target):
     for number in range(2000):
-        open(f"/tmp/part-{number}", "x").close()
+        open(f"/tmp/part-{number}", "w").close()
 
 
 def open_files(_target):

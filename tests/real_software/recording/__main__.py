@@ -69,7 +69,7 @@ def prepare(endpoint):
 
 def play_all(arguments, languages, proxy):
     failed = []
-    paths = [*sandbox.paths(), (proxy.url, "https://amazonaws.invalid")]
+    paths = [*sandbox.paths(), (proxy.url, "https://amazonaws.invalid"), (proxy.url.removeprefix("http://"), "amazonaws.invalid")]
     for language in languages:
         for case in [*services.cases(language), *processes.cases(language)]:
             if arguments.only not in case.folder:

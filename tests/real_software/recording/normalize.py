@@ -6,6 +6,7 @@ the one the file has on Lambda. What the SDK, the runtime client or the logger w
 
 import json
 import re
+import socket
 from datetime import datetime, timedelta, timezone
 
 BEGIN = datetime(2026, 3, 1, 12, tzinfo=timezone.utc)
@@ -24,7 +25,8 @@ VOLATILE = [
     (r"\b20\d{6}T\d{6}Z", "20260301T120000Z"),
     (r"\b20\d{6}/eu-west-1/", "20260301/eu-west-1/"),
     (r'(\b(?:pid|processId)\\*":)\d+', r"\g<1>8"),
-    (r'(\bhostname\\*":\\*")[^"\\]*', r"\g<1>169.254.10.1"),
+    (r'(\bhostname\\*":\\*")' + re.escape(socket.gethostname()), r"\g<1>169.254.10.1"),
+    (r"(thread 'main' )\(\d+\)", r"\g<1>(8)"),
     (r"#\d+\]", "#8]"),
     (r"\[\d+\.\d{3}s\]", "[0.500s]"),
     (r" on [\d.]+:53\b", " on 169.254.169.253:53"),

@@ -67,7 +67,7 @@ RESOURCES = {
         sandbox.LIMIT_THREADS,
     ),
     "dns-failure": (
-        {"python": ["resolve", "fetch"], "node": ["resolve", "fetch-page", "connect-sdk"], "rust": ["resolve"], "go": ["resolve"], "java": ["resolve"]},
+        {"python": ["resolve", "fetch"], "node": ["resolve", "connect-sdk"], "rust": ["resolve"], "go": ["resolve"], "java": ["resolve"]},
         None,
     ),
 }
@@ -81,7 +81,7 @@ def resources(language):
         caught = problem != "threads-exhausted" or language != "rust"
         hows = [{}, {"how": CAUGHT[language]}] if caught else [{}]
         events = [{"call": call, "target": "db.orders.invalid", **how} for call in calls_of for how in hows]
-        return Case(problem, language, name, calls(problem, *events, **FUNCTION), wrapper=wrapper, **formats(language))
+        return Case(problem, language, name, calls(problem, *events, **FUNCTION), wrapper=wrapper, **(formats(language) if caught else {"formats": ("text",)}))
 
     for problem, (of_language, wrapper) in RESOURCES.items():
         if language in of_language:
@@ -89,6 +89,10 @@ def resources(language):
     if language in ("python", "node"):
         # A path tells that it is /tmp.
         yield both("tmp-full", "paths", ["fill-inodes"], sandbox.OWN_TMP)
+    if language == "node":
+        # Uncaught, and in the JSON log format, it is but "fetch failed", without the cause.
+        fetch = calls("dns-failure", {"call": "fetch-page", "target": "db.orders.invalid", "how": "console-error"}, **FUNCTION)
+        yield Case("dns-failure", language, "fetch", fetch, formats=("text",))
     if language == "python":
         # The SDK does not say why it could not connect: nothing else can.
         events = [{"call": "call-without-descriptors", "target": "missing"}, {"call": "connect-sdk"}]

@@ -101,7 +101,7 @@ class Handler(BaseHTTPRequestHandler):
     def send(self, status, headers, body):
         self.send_response_only(status)
         kept = {name: value for name, value in headers.items() if name.lower() not in HOP_BY_HOP}
-        kept |= {"x-amzn-RequestId": REQUEST_ID, "x-amz-request-id": "TX0123456789ABCD", "Content-Length": str(len(body))}
+        kept |= {"x-amzn-RequestId": REQUEST_ID, "x-amz-request-id": "TX0123456789ABCD", "Content-Length": str(len(body)), "Connection": "close"}
         for name, value in kept.items():
             self.send_header(name, value)
         self.end_headers()

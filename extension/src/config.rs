@@ -8,6 +8,7 @@ mod value;
 
 use crate::flush::FlushMode;
 use std::ffi::OsString;
+use std::path::PathBuf;
 use triage_diagnosis::{InvocationRate, Settings, fault_point};
 pub(crate) use value::Warning;
 
@@ -20,6 +21,8 @@ pub(crate) struct Config {
     pub(crate) function: FunctionIdentity,
     /// What the pure crate is to be told.
     pub(crate) settings: Settings,
+    /// The file of the user's signatures: `TRIAGE_SIGNATURES`. It is read later (`signatures.rs`).
+    pub(crate) signatures: Option<PathBuf>,
     /// Whether the metrics are embedded in the lines: `TRIAGE_METRICS` is not `off`.
     pub(crate) emf: bool,
     /// Whether /proc may be read: `TRIAGE_PROBE`.
@@ -66,13 +69,14 @@ impl Config {
             );
             true
         });
-        if values.text("TRIAGE_SIGNATURES").is_some() {
-            values.warn(
-                "TRIAGE_SIGNATURES",
-                "names a file, which this version does not read",
-                "none",
-            );
-        }
+        let signatures = values.parsed(
+            "TRIAGE_SIGNATURES",
+            "the path of a file, from / to .toml",
+            "none".to_owned(),
+            // The path is told where it cannot be read, so it must be known to be one.
+            |text| (text.starts_with('/') && text.ends_with(".toml")).then(|| text.to_owned()),
+        );
+        let signatures = signatures.starts_with('/').then(|| PathBuf::from(signatures));
         let settings = Settings {
             namespace: values.parsed(
                 "TRIAGE_NAMESPACE",
@@ -130,7 +134,7 @@ impl Config {
             snap_start: is_type("snap-start"),
         };
         let runtime_api = values.platform("AWS_LAMBDA_RUNTIME_API");
-        let config = Self { runtime_api, function, settings, emf, probe, flush, log };
+        let config = Self { runtime_api, function, settings, signatures, emf, probe, flush, log };
         (config, values.into_warnings())
     }
 
@@ -148,6 +152,7 @@ impl Config {
                 snap_start: false,
             },
             settings: Settings::default(),
+            signatures: None,
             emf: true,
             probe: true,
             flush: FlushMode::default(),
@@ -172,11 +177,7 @@ fn parse_rate(text: &str) -> Option<RateSetting> {
     if text.eq_ignore_ascii_case("off") {
         return Some(RateSetting(None));
     }
-    let (invocations, seconds) = text.split_once('/')?;
-    let invocations = invocations.trim().parse().ok();
-    let invocations = invocations.filter(|n| (2..=InvocationRate::MAX_INVOCATIONS).contains(n))?;
-    let seconds = seconds.trim().parse().ok().filter(|n| *n >= 1)?;
-    Some(RateSetting(Some(InvocationRate { invocations, seconds })))
+    Some(RateSetting(Some(text.parse().ok()?)))
 }
 
 /// CloudWatch's own rules for a namespace: its characters and length, `[^:].*`, and `AWS/` kept

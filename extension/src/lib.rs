@@ -18,6 +18,7 @@ mod polling;
 mod run;
 mod runtime_api;
 mod shutdown;
+mod signatures;
 mod sinks;
 mod start;
 mod telemetry_api;

@@ -14,10 +14,14 @@ use crate::flush::{Ask, FlushMode, FlushPolicy};
 use crate::panics::{Guard, contained};
 use crate::polling::{Failed, Polling};
 use crate::shutdown::Ending;
+use crate::signatures::{Loaded, SignatureFile};
 use crate::sinks::{Lines, Stream};
 use crate::telemetry_api::Inbox;
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use triage_diagnosis::signatures::Signatures;
 use triage_diagnosis::{Function, Settings, Shutdown, Timestamp, Triage, fault_point};
 
 /// A timer that is this late woke from a freeze or was starved: what happened meanwhile comes first.
@@ -50,6 +54,8 @@ pub(crate) struct Parts {
     pub(crate) function: Function,
     /// The knobs of the diagnosis.
     pub(crate) settings: Settings,
+    /// The file of the user's signatures.
+    pub(crate) signatures: Option<PathBuf>,
     /// Whether metrics are embedded in the lines.
     pub(crate) emf: bool,
     /// When /next is asked for.
@@ -66,6 +72,9 @@ pub(crate) struct Observer {
     emf: bool,
     exit_after: fn(Duration),
     triage: Guard<Triage>,
+    signatures: SignatureFile,
+    /// Those of the file, for the diagnosis if it begins anew.
+    kept_signatures: Arc<OnceLock<Signatures>>,
     flush: Guard<FlushPolicy>,
     polling: Polling,
     sigterm: Option<Signal>,
@@ -94,6 +103,8 @@ enum Input {
     /// Asking for /next ended in a bug.
     PollFailed,
     Sigterm,
+    /// The file of signatures is read.
+    Signatures(Loaded),
     /// There is telemetry to work through.
     Telemetry,
     /// All diagnoses are written: there is room for more.
@@ -125,8 +136,9 @@ fn flush_policy(mode: FlushMode) -> Guard<FlushPolicy> {
 
 impl Observer {
     pub(crate) fn new(parts: Parts) -> Self {
-        let Parts { extension, inbox, lines, clock, function, settings, emf, flush, exit_after } =
-            parts;
+        let Parts { inbox, lines, clock, function, settings, emf, exit_after, .. } = parts;
+        let kept_signatures = Arc::<OnceLock<Signatures>>::default();
+        let signatures = kept_signatures.clone();
         Self {
             inbox,
             lines,
@@ -134,10 +146,16 @@ impl Observer {
             emf,
             exit_after,
             triage: Guard::new(DIAGNOSIS_PATIENCE, move || {
-                Triage::new(settings.clone(), function.clone())
+                let mut triage = Triage::new(settings.clone(), function.clone());
+                if let Some(signatures) = signatures.get() {
+                    triage.watch_for(*signatures);
+                }
+                triage
             }),
-            flush: flush_policy(flush),
-            polling: Polling::new(extension),
+            signatures: SignatureFile::new(parts.signatures),
+            kept_signatures,
+            flush: flush_policy(parts.flush),
+            polling: Polling::new(parts.extension),
             sigterm: None,
             delivery: None,
             held: None,
@@ -216,13 +234,15 @@ impl Observer {
         let wait_ms = due.map(|due| due.ms_since(self.clock.now()));
         let unwritten = !self.lines.is_drained(Stream::Stdout);
         let more = self.delivery.is_some();
+        let is_held = self.signatures.is_awaited();
         // Also if the clock was set back.
         let rest_ms = self.rests_until.ms_since(self.clock.now()).min(BUG_PAUSE_MS);
         tokio::select! {
             biased;
             event = self.polling.event() => event.map_or_else(|Failed| Input::PollFailed, Input::Next),
             () = received(&mut self.sigterm), if self.end.is_none() => Input::Sigterm,
-            () = telemetry(&self.inbox, more, rest_ms) => Input::Telemetry,
+            loaded = self.signatures.loaded() => Input::Signatures(loaded),
+            () = telemetry(&self.inbox, more, rest_ms), if !is_held => Input::Telemetry,
             () = self.lines.drained(Stream::Stdout), if unwritten => Input::LinesWritten,
             () = tokio::time::sleep(Duration::from_millis(wait_ms.unwrap_or_default())),
                 if due.is_some() => Input::Due { at: due.unwrap_or_default() },
@@ -235,7 +255,8 @@ impl Observer {
         let wake = wake.flatten();
         let end = self.end.map(|end| self.telemetry_end(end));
         let held = self.held.as_ref().map(|(_, until)| *until);
-        let due = [wake, end, held, self.ask_at].into_iter().flatten().min();
+        let signatures = self.signatures.due(self.clock.now());
+        let due = [wake, end, held, self.ask_at, signatures].into_iter().flatten().min();
         // Should the clock have been set back since, the pause must not last until it has caught up.
         let pause_end = self.no_timer_before.min(self.clock.now().plus_ms(TIMER_PAUSE_MS));
         due.map(|due| due.max(pause_end))
@@ -255,8 +276,15 @@ impl Observer {
                 let shutdown = Shutdown { reason: "sigterm".to_owned() };
                 self.diagnose(|triage| triage.handle_shutdown(&shutdown, now));
             }
-            // What is due is done after every input.
-            Input::PollFailed | Input::LinesWritten | Input::Due { .. } => {}
+            Input::Signatures(loaded) => {
+                if let Some(signatures) = self.signatures.signatures(loaded) {
+                    let _ = self.kept_signatures.set(signatures);
+                    self.diagnose(|triage| triage.watch_for(signatures));
+                }
+            }
+            Input::Due { .. } => self.signatures.handle_due(now),
+            // What else is due is done after every input.
+            Input::PollFailed | Input::LinesWritten => {}
             Input::Telemetry => self.work_through_a_slice(now),
         }
     }

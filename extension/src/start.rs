@@ -205,6 +205,7 @@ async fn prepare(
         clock,
         function,
         settings: config.settings.clone(),
+        signatures: config.signatures.clone(),
         emf: config.emf,
         flush: config.flush,
         exit_after,

@@ -75,6 +75,14 @@ impl Body {
         self.at
     }
 
+    /// Goes back to where a record was, which [`Self::position`] gave before it was read: it is read
+    /// again.
+    pub fn go_back(&mut self, position: usize) {
+        if position < self.at && self.text.is_char_boundary(position) {
+            self.at = position;
+        }
+    }
+
     /// How many bytes are left.
     #[must_use]
     pub fn remaining(&self) -> usize {

@@ -29,6 +29,7 @@ mod mention;
 mod record;
 mod report;
 mod settings;
+pub mod signatures;
 mod text;
 mod timestamp;
 mod trace_header;
@@ -43,7 +44,7 @@ pub use level::Level;
 pub use record::{FunctionLog, InitStart, InvocationReport, LogsDropped, Record, RecordBody};
 pub use record::{RuntimeDone, Start, Status};
 pub use report::{MAX_LINE_BYTES, MetricValue, PROBLEMS, Report, SUSPECTED_PROBLEMS, Unit};
-pub use settings::{InvocationRate, Settings};
+pub use settings::{BadInvocationRate, InvocationRate, Settings};
 pub use timestamp::Timestamp;
 pub use triage::Triage;
 

@@ -4,11 +4,17 @@ use crate::aws_name::is_uuid;
 use crate::fault_point;
 use crate::level::Level;
 use crate::record::FunctionLog;
+use colours::without_colours;
 use flat::{Flat, flatten};
+use levels::level_of_line;
+use retry::speaks_of_retry;
 use std::borrow::Cow;
 use std::ops::Range;
 
+mod colours;
 mod flat;
+mod levels;
+mod retry;
 
 /// A log record that is worth a closer look.
 #[derive(Debug)]
@@ -25,8 +31,8 @@ pub struct Log<'a> {
     level: Option<Level>,
 }
 
-/// A line's level stands within so many bytes.
-const MAX_BEGINNING_BYTES: usize = 256;
+/// How far before an error the words that it is tried again may stand in a long line.
+const RETRY_REACH_BYTES: usize = 1024;
 
 impl<'a> Log<'a> {
     pub(crate) fn read(record: &'a FunctionLog<'_>) -> Self {
@@ -41,25 +47,40 @@ impl<'a> Log<'a> {
                 is_bare_value: level.is_none(),
                 request_id: request_id.map(|(_, id)| id),
             },
-            _ => Self {
-                text: Cow::Borrowed(text),
-                level: None,
-                // JSON that was cut off or cannot be read: whatever level it names is not known.
-                is_bare_value: matches!(record, FunctionLog::Json(_))
-                    || text.trim_start().starts_with('{'),
-                request_id: request_id_of_line(text).map(str::to_owned),
-            },
+            _ => {
+                let text = without_colours(Cow::Borrowed(text));
+                Self {
+                    level: None,
+                    // JSON that was cut off or cannot be read: whatever level it names is not known.
+                    is_bare_value: matches!(record, FunctionLog::Json(_))
+                        || text.trim_start().starts_with('{'),
+                    request_id: request_id_of_line(&text).map(str::to_owned),
+                    text,
+                }
+            }
         }
     }
 
-    /// The level of the line that holds this byte, or else of the record.
+    /// The level of the line that holds this byte, or else of the record. What is to be tried again
+    /// is a warning at most.
     pub(crate) fn level_at(&self, at: usize) -> Option<Level> {
-        if self.level.is_some() {
-            return self.level;
-        }
-        let line = &self.text[self.line_at(at)];
-        let of_line = |line| level_of_line(self.without_field(line));
-        of_line(line).or_else(|| of_line(beginning(&self.text).lines().next()?))
+        let line = self.line_at(at);
+        let level = self.written_level_at(at);
+        let may_be_failure = level.is_none_or(|level| level > Level::Warn);
+        let near = at.saturating_sub(RETRY_REACH_BYTES).max(line.start);
+        let near = self.text.ceil_char_boundary(near)..line.end;
+        let is_retried = || speaks_of_retry(&self.text) || speaks_of_retry(&self.text[near]);
+        if may_be_failure && is_retried() { Some(Level::Warn) } else { level }
+    }
+
+    /// The level that the line names, or else the record.
+    pub(crate) fn written_level_at(&self, at: usize) -> Option<Level> {
+        self.level.or_else(|| {
+            let level_of_line = |line| level_of_line(self.without_field(line));
+            let own = level_of_line(&self.text[self.line_at(at)]);
+            // java.util.logging has it in the second line.
+            own.or_else(|| self.text.lines().take(2).find_map(level_of_line))
+        })
     }
 
     /// A line of JSON without its field's name: `error: …` is no level there.
@@ -89,96 +110,6 @@ fn request_id_of_line(text: &str) -> Option<&str> {
         value.trim_start_matches('"').get(..36).filter(|word| is_uuid(word))
     };
     field.or_else(named)
-}
-
-/// A number as pino and bunyan write it (10 trace … 60 fatal), or Monolog (100 debug … 600 emergency).
-fn level_of_number(number: u64) -> Level {
-    match number {
-        100..=199 => Level::Debug,
-        200..=299 => Level::Info,
-        300..=399 => Level::Warn,
-        0..=19 => Level::Trace,
-        20..=29 => Level::Debug,
-        30..=39 => Level::Info,
-        40..=49 => Level::Warn,
-        _ => Level::Error,
-    }
-}
-
-fn level_of_word(word: &str) -> Option<Level> {
-    const WORDS: [(&str, Level); 24] = [
-        ("TRACE", Level::Trace),
-        ("VERBOSE", Level::Trace),
-        ("DEBUG", Level::Debug),
-        ("FINE", Level::Debug),
-        ("INFO", Level::Info),
-        ("INFORMATION", Level::Info),
-        ("NOTICE", Level::Info),
-        ("VRB", Level::Trace),
-        ("TRC", Level::Trace),
-        ("DBG", Level::Debug),
-        ("INF", Level::Info),
-        ("WRN", Level::Warn),
-        ("ERR", Level::Error),
-        ("WARN", Level::Warn),
-        ("WARNING", Level::Warn),
-        ("ERROR", Level::Error),
-        ("SEVERE", Level::Error),
-        ("FATAL", Level::Error),
-        ("CRITICAL", Level::Error),
-        ("PANIC", Level::Error),
-        // .NET's.
-        ("TRCE", Level::Trace),
-        ("DBUG", Level::Debug),
-        ("FAIL", Level::Error),
-        ("CRIT", Level::Error),
-    ];
-    WORDS.iter().find(|(name, _)| word.eq_ignore_ascii_case(name)).map(|(_, level)| *level)
-}
-
-/// As much of a text as may hold a level.
-fn beginning(text: &str) -> &str {
-    &text[..text.floor_char_boundary(MAX_BEGINNING_BYTES)]
-}
-
-/// The level among a line's first words, in capitals or as `level=…`, or in the field where Lambda's
-/// .NET runtime has it: `time<tab>REQUEST-ID<tab>info<tab>…`.
-fn level_of_line(line: &str) -> Option<Level> {
-    let mut fields = beginning(line).split('\t').skip(1);
-    if fields.next().is_some_and(is_uuid)
-        && let Some(level) = fields.next().and_then(level_of_word)
-    {
-        return Some(level);
-    }
-    // NLog parts its fields with bars.
-    let is_gap = |c: char| c.is_whitespace() || c == '|';
-    beginning(line).split(is_gap).filter(|word| !word.is_empty()).take(8).find_map(|word| {
-        if let Some(value) = word.strip_prefix("level=").or_else(|| word.strip_prefix("lvl=")) {
-            return level_of_word(value.trim_matches('"'));
-        }
-        // `info: …`, as winston writes it.
-        if line.starts_with(word)
-            && let Some(level) = word.strip_suffix(':').and_then(level_of_word)
-        {
-            return Some(level);
-        }
-        // `[info     ]`, as structlog writes it, and `[info]`.
-        if let Some(level) = word.strip_prefix('[') {
-            let level = level_of_word(level.strip_suffix(']').unwrap_or(level));
-            if level.is_some() {
-                return level;
-            }
-        }
-        // `INFO:root:…`, Python's default, and Monolog's `orders.INFO: …`.
-        let word = match word.split_once(':') {
-            Some((level, _)) if line.starts_with(word) => level,
-            Some((named, "")) => named.rsplit('.').next().unwrap_or(named),
-            _ => word,
-        };
-        let word = word.trim_matches(|c: char| !c.is_ascii_alphanumeric());
-        let is_capital = !word.is_empty() && word.bytes().all(|b| b.is_ascii_uppercase());
-        is_capital.then(|| level_of_word(word)).flatten()
-    })
 }
 
 #[cfg(test)]

@@ -62,6 +62,39 @@ pub(crate) fn mask_around(text: &str, found: Range<usize>, from: usize) -> Strin
     out.text + &out.gap
 }
 
+/// The part `captured` of a text, with everything masked that is named as a secret, or is one by
+/// what `is_secret` says of its word: for what somebody has asked for.
+pub(crate) fn mask_secrets(
+    text: &str,
+    captured: Range<usize>,
+    is_secret: fn(&str) -> bool,
+) -> String {
+    let within = |start: usize, end: usize| {
+        let start = start.clamp(captured.start, captured.end);
+        &text[start..end.clamp(start, captured.end)]
+    };
+    let mut out = Masked::default();
+    let mut context = Context::default();
+    let mut start = 0;
+    for piece in text.split_inclusive(is_boundary) {
+        if start >= captured.end {
+            break;
+        }
+        let word = piece.trim_end_matches(is_boundary);
+        let end = start + word.len();
+        let part = within(start, end);
+        if !part.is_empty() {
+            let is_shown =
+                context.value.is_none() && assigns_secret(word).is_none() && !is_secret(word);
+            out.put(part, is_shown);
+        }
+        context.go_on(word, &piece[word.len()..]);
+        start += piece.len();
+        out.gap.push_str(within(end, start));
+    }
+    out.text + &out.gap
+}
+
 /// What ends a word; a backslash, as JSON within JSON escapes its quotes.
 pub(crate) fn is_boundary(c: char) -> bool {
     let brackets = ['"', '\'', ',', ';', '(', ')', '[', ']', '{', '}', '<', '>', '`', '\\'];

@@ -38,8 +38,8 @@ pub(crate) struct Matcher {
     search: AhoCorasick,
 }
 
-/// A record that holds more is looked at no further: they are repetitions.
-const MAX_HITS: usize = 256;
+/// A detector is shown no more of one record: they are repetitions.
+const MAX_HITS: u16 = 256;
 
 impl Matcher {
     /// The texts of each detector. None where they cannot be searched for; they are constants, so
@@ -71,18 +71,20 @@ impl Matcher {
             return;
         }
         let log = Log::read(record);
-        if log.is_bare_value && is_account(&log.text) {
-            return;
-        }
+        let is_account = log.is_bare_value && is_account(&log.text);
         // Once for all hits and once for each line: a long record may hold very many.
         let about_kms = LazyCell::new(|| speaks_of_kms(&log.text));
         let about_efs = LazyCell::new(|| log.text.contains("EFS"));
         let mut line = (0..0, None, None);
+        // For each by itself, so that none that finds very many hides what others would find.
+        let detectors = self.texts.last().map_or(0, |(last, _)| last + 1);
+        let mut room = vec![MAX_HITS; detectors];
         let mut hits: Vec<(usize, Hit)> = self
             .search
             .find_overlapping_iter(log.text.as_ref())
             .filter_map(|m| {
                 let (index, text) = self.texts.get(m.pattern().as_usize())?;
+                let room = room.get_mut(*index).filter(|room| **room > 0)?;
                 let (before, after) = (&log.text[..m.start()], &log.text[m.end()..]);
                 let is_hit = stands(text, before, after)
                     && match text.context {
@@ -95,17 +97,19 @@ impl Matcher {
                 }
                 if !line.0.contains(&m.start()) {
                     let range = log.line_at(m.start());
-                    let narrated = narrated_from(&log.text[range.clone()]);
-                    let narrated = narrated.map(|from| range.start + from);
+                    let narrated = narrated_from(&log.text[range.clone()])
+                        .filter(|_| log.written_level_at(m.start()).is_none())
+                        .map(|from| range.start + from);
                     line = (range, log.level_at(m.start()), narrated);
                 }
                 let (_, level, narrated) = line;
-                if level.is_none() && narrated.is_some_and(|from| from <= m.start()) {
+                let is_narrated = narrated.is_some_and(|from| from <= m.start());
+                if (is_account || is_narrated) && text.shape != Shape::Anything {
                     return None;
                 }
+                *room -= 1;
                 Some((*index, Hit { text, start: m.start(), end: m.end(), level }))
             })
-            .take(MAX_HITS)
             .collect();
         hits.sort_by_key(|(index, hit)| (*index, hit.start));
         for group in hits.chunk_by(|a, b| a.0 == b.0) {
@@ -117,7 +121,7 @@ impl Matcher {
 
 fn stands(text: &Text, before: &str, after: &str) -> bool {
     match text.shape {
-        Shape::Message => true,
+        Shape::Message | Shape::Anything => true,
         Shape::ErrorName => {
             is_whole_word(before, after)
                 && is_reported(text.needle, before, after)
@@ -128,27 +132,74 @@ fn stands(text: &Text, before: &str, after: &str) -> bool {
 
 fn is_whole_word(before: &str, after: &str) -> bool {
     let is_word = |c: char| c.is_alphanumeric() || c == '_';
-    !before.ends_with(is_word) && !after.starts_with(is_word)
+    // A logger that quotes a text writes its line breaks as letters.
+    let is_begin = !before.ends_with(is_word)
+        || ["\\n", "\\r", "\\t"].iter().any(|escape| before.ends_with(escape));
+    is_begin && !after.starts_with(is_word)
 }
 
 /// Whether an error's name stands where something reports it, and is not merely mentioned.
 fn is_reported(name: &str, before: &str, after: &str) -> bool {
+    // What it belongs to: `com.amazonaws.kms#`, `Amazon.KeyManagementService.Model.`,
+    // `Aws::KMS::Errors::`.
+    let (lead, path) = before.split_at(path_start(before));
     // `Name: message`, as stack traces, Go and Java print; not code: `Name::class`, `except Name:`.
     if after.starts_with(':') && !after.starts_with("::") {
-        return true;
+        return !lead.ends_with("except ");
     }
-    // `An error occurred (Name) when calling …`, boto3.
-    if before.ends_with('(') && after.starts_with(") when calling") {
-        return true;
-    }
-    // `Name(Name { …`, Rust's Debug.
-    if after.strip_prefix('(').is_some_and(|a| a.trim_start().starts_with(name)) {
-        return true;
-    }
+    let in_brackets = || {
+        // boto3: `An error occurred (Name) when calling …`.
+        let is_boto3 = lead.ends_with('(') && after.starts_with(") when calling");
+        // Rust: `unhandled error (Name)` and, where the class has another name, `Class [Name]: …`.
+        let is_rust = (lead.ends_with("unhandled error (") && after.starts_with(')'))
+            || (lead.ends_with(" [") && after.starts_with("]: "));
+        // Ruby: `message (Aws::KMS::Errors::Name)`, `Function<Aws::KMS::Errors::Name>`.
+        let is_ruby = path.ends_with("::Errors::")
+            && ((lead.ends_with('(') && after.starts_with(')'))
+                || (lead.ends_with('<') && after.starts_with('>')));
+        let is_xml = lead.ends_with("<Code>") && after.starts_with("</Code>");
+        is_boto3 || is_rust || is_ruby || is_xml
+    };
+    // `Name(Name { …`, `Name { message: …`, Rust's Debug.
+    let is_variant = after.strip_prefix('(').is_some_and(|a| skip_space(a).starts_with(name))
+        || after.strip_prefix(" {").is_some_and(|a| skip_space(a).starts_with("message: "));
+    // `Name (client): message`, PHP.
+    let has_side = || after.starts_with(" (client)") || after.starts_with(" (server)");
     // `com.amazonaws.kms#Name`, a service's own answer.
-    if before.ends_with('#') {
-        return true;
+    path.ends_with('#') || is_variant || has_side() || in_brackets() || is_value(lead, after)
+}
+
+const LINE_BREAK: &str = "\\n";
+
+/// A text from its first word on, behind line breaks that a logger may have written as letters.
+fn skip_space(text: &str) -> &str {
+    let text = text.trim_start();
+    text.strip_prefix(LINE_BREAK).map_or(text, str::trim_start)
+}
+
+/// A text up to its last word likewise, the backslash of a quote that was to follow left out.
+fn skip_space_back(text: &str) -> &str {
+    let text = text.trim_end_matches('\\').trim_end();
+    text.strip_suffix(LINE_BREAK).map_or(text, str::trim_end)
+}
+
+/// Where the path begins that a text ends in: names that are joined by `.`, `$`, `#` or `::`.
+fn path_start(text: &str) -> usize {
+    let is_name = |c: char| c.is_alphanumeric() || matches!(c, '_' | '.' | '$' | '#');
+    let mut rest = text;
+    loop {
+        let shorter = rest.trim_end_matches(is_name);
+        let shorter = shorter.strip_suffix("::").unwrap_or(shorter);
+        if shorter.len() == rest.len() {
+            return rest.len();
+        }
+        rest = shorter;
     }
+}
+
+/// Whether what stands between these is a value: `"errorType": "Name"`, `Error Code: Name;`,
+/// `error=Name`, `code: Some("Name")`. A bare word after a colon in running text is a mention.
+fn is_value(before: &str, after: &str) -> bool {
     let quote: &[char] = &['"', '\''];
     let unquoted = before.strip_suffix(quote);
     let ends_here = if unquoted.is_some() {
@@ -157,10 +208,9 @@ fn is_reported(name: &str, before: &str, after: &str) -> bool {
     } else {
         after.is_empty() || after.starts_with(['\n', '\r', ';', '}', ')', ' '])
     };
-    // `"errorType": "Name"`, `Error Code: Name;`, `error=Name`. A bare word after a colon in running
-    // text is a mention.
     let (key, is_bare) = (unquoted.unwrap_or(before), unquoted.is_none());
-    let key = key.trim_end_matches([' ', '\\', '"', '\'']);
+    let key = skip_space_back(key).trim_end_matches([' ', '\\', '"', '\'']);
+    let key = key.strip_suffix("Some(").map_or(key, str::trim_end);
     ends_here
         && (key.ends_with('=') || key.ends_with(':'))
         && (!is_bare || key.ends_with('=') || !after.starts_with(' '))
@@ -169,7 +219,7 @@ fn is_reported(name: &str, before: &str, after: &str) -> bool {
 /// A sign that a record is about AWS KMS: its ARNs, its actions, its name in SDKs' messages.
 fn speaks_of_kms(record: &str) -> bool {
     const DENIED: &str = "is not authorized to perform: ";
-    const SIGNS: [&str; 18] = [
+    const SIGNS: [&str; 21] = [
         "AWSKMS",
         "KeyManagementService",
         "Service: Kms",
@@ -188,6 +238,9 @@ fn speaks_of_kms(record: &str) -> bool {
         "the GetPublicKey operation",
         "the GenerateDataKey",
         "TrentService",
+        "Aws::KMS::",
+        "com.amazonaws.kms",
+        "services.kms.",
     ];
     // What IAM denied says whose it was, though a KMS key may stand beside it.
     if let Some((_, action)) = record.split_once(DENIED) {
@@ -233,6 +286,19 @@ mod tests {
             "ServiceError(ServiceError { source: DisabledException(DisabledException { message: ",
             "errorType: DisabledException\nerrorMessage: x",
             "level=error code=DisabledException op=Decrypt",
+            r#"err="could not load\nDisabledException: x""#,
+            r#"{"errorType":"software.amazon.awssdk.services.kms.model.DisabledException"}"#,
+            "/var/task/app.rb:8:in `call': x (Aws::KMS::Errors::DisabledException)",
+            r#"{"errorType":"Function<Aws::KMS::Errors::DisabledException>"}"#,
+            "<Code>DisabledException</Code><Message>x</Message>",
+            "x-amzn-ErrorType: DisabledException:http://internal.amazon.com/coral/com.amazonaws.kms/",
+            "DisabledException (client): x - {",
+            "unhandled error (DisabledException)",
+            "KmsDisabled [DisabledException]: x",
+            "DisabledException { message: Some(",
+            r#"ServiceError(\n    DisabledException(\n        DisabledException {\n"#,
+            r#"code: Some(\n    \"DisabledException\",\n)"#,
+            "code: Some(\n    \"DisabledException\",\n)",
         ] {
             assert!(reported(record), "{record}");
         }
@@ -284,6 +350,10 @@ mod tests {
             "use DisabledException::class",
             "We handle: DisabledException and others",
             "see DisabledException.",
+            "    except DisabledException:",
+            "    except kms.exceptions.DisabledException:",
+            "rescue Aws::KMS::Errors::DisabledException => e",
+            "retried on (DisabledException), [DisabledException] and <DisabledException>",
         ] {
             assert!(!reported(record), "{record}");
         }

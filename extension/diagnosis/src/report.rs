@@ -278,9 +278,13 @@ impl Line<'_> {
             "problem": detector.problem,
             "stage": finding.stage.as_str(),
             "occurrences": finding.occurrences,
-            "advice": self.report.advice(),
-            "reference": detector.reference,
         });
+        // A user's signature may have neither.
+        for (name, text) in [("advice", self.report.advice()), ("reference", detector.reference)] {
+            if !text.is_empty() {
+                diagnosis[name] = text.into();
+            }
+        }
         if let Some(view) = finding.view {
             diagnosis["view"] = view.as_str().into();
         }

@@ -1,5 +1,9 @@
 //! What a user may change about the diagnosis.
 
+use std::error::Error;
+use std::fmt;
+use std::str::FromStr;
+
 /// The knobs of the detectors and of the output, each with its default.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
@@ -27,6 +31,31 @@ pub struct InvocationRate {
 impl InvocationRate {
     /// More are not remembered.
     pub const MAX_INVOCATIONS: u32 = 1_000;
+}
+
+/// Why a text is no [`InvocationRate`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BadInvocationRate;
+
+impl fmt::Display for BadInvocationRate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("not N/seconds with N from 2 to 1,000")
+    }
+}
+
+impl Error for BadInvocationRate {}
+
+impl FromStr for InvocationRate {
+    type Err = BadInvocationRate;
+
+    /// From `N/seconds`.
+    fn from_str(text: &str) -> Result<Self, BadInvocationRate> {
+        let (invocations, seconds) = text.split_once('/').ok_or(BadInvocationRate)?;
+        let number = |text: &str| text.trim().parse().map_err(|_| BadInvocationRate);
+        let rate = Self { invocations: number(invocations)?, seconds: number(seconds)? };
+        let is_sound = (2..=Self::MAX_INVOCATIONS).contains(&rate.invocations) && rate.seconds >= 1;
+        is_sound.then_some(rate).ok_or(BadInvocationRate)
+    }
 }
 
 impl Default for Settings {

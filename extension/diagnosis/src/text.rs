@@ -36,6 +36,13 @@ impl Text {
         Self { shape: Shape::Message, ..Self::error(needle, view) }
     }
 
+    /// What a user's signature looks for: wherever it stands, whoever's failure it is.
+    #[must_use]
+    pub(crate) const fn of_signature(needle: &'static str) -> Self {
+        let (shape, context) = (Shape::Anything, Context::Any);
+        Self { needle, shape, context, view: None, cause: None }
+    }
+
     /// Counts only in a record that speaks of EFS.
     #[must_use]
     pub(crate) const fn about_efs(self) -> Self {
@@ -63,6 +70,9 @@ pub enum Shape {
     ErrorName,
     /// Words that only the error's own message has.
     Message,
+    /// Whatever a user's signature looks for, also where it is only mentioned: they know what it
+    /// means.
+    Anything,
 }
 
 /// What else a record must hold for a text to count.

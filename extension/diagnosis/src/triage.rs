@@ -14,16 +14,21 @@ use crate::input::{Dropped, Function, Invoke, Shutdown};
 use crate::invocation::{Attempt, Attempts, End, Timed};
 use crate::matching::Matcher;
 use crate::report::Teller;
+use crate::signatures::{Signature, Signatures};
 use crate::{Malformed, Record, RecordBody, Report, Settings, Timestamp};
 use std::collections::VecDeque;
+use std::sync::{Arc, OnceLock};
 
 /// Everything known about one sandbox and its invocations.
 #[derive(Debug)]
 pub struct Triage {
     settings: Settings,
+    /// Those of the user's signatures stand behind all others.
     detectors: Vec<&'static Detector>,
-    /// Built for the first log record: it is not needed on the way to the first invocation.
-    matcher: Option<Matcher>,
+    signatures: Vec<&'static Signature>,
+    /// Built for the first log record: it is not needed on the way to the first invocation. None
+    /// within where a bug is in the way.
+    matcher: Arc<OnceLock<Option<Matcher>>>,
     teller: Teller,
     attempts: Attempts,
     chains: Chains,
@@ -65,10 +70,11 @@ impl Triage {
         function: Function,
         detectors: &[&'static Detector],
     ) -> Self {
-        let is_enabled = |d: &&&'static Detector| !settings.disabled.iter().any(|p| p == d.problem);
+        let is_enabled = |d: &&&'static Detector| is_enabled(&settings, d);
         Self {
             detectors: detectors.iter().filter(is_enabled).copied().collect(),
-            matcher: None,
+            signatures: Vec::new(),
+            matcher: Arc::default(),
             attempts: Attempts::new(function.concurrent),
             teller: Teller::new(function, &settings),
             settings,
@@ -84,6 +90,29 @@ impl Triage {
             shutdown: None,
             is_finished: false,
             faulty: Vec::new(),
+        }
+    }
+
+    /// From now on looks for these too, but for those that are disabled. Once at most.
+    pub fn watch_for(&mut self, signatures: Signatures) {
+        for watched in signatures.0 {
+            if is_enabled(&self.settings, &watched.detector) {
+                self.detectors.push(&watched.detector);
+                self.signatures.push(watched.signature);
+            }
+        }
+        self.matcher = Arc::default();
+    }
+
+    /// Another sandbox, of which nothing has been seen yet either, under the same settings. What is
+    /// built of the detectors' texts is shared.
+    #[must_use]
+    pub fn another(&self, function: Function) -> Self {
+        Self {
+            detectors: self.detectors.clone(),
+            signatures: self.signatures.clone(),
+            matcher: Arc::clone(&self.matcher),
+            ..Self::with_detectors(self.settings.clone(), function, &[])
         }
     }
 
@@ -298,6 +327,10 @@ impl Triage {
             self.folding.fold(diagnosis, now);
         }
     }
+}
+
+fn is_enabled(settings: &Settings, detector: &Detector) -> bool {
+    !settings.disabled.iter().any(|problem| problem == detector.problem)
 }
 
 #[cfg(test)]

@@ -49,7 +49,8 @@ fn every_variable_is_read() {
         ("TRIAGE_RECURSION_DEPTH", "7"),
         ("TRIAGE_RECURSION_RATE", "100/60"),
         ("TRIAGE_PROBE", "OFF"),
-        ("TRIAGE_DISABLE", "timeout, recursion"),
+        ("TRIAGE_SIGNATURES", "/opt/signatures.toml"),
+        ("TRIAGE_DISABLE", "timeout, recursion, custom:payment-declined"),
         ("TRIAGE_FLUSH", " End "),
         ("TRIAGE_LOG", "debug"),
         ("AWS_LAMBDA_FUNCTION_NAME", "orders"),
@@ -73,8 +74,13 @@ fn every_variable_is_read() {
                 near_timeout_percent: 0,
                 recursion_depth: 7,
                 recursion_rate: Some(InvocationRate { invocations: 100, seconds: 60 }),
-                disabled: vec!["timeout".to_owned(), "recursion".to_owned()],
+                disabled: vec![
+                    "timeout".to_owned(),
+                    "recursion".to_owned(),
+                    "custom:payment-declined".to_owned(),
+                ],
             },
+            signatures: Some("/opt/signatures.toml".into()),
             emf: false,
             probe: false,
             flush: FlushMode::End,
@@ -139,6 +145,21 @@ fn a_bad_value_is_one_warning_that_shows_its_shape_and_the_default_is_taken() {
             "TRIAGE_PROBE is not one of on, off (it holds 7 letters); using on",
         ),
         (
+            "TRIAGE_SIGNATURES",
+            "signatures.toml",
+            "TRIAGE_SIGNATURES is not the path of a file, from / to .toml (it holds 15 characters, not a number); using none",
+        ),
+        (
+            "TRIAGE_SIGNATURES",
+            "/hunter2",
+            "TRIAGE_SIGNATURES is not the path of a file, from / to .toml (it holds 8 characters, not a number); using none",
+        ),
+        (
+            "TRIAGE_DISABLE",
+            "custom:a_b",
+            "TRIAGE_DISABLE holds 1 name of no problem there is; using the other 0",
+        ),
+        (
             "TRIAGE_DISABLE",
             "nonsense",
             "TRIAGE_DISABLE holds 1 name of no problem there is; using the other 0",
@@ -162,14 +183,10 @@ fn a_bad_value_is_one_warning_that_shows_its_shape_and_the_default_is_taken() {
 
 #[test]
 fn what_is_not_there_yet_is_said_once_and_done_without() {
-    let (config, warnings) =
-        read(&[("TRIAGE_METRICS", "cloudwatch"), ("TRIAGE_SIGNATURES", "/opt/mine.toml")]);
+    let (config, warnings) = read(&[("TRIAGE_METRICS", "cloudwatch")]);
     assert_eq!(
         warnings,
-        [
-            "TRIAGE_METRICS asks for the CloudWatch API, which this version does not call; using emf",
-            "TRIAGE_SIGNATURES names a file, which this version does not read; using none",
-        ]
+        ["TRIAGE_METRICS asks for the CloudWatch API, which this version does not call; using emf"]
     );
     assert_eq!(config, default_config());
 }

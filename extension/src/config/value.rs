@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::fmt::{self, Display};
+use triage_diagnosis::signatures::is_custom_problem;
 
 /// One variable that could not be taken as it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -157,7 +158,10 @@ impl<'a> Values<'a> {
             .split(',')
             .map(|name| name.trim().to_ascii_lowercase())
             .filter(|name| !name.is_empty())
-            .partition(|name| triage_diagnosis::problems().any(|problem| problem == name));
+            .partition(|name| {
+                // Which signatures there are shows when their file is read.
+                is_custom_problem(name) || triage_diagnosis::problems().any(|known| known == name)
+            });
         if !unknown.is_empty() {
             let count = unknown.len();
             let names = if count == 1 { "name" } else { "names" };

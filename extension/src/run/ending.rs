@@ -15,13 +15,22 @@ pub(super) struct End {
     pub(super) last_telemetry: Timestamp,
 }
 
+impl End {
+    /// What is waited for before telemetry can be worked through has a quarter of the time for that.
+    pub(super) fn wait_until(self) -> Timestamp {
+        self.begun.plus_ms(self.budget.work_until.ms_since(self.begun) / 4)
+    }
+}
+
 impl Observer {
     pub(super) fn begin_to_end(&mut self, ending: Ending, now: Timestamp) {
         // SHUTDOWN may follow SIGTERM: the time is then running already.
         if self.end.is_none() {
             let budget = contained(|| Budget::new(ending, now)).unwrap_or(Budget::short(now));
             self.ask_at = None;
-            self.end = Some(End { begun: now, budget, last_telemetry: now });
+            let end = End { begun: now, budget, last_telemetry: now };
+            self.end = Some(end);
+            self.signatures.handle_end(end.wait_until());
             let left = Duration::from_millis(budget.exit_by.ms_since(now));
             (self.exit_after)(left);
         }

@@ -1,6 +1,6 @@
 //! Telemetry, worked through in slices between everything else.
 
-use super::Observer;
+use super::{End, Observer};
 use crate::panics::contained;
 use crate::telemetry_api::{Delivery, Inbox};
 use std::time::Duration;
@@ -35,6 +35,7 @@ impl Observer {
         }
         let slice_end = delivery.body.position().saturating_add(SLICE_BYTES);
         while delivery.body.position() < slice_end {
+            let position = delivery.body.position();
             let Some(next) = contained(|| delivery.body.next_record()) else {
                 // A delivery with a bug in its way is not gone on with.
                 let bytes = delivery.left_out_bytes + delivery.body.remaining() as u64;
@@ -59,6 +60,14 @@ impl Observer {
                     self.diagnose(|triage| triage.handle_malformed(malformed, now));
                 }
                 Some(Ok(record)) => {
+                    if matches!(record.body, RecordBody::Function(_)) {
+                        let latest = self.end.map(End::wait_until);
+                        if contained(|| self.signatures.holds_up(latest, now)) == Some(true) {
+                            drop(record);
+                            delivery.body.go_back(position);
+                            break;
+                        }
+                    }
                     self.flush.with(|flush| {
                         if let Some(made) = record.time {
                             flush.handle_record(made, now);

@@ -39,6 +39,9 @@ const EXIT: Duration = Duration::from_secs(5);
 /// From an INVOKE to the next poll. Loose for the same reason; a wait for runtimeDone is shorter.
 const POLL: Duration = Duration::from_secs(3);
 
+/// A file of signatures with one for each invocation.
+const SIGNATURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/bugs/signatures.toml");
+
 /// No bug at all.
 const NO_PLACE: &str = "";
 
@@ -79,7 +82,7 @@ fn cases() -> Vec<Case> {
     for Place { name, later, once, always } in PLACES {
         add(name, *later, *once, *always);
     }
-    for problem in triage_diagnosis::problems() {
+    for problem in triage_diagnosis::problems().chain(["custom:declined"]) {
         let own: &'static [&'static str] = Vec::leak(vec![problem]);
         add(&format!("detector {problem}"), Some(7), ONE_FINDING, all_of(own));
     }
@@ -239,7 +242,11 @@ fn check_told(stdout: &str, cost: Cost) -> Result<(), String> {
 fn check(program: &Path, case: &Case) -> Result<(), String> {
     let api = StandIn::start();
     // One warning at the least, so that the log is passed.
-    let variables = [("TRIAGE_FAULT_BUGS", case.bugs.as_str()), ("TRIAGE_METRICS", "cloudwatch")];
+    let variables = [
+        ("TRIAGE_FAULT_BUGS", case.bugs.as_str()),
+        ("TRIAGE_METRICS", "cloudwatch"),
+        ("TRIAGE_SIGNATURES", SIGNATURES),
+    ];
     let mut extension = Running::start_program(program, &api, &variables, Stdio::piped());
     api.wait_for(Call::Next, 1);
     let listens = !api.seen(Call::Subscribe).is_empty();

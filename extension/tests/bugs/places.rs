@@ -25,7 +25,9 @@ pub(crate) const fn all_of(problems: &'static [&'static str]) -> Cost {
 }
 
 /// What is read in the function's log, and the error that makes it.
-pub(crate) const FROM_LOG: [(&str, &str); 11] = [
+pub(crate) const FROM_LOG: [(&str, &str); 12] = [
+    // The one in [`SIGNATURES`](crate::SIGNATURES).
+    ("custom:declined", "PaymentDeclined"),
     ("efs-io", "EFSIOException"),
     ("efs-mount-connectivity", "EFSMountConnectivityException"),
     ("efs-mount-failure", "EFSMountFailureException"),
@@ -104,6 +106,8 @@ pub(crate) const PLACES: &[Place] = &[
     place("flush runtime done", 4, NOTHING, NOTHING),
     place("flush problem", 30, NOTHING, NOTHING),
     place("flush poll", 4, NOTHING, NOTHING),
+    passed_once("signatures", all_of(&["custom:declined"])),
+    passed_once("load signatures", all_of(&["custom:declined"])),
     place("delivery", 30, ONE, all_of(TELEMETRY)),
     place("record", 30, ONE_FINDING, all_of(TELEMETRY)),
     place("handle invoke", 4, ONE, all_of(&["near-timeout", "recursion"])),

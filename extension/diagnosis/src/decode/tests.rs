@@ -133,6 +133,23 @@ fn a_hostile_body_is_read_a_bounded_number_of_times() {
     }
 }
 
+#[test]
+fn a_record_can_be_gone_back_to() {
+    let mut body = Body::new(format!("[{DONE},{{\"é\":1}}]").into_bytes());
+    let position = body.position();
+    let first = format!("{:?}", body.next_record());
+    body.go_back(position);
+    assert_eq!(format!("{:?}", body.next_record()), first);
+    // Nowhere else: not forward, and not into a character.
+    let position = body.position();
+    body.go_back(position + 1);
+    assert_eq!(body.position(), position);
+    assert!(body.next_record().unwrap().is_err());
+    let end = body.position();
+    body.go_back(position + 4);
+    assert_eq!(body.position(), end);
+}
+
 proptest! {
     #[test]
     fn any_bytes_end(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {

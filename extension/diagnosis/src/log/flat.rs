@@ -3,7 +3,8 @@
 //! A tree of values would take up to a hundred times the memory of the text, and the extension
 //! shares the function's.
 
-use super::{level_of_number, level_of_word};
+use super::colours::without_colours;
+use super::levels::{level_of_number, level_of_severity_number, level_of_word};
 use crate::level::Level;
 use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
@@ -15,20 +16,30 @@ use std::fmt::{self, Display, Write};
 const MAX_DEPTH: usize = 8;
 
 /// Where loggers put the level; of several, the first in this list counts.
-const LEVEL_KEYS: [&str; 12] = [
+const LEVEL_KEYS: [&str; 18] = [
     "level",
     "log.level",
     "levelname",
+    "level_name",
     "severity",
     "Level",
     "LogLevel",
+    "logLevel",
+    "loglevel",
+    "log_level",
     "lvl",
     "@l",
-    "log_level",
     "severity_text",
+    "severityText",
     "SeverityText",
     "L",
+    "severityNumber",
+    "SeverityNumber",
 ];
+/// The rank of a level within an object: `{"log":{"level":…}}` of ECS, `{"record":{"level":{"name":…}}}`
+/// of loguru.
+const INNER_LEVEL_RANK: usize = 1;
+const LEVEL_HOLDERS: [&str; 2] = ["log", "record"];
 
 /// Where they put the request id. The last two may also be those of a request that the function
 /// made.
@@ -50,7 +61,7 @@ pub(super) struct Flat {
     pub(super) level: Option<(usize, Level)>,
     /// The request id likewise.
     pub(super) request_id: Option<(usize, String)>,
-    /// Whether it is Serilog's compact format, which leaves the level out at Information.
+    /// Whether Serilog's compact format wrote it, which leaves out the level `Information`.
     is_compact: bool,
 }
 
@@ -61,10 +72,10 @@ pub(super) struct Flat {
 pub(super) fn flatten(json: &str) -> serde_json::Result<Flat> {
     let mut flat = Flat::default();
     let mut deserializer = serde_json::Deserializer::from_str(json);
-    Field { name: "", depth: 0, flat: &mut flat }.deserialize(&mut deserializer)?;
+    Field { name: "", depth: 0, level: None, flat: &mut flat }.deserialize(&mut deserializer)?;
     deserializer.end()?;
-    if flat.is_compact && flat.level.is_none() {
-        flat.level = Some((LEVEL_KEYS.len(), Level::Info));
+    if flat.is_compact {
+        flat.level.get_or_insert((LEVEL_KEYS.len(), Level::Info));
     }
     Ok(flat)
 }
@@ -75,6 +86,8 @@ struct Field<'a> {
     name: &'a str,
     /// In how many others it stands.
     depth: usize,
+    /// The rank among the names of levels, if it is one.
+    level: Option<usize>,
     flat: &'a mut Flat,
 }
 
@@ -87,17 +100,32 @@ impl Field<'_> {
         };
     }
 
-    /// Its rank among the names of the record's own fields.
-    fn rank(&self, keys: &[&str]) -> Option<usize> {
-        (self.depth == 1).then(|| keys.iter().position(|key| *key == self.name)).flatten()
-    }
-
     fn level(&mut self, level: Option<Level>) {
-        let found = self.rank(&LEVEL_KEYS).zip(level);
+        let found = self.level.zip(level);
         if let Some((rank, level)) = found
             && self.flat.level.is_none_or(|(best, _)| rank < best)
         {
             self.flat.level = Some((rank, level));
+        }
+    }
+
+    fn number(&mut self, number: i64) {
+        let is_severity = self.name.ends_with("everityNumber");
+        self.level(if is_severity {
+            level_of_severity_number(number)
+        } else {
+            Some(level_of_number(number))
+        });
+    }
+
+    /// The rank of a field of this one among the names of levels.
+    fn level_rank(&self, name: &str) -> Option<usize> {
+        match self.depth {
+            0 => LEVEL_KEYS.iter().position(|key| *key == name),
+            1 if LEVEL_HOLDERS.contains(&self.name) => {
+                (name == "level").then_some(INNER_LEVEL_RANK)
+            }
+            _ => self.level.filter(|_| name == "name"),
         }
     }
 }
@@ -132,12 +160,13 @@ impl<'de> Visitor<'de> for Field<'_> {
 
     fn visit_u64<E: Error>(mut self, value: u64) -> Result<(), E> {
         self.line(value);
-        self.level(Some(level_of_number(value)));
+        self.number(i64::try_from(value).unwrap_or(i64::MAX));
         Ok(())
     }
 
     fn visit_i64<E: Error>(mut self, value: i64) -> Result<(), E> {
         self.line(value);
+        self.number(value);
         Ok(())
     }
 
@@ -149,10 +178,11 @@ impl<'de> Visitor<'de> for Field<'_> {
     }
 
     fn visit_str<E: Error>(mut self, value: &str) -> Result<(), E> {
-        self.flat.is_compact |= self.rank(&["@mt", "@m"]).is_some();
+        let value = &*without_colours(Cow::Borrowed(value));
         self.line(value);
         self.level(level_of_word(value));
-        if let Some(rank) = self.rank(&REQUEST_ID_KEYS)
+        let rank = REQUEST_ID_KEYS.iter().position(|key| *key == self.name);
+        if let Some(rank) = rank.filter(|_| self.depth == 1)
             && self.flat.request_id.as_ref().is_none_or(|(best, _)| rank < *best)
         {
             self.flat.request_id = Some((rank, value.to_owned()));
@@ -162,14 +192,17 @@ impl<'de> Visitor<'de> for Field<'_> {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
         let Self { depth, flat, .. } = self;
-        while items.next_element_seed(Field { name: "", depth: depth + 1, flat })?.is_some() {}
+        let depth = depth + 1;
+        while items.next_element_seed(Field { name: "", depth, level: None, flat })?.is_some() {}
         Ok(())
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<(), A::Error> {
-        let Self { depth, flat, .. } = self;
         while let Some(Name(name)) = fields.next_key()? {
-            fields.next_value_seed(Field { name: &name, depth: depth + 1, flat })?;
+            let level = self.level_rank(&name);
+            let depth = self.depth + 1;
+            self.flat.is_compact |= depth == 1 && name == "@t";
+            fields.next_value_seed(Field { name: &name, depth, level, flat: self.flat })?;
         }
         Ok(())
     }

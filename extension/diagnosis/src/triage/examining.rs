@@ -2,28 +2,30 @@
 
 use super::{MAX_READY, Triage};
 use crate::bug::contained;
-use crate::detector::{Case, CaseEvent, Detector};
+use crate::detector::{Case, CaseEvent};
 use crate::diagnosis::not_outranked;
 use crate::fault_point;
 use crate::finding::{Finding, Stage};
 use crate::matching::Matcher;
 use crate::record::FunctionLog;
 use crate::{Malformed, Timestamp};
+use std::sync::Arc;
 
 impl Triage {
     pub(super) fn examine_log(&mut self, log: &FunctionLog<'_>, at: Timestamp, now: Timestamp) {
-        if self.matcher.is_none() {
+        let shared = Arc::clone(&self.matcher);
+        let matcher = shared.get_or_init(|| {
             let texts = self.detectors.iter().map(|detector| detector.texts);
-            self.matcher = contained(|| Matcher::new(texts)).flatten();
-        }
-        let Some(matcher) = &self.matcher else { return };
+            contained(|| Matcher::new(texts)).flatten()
+        });
+        let Some(matcher) = matcher else { return };
         let mut found = Vec::new();
         let mut placed = None;
         let scanned = contained(|| {
             matcher.scan(log, |detector, matched| {
                 placed = self.attempts.place_log(matched.log.request_id.as_deref(), at);
                 let case = self.case(placed, CaseEvent::Logged(matched), at);
-                found.push((detector, guarded(self.detectors[detector], &case)));
+                found.push((detector, self.examined(detector, &case)));
             });
         });
         if scanned.is_none() {
@@ -47,8 +49,9 @@ impl Triage {
         at: Timestamp,
         now: Timestamp,
     ) {
-        for detector in 0..self.detectors.len() {
-            let finding = guarded(self.detectors[detector], &self.case(attempt, event, at));
+        // Signatures look at the log alone.
+        for detector in 0..self.detectors.len() - self.signatures.len() {
+            let finding = self.examined(detector, &self.case(attempt, event, at));
             if let Some(finding) = self.sound(detector, finding) {
                 self.take_in(attempt, detector, finding, false, now);
             }
@@ -63,6 +66,21 @@ impl Triage {
             timeout_ms: self.timeout_ms,
             settings: &self.settings,
         }
+    }
+
+    /// What a detector finds in a case. A bug in it costs only its finding.
+    fn examined(&self, detector: usize, case: &Case<'_>) -> Result<Option<Finding>, Panicked> {
+        let first_signature = self.detectors.len() - self.signatures.len();
+        let signature = detector.checked_sub(first_signature).map(|at| self.signatures[at]);
+        let detector = self.detectors[detector];
+        contained(|| {
+            fault_point!(&format!("detector {}", detector.problem));
+            match signature {
+                Some(signature) => signature.examine(case),
+                None => (detector.examine)(case),
+            }
+        })
+        .ok_or(Panicked)
     }
 
     /// What a detector found, if it found something and has no bug.
@@ -113,12 +131,3 @@ impl Triage {
 }
 
 struct Panicked;
-
-/// A bug in one detector costs only that detector's finding.
-fn guarded(detector: &'static Detector, case: &Case<'_>) -> Result<Option<Finding>, Panicked> {
-    contained(|| {
-        fault_point!(&format!("detector {}", detector.problem));
-        (detector.examine)(case)
-    })
-    .ok_or(Panicked)
-}

@@ -1,19 +1,7 @@
 //! Every fixture gives what it must, however its records arrive.
 
-use crate::replay::{Fixture, Step, fixtures, fixtures_below, holds};
+use crate::replay::{Fixture, Step, fixtures, fixtures_below};
 use serde_json::{Value, json};
-
-fn assert_expected(fixture: &Fixture, how: &str, lines: &[Value]) {
-    let mut left: Vec<&Value> = lines.iter().collect();
-    for expected in &fixture.expected {
-        let found = left.iter().position(|line| holds(line, expected));
-        let Some(found) = found else {
-            panic!("{} {how}: no {expected:#}\namong {lines:#?}", fixture.name);
-        };
-        left.remove(found);
-    }
-    assert!(left.is_empty(), "{} {how}: not expected: {left:#?}", fixture.name);
-}
 
 /// What an alarm and a reader of one line go by, without what depends on which record came first.
 fn essence(lines: &[Value]) -> Vec<Value> {
@@ -49,7 +37,10 @@ fn map_records(steps: &[Step], mut change: impl FnMut(&[String]) -> Vec<Step>) -
 }
 
 fn check_whole(fixture: &Fixture) {
-    assert_expected(fixture, "whole", &fixture.replay(&fixture.steps));
+    let (answers, unexpected) = fixture.compare(fixture.replay(&fixture.steps));
+    let missing: Vec<_> = answers.iter().filter(|(_, line)| line.is_none()).collect();
+    let name = &fixture.name;
+    assert!(missing.is_empty() && unexpected.is_empty(), "{name}: {missing:#?} {unexpected:#?}");
 }
 
 fn check_split(fixture: &Fixture) {

@@ -14,7 +14,8 @@ pub(crate) struct Fixture {
     pub(crate) problem: String,
     pub(crate) steps: Vec<Step>,
     pub(crate) expected: Vec<Value>,
-    given: Value,
+    /// The function and its settings, where they are not the usual ones.
+    pub(crate) given: Value,
 }
 
 /// What happens next in a sandbox.
@@ -86,6 +87,20 @@ impl Fixture {
         sandbox.triage.finish(sandbox.now);
         sandbox.poll();
         sandbox.lines
+    }
+
+    /// Each expected line with the one of `lines` that fulfils it, if any, and those that nobody
+    /// expected.
+    pub(crate) fn compare(
+        &self,
+        mut lines: Vec<Value>,
+    ) -> (Vec<(&Value, Option<Value>)>, Vec<Value>) {
+        let answer = |expected| {
+            let found = lines.iter().position(|line| holds(line, expected));
+            (expected, found.map(|at| lines.remove(at)))
+        };
+        let answered = self.expected.iter().map(answer).collect();
+        (answered, lines)
     }
 
     fn settings(&self) -> Settings {

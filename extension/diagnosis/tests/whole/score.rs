@@ -1,7 +1,7 @@
 //! What the detectors are worth, on all fixtures and on the healthy corpus.
 
 use crate::corpus::{FalseAlarm, Healthy, told_alone};
-use crate::replay::{Fixture, holds};
+use crate::replay::Fixture;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -99,15 +99,13 @@ impl Score {
     fn replay(&mut self, fixture: &Fixture) {
         self.problem(&fixture.problem).cases += 1;
         let language = language(&fixture.name);
-        let mut left = fixture.replay(&fixture.steps);
-        for expected in &fixture.expected {
-            let found = left.iter().position(|line| holds(line, expected));
+        let (answers, unexpected) = fixture.compare(fixture.replay(&fixture.steps));
+        for (expected, line) in answers {
             let account = self.problem(problem_of(expected).unwrap_or(&fixture.problem));
             account.expected += 1;
             let (of_language, hits) = account.languages.entry(language).or_default();
             *of_language += 1;
-            if let Some(found) = found {
-                let line = left.remove(found);
+            if let Some(line) = line {
                 let view = line["diagnosis"]["view"].as_str().unwrap_or_default().to_owned();
                 *hits += 1;
                 account.hits += 1;
@@ -116,7 +114,7 @@ impl Score {
                 self.misses.push(format!("{}: {expected}", fixture.name));
             }
         }
-        for line in left {
+        for line in unexpected {
             let alarm = FalseAlarm { place: fixture.name.clone(), line };
             self.problem(alarm.problem()).alarms_in_fixtures += 1;
             self.false_alarms.push(alarm);

@@ -144,7 +144,7 @@ const THEMES: [&str; 24] = [
 ];
 
 /// What messages are about.
-const MESSAGE_THEMES: [&str; 21] = [
+const MESSAGE_THEMES: [&str; 24] = [
     "access-denied-elsewhere",
     "api-gateway",
     "class-names",
@@ -161,8 +161,11 @@ const MESSAGE_THEMES: [&str; 21] = [
     "lists",
     "memory-elsewhere",
     "ordinary",
+    "processes-elsewhere",
     "prose",
+    "recursion-elsewhere",
     "retries",
+    "sizes-elsewhere",
     "tests-names",
     "throttled-elsewhere",
     "timeouts-of-business",

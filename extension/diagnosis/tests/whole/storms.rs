@@ -119,6 +119,13 @@ fn a_record_that_holds_nothing_but_errors_is_read_in_linear_time() {
         "DisabledException: kms:".repeat(45_000),
         "due to mount time out ".repeat(45_000),
         format!("{KMS} {}", "arn:aws".repeat(140_000)),
+        // Names that are none of an error that is reported.
+        "kms.DisabledException.".repeat(45_000),
+        "DisabledException: 14, ".repeat(45_000),
+        "code: Some(        \"DisabledException, ".repeat(25_000),
+        "DisabledException(        ".repeat(38_000),
+        format!("{KMS} {}", "attempt 1 retrying".repeat(50_000)),
+        format!("{KMS} {}", "\u{1b}[31m".repeat(200_000)),
     ] {
         triage.handle_record(log(&record, now), now);
     }

@@ -1,0 +1,90 @@
+//! Words by which a log says that what failed is tried again.
+
+/// More of a text is not looked at.
+const MAX_BYTES: usize = 2 * 1024;
+
+/// Whether a text says so: a failure that may be followed by a success.
+pub(super) fn speaks_of_retry(text: &str) -> bool {
+    let text = text[..text.floor_char_boundary(MAX_BYTES)].to_ascii_lowercase();
+    will_retry(&text) || has_attempts_left(&text)
+}
+
+fn will_retry(text: &str) -> bool {
+    const WORDS: [&str; 8] = [
+        "retrying",
+        "will retry",
+        "will be retried",
+        "will try again",
+        "trying again",
+        "retry needed",
+        "backing off",
+        "retry in ",
+    ];
+    // `not retrying`, `gave up after retrying`, `retrying: false`.
+    const NOT_BEFORE: [&str; 7] =
+        ["not ", "after ", "without ", "stopped ", "longer ", "while ", "_"];
+    const NOT_AFTER: [&str; 5] = ["=false", ": false", "\": false", "\":false", " failed"];
+    WORDS.iter().any(|word| {
+        text.match_indices(word).any(|(at, _)| {
+            let (before, after) = (&text[..at], &text[at + word.len()..]);
+            !NOT_BEFORE.iter().any(|no| before.ends_with(no))
+                && !NOT_AFTER.iter().any(|no| after.starts_with(no))
+        })
+    })
+}
+
+/// `attempt 1/3`, `(attempt 1 of 3)`, and not the last of them.
+fn has_attempts_left(text: &str) -> bool {
+    let number = |text: &str| -> Option<(u32, usize)> {
+        let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+        Some((text[..digits].parse().ok()?, digits))
+    };
+    ["attempt ", "attempt #", "attempt: ", "attempt=", "try ", "retry "].iter().any(|word| {
+        text.match_indices(word).any(|(at, _)| {
+            let rest = &text[at + word.len()..];
+            let Some((this, digits)) = number(rest) else { return false };
+            let rest = &rest[digits..];
+            let all = ["/", " of ", " / "].iter().find_map(|of| number(rest.strip_prefix(of)?));
+            all.is_some_and(|(all, _)| this < all)
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_will_be_tried_again() {
+        for text in [
+            "Retrying after DisabledException: x",
+            "will retry in 5 s",
+            "Retry needed, retrying request after delay of: 0.5",
+            "attempt 1/3 failed: x",
+            "failed (attempt 1 of 3)",
+            "Attempt #2 of 5 failed",
+            "Backing off handler(...) for 0.8s (x)",
+            "the request will be retried",
+        ] {
+            assert!(speaks_of_retry(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_was_tried_for_the_last_time() {
+        for text in [
+            "An error occurred (X) when calling the Decrypt operation (reached max retries: 4): x",
+            "exceeded maximum number of attempts, 3, x",
+            "(SDK Attempt Count: 3)",
+            "attempt 3/3 failed: x",
+            "gave up after retrying 3 times: x",
+            "not retrying: x",
+            "at software.amazon.awssdk.RetryableStage.execute(RetryableStage.java:81)",
+            "retryable: true, attempts: 1",
+            "retrying=false",
+            "attempt 7 failed",
+        ] {
+            assert!(!speaks_of_retry(text), "{text}");
+        }
+    }
+}

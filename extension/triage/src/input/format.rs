@@ -1,0 +1,138 @@
+//! Which format the input has, told from its beginning.
+
+use super::Values;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use std::borrow::Cow;
+
+/// A format of the input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Format {
+    /// Records of Lambda's Telemetry API: JSON lines or arrays
+    Telemetry,
+    /// What `aws logs filter-log-events` or `get-log-events` prints as JSON
+    Cloudwatch,
+    /// Lines of a log: as the function and Lambda wrote them, as `aws logs tail` prints them
+    Text,
+}
+
+/// What tells one kind of value from another.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Probe<'a> {
+    #[serde(borrow, default)]
+    r#type: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    record: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    at: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    next: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    dropped: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    message: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    timestamp: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    ingestion_time: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    log_stream_name: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    searched_completely: Option<&'a RawValue>,
+}
+
+/// Tells the format from the beginning of an input.
+pub(crate) fn detect(sample: &[u8]) -> Format {
+    let sample = sample.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(sample).trim_ascii_start();
+    let begins_as_json = match sample.first() {
+        Some(b'{') => true,
+        // Not `[ERROR] …`
+        Some(b'[') => matches!(sample[1..].trim_ascii_start().first(), Some(b'{' | b']')),
+        _ => false,
+    };
+    if !begins_as_json {
+        return Format::Text;
+    }
+    let mut is_all_platform = true;
+    let mut values = Values::new(sample);
+    // Bytes in memory: reading them cannot fail.
+    while let Ok(Some(piece)) = values.next() {
+        let text = String::from_utf8_lossy(piece.bytes);
+        let is_cut_off = piece.place.byte as usize + piece.bytes.len() >= sample.len();
+        match serde_json::from_str::<Probe<'_>>(&text) {
+            Ok(probe) => match kind(&probe) {
+                Kind::Of(format) => return format,
+                Kind::PlatformRecord => {}
+                Kind::Other => is_all_platform = false,
+            },
+            Err(_) if is_cut_off => {}
+            Err(_) => is_all_platform = false,
+        }
+    }
+    match (values.is_in_envelope(), is_all_platform) {
+        (true, _) => Format::Cloudwatch,
+        (false, true) => Format::Telemetry,
+        // Lines of Lambda's JSON log format: the platform's records among the function's own.
+        (false, false) => Format::Text,
+    }
+}
+
+enum Kind {
+    Of(Format),
+    /// Either telemetry or a line of Lambda's JSON log format.
+    PlatformRecord,
+    Other,
+}
+
+fn kind(probe: &Probe<'_>) -> Kind {
+    let text = |raw: &'_ RawValue| serde_json::from_str::<Cow<'_, str>>(raw.get()).ok();
+    let kind = probe.r#type.and_then(|raw| text(raw).map(Cow::into_owned)).unwrap_or_default();
+    if probe.at.is_some() && (probe.next.is_some() || probe.dropped.is_some()) {
+        return Kind::Of(Format::Telemetry);
+    }
+    if probe.record.is_some() && (kind == "function" || kind == "extension") {
+        return Kind::Of(Format::Telemetry);
+    }
+    if kind.starts_with("platform.") {
+        return Kind::PlatformRecord;
+    }
+    let is_event = probe.message.is_some()
+        && probe.timestamp.is_some()
+        && (probe.ingestion_time.is_some() || probe.log_stream_name.is_some());
+    if is_event || (probe.log_stream_name.is_some() && probe.searched_completely.is_some()) {
+        return Kind::Of(Format::Cloudwatch);
+    }
+    Kind::Other
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tells_each_format() {
+        let record = r#"{"time":"2026-03-01T12:00:00.000Z","type":"platform.start","record":{"requestId":"a"}}"#;
+        let function = r#"{"time":"2026-03-01T12:00:00.000Z","type":"function","record":"x"}"#;
+        let event = r#"{"logStreamName":"s","timestamp":1,"message":"START","ingestionTime":2}"#;
+        let json_line = r#"{"timestamp":"2026-03-01T12:00:00Z","level":"INFO","message":"x"}"#;
+        for (text, expected) in [
+            (String::new(), Format::Text),
+            ("START RequestId: a".to_owned(), Format::Text),
+            ("[ERROR] KeyError: 'x'".to_owned(), Format::Text),
+            (record.to_owned(), Format::Telemetry),
+            (format!("\u{feff}{record}\n{function}"), Format::Telemetry),
+            (format!("[{record},{function}]"), Format::Telemetry),
+            ("{\"at\":\"2026-03-01T12:00:00.000Z\",\"next\":{}}".to_owned(), Format::Telemetry),
+            (format!("{record}\n{json_line}\n"), Format::Text),
+            (json_line.to_owned(), Format::Text),
+            (format!("{{\"events\":[{event}"), Format::Cloudwatch),
+            ("{\n  \"events\": [],\n  \"nextToken\": \"x\"\n}".to_owned(), Format::Cloudwatch),
+            (format!("[\n{event}\n]"), Format::Cloudwatch),
+            (format!("{event}\n{event}"), Format::Cloudwatch),
+            ("{\"events\":[{\"message\":\"cut o".to_owned(), Format::Cloudwatch),
+        ] {
+            assert_eq!(detect(text.as_bytes()), expected, "{text}");
+        }
+    }
+}

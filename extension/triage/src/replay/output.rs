@@ -1,0 +1,119 @@
+//! What is told: to be read, or as the extension's own lines.
+
+use super::progress::{Progress, amount};
+use super::sandboxes::{Counts, Told};
+use super::settings::{Metrics, OutputFormat};
+use super::summary::{Diagnosed, Summary};
+use super::{Found, ReplayOptions};
+use crate::page::Page;
+use serde_json::Value;
+use std::io::{self, IsTerminal, Write, stderr, stdout};
+
+/// Standard output and what was written to it.
+pub(crate) struct Output {
+    page: Page,
+    format: OutputFormat,
+    has_metrics: bool,
+    is_terminal: bool,
+    progress: Progress,
+    summary: Summary,
+    read_bytes: u64,
+}
+
+impl Output {
+    /// `size` is that of the input, where it is known.
+    pub(crate) fn new(options: &ReplayOptions, size: Option<u64>) -> Self {
+        let is_terminal = stdout().is_terminal();
+        let usual = if is_terminal { OutputFormat::Text } else { OutputFormat::Json };
+        Self {
+            page: Page::of_stdout(),
+            format: options.output.unwrap_or(usual),
+            has_metrics: options.metrics == Metrics::Emf,
+            is_terminal,
+            progress: Progress::new(size),
+            summary: Summary::default(),
+            read_bytes: 0,
+        }
+    }
+
+    /// Tells of a diagnosis.
+    pub(crate) fn tell(&mut self, told: &Told) -> io::Result<()> {
+        let line = told.report.to_line(self.has_metrics);
+        let Ok(diagnosed) = serde_json::from_str::<Diagnosed>(&line) else { return Ok(()) };
+        self.summary.count(&told.report, &diagnosed);
+        self.clear_progress();
+        match self.format {
+            OutputFormat::Json => writeln!(stdout(), "{line}"),
+            OutputFormat::Text => self.write_text(&diagnosed, &told.stream),
+        }
+    }
+
+    fn write_text(&self, diagnosed: &Diagnosed, stream: &str) -> io::Result<()> {
+        let Diagnosed { level, message, diagnosis, .. } = diagnosed;
+        let Page { bad, warning, .. } = self.page;
+        let style = if level == "ERROR" { bad } else { warning };
+        let mut text = Vec::new();
+        self.page.line(&mut text, style, &format!("{level} {message}"))?;
+        let cause = diagnosis.cause.as_ref().map(|cause| format!(", cause {cause}"));
+        let view = diagnosis.view.as_ref().map(|view| format!(", view {view}"));
+        let (cause, view) = (cause.unwrap_or_default(), view.unwrap_or_default());
+        let problem = format!("{}{cause} ({}{view})", diagnosis.problem, diagnosis.stage);
+        let times = Some(diagnosis.occurrences).filter(|times| *times > 1);
+        for (label, value) in [
+            ("problem", problem),
+            ("time", diagnosed.timestamp.clone()),
+            ("request", diagnosed.request_id.clone().unwrap_or_default()),
+            ("stream", stream.to_owned()),
+            ("trace", diagnosed.trace_id.clone().unwrap_or_default()),
+            ("seen", times.map(|times| format!("{times} times")).unwrap_or_default()),
+            ("advice", diagnosis.advice.clone()),
+            ("see", diagnosis.reference.clone()),
+        ] {
+            self.page.labelled(&mut text, label, &value)?;
+        }
+        let mut label = "evidence";
+        for (name, value) in &diagnosis.evidence {
+            let value = match value {
+                Value::String(text) => text.clone(),
+                value => value.to_string(),
+            };
+            self.page.labelled(&mut text, label, &format!("{name} {value}"))?;
+            label = "";
+        }
+        writeln!(text)?;
+        stdout().write_all(&text)
+    }
+
+    /// So many bytes of the input have been worked through.
+    pub(crate) fn progress(&mut self, bytes: u64) {
+        self.read_bytes = self.read_bytes.max(bytes);
+        self.progress.update(bytes, self.summary.problems());
+    }
+
+    /// Makes room for what is said on standard error.
+    pub(crate) fn clear_progress(&mut self) {
+        self.progress.clear();
+    }
+
+    /// Whether anything was found.
+    pub(crate) fn found(&self) -> Found {
+        if self.summary.is_empty() { Found::Nothing } else { Found::Problems }
+    }
+
+    /// Sums up, where it cannot be mistaken for the lines.
+    pub(crate) fn summary(&mut self, counts: Counts) -> io::Result<()> {
+        self.clear_progress();
+        let Counts { invocations, sandboxes } = counts;
+        let mut text = Vec::new();
+        let page = if self.is_terminal { self.page } else { Page::plain() };
+        self.summary.write(&mut text, &page)?;
+        let read = amount(self.read_bytes);
+        writeln!(text, "{read} read: {invocations} invocations, {sandboxes} log streams")?;
+        if self.is_terminal {
+            return stdout().write_all(&text);
+        }
+        // Who closed standard error does not want it.
+        let _ = stderr().write_all(&text);
+        Ok(())
+    }
+}

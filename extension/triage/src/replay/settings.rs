@@ -1,0 +1,98 @@
+//! The options of `triage replay`: the extension's settings, and what a log alone does not tell.
+
+use crate::input::Format;
+use std::path::PathBuf;
+use triage_diagnosis::{Function, InvocationRate, Settings, problems};
+
+/// What to replay, and how.
+#[derive(Debug, clap::Args)]
+pub(crate) struct ReplayOptions {
+    /// The file to read; - or none is standard input
+    pub(crate) file: Option<PathBuf>,
+    /// The format of the input, where it is not told from its beginning
+    #[arg(long, value_enum)]
+    pub(crate) format: Option<Format>,
+    /// How to tell what is found: text on a terminal, JSON lines elsewhere
+    #[arg(long, value_enum)]
+    pub(crate) output: Option<OutputFormat>,
+    /// The function's timeout in seconds, which a log does not tell: near-timeout needs it
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=900))]
+    timeout: Option<u64>,
+    /// The function's name, for the lines and the metrics' dimension
+    #[arg(long, value_name = "NAME", default_value = "")]
+    function_name: String,
+    /// The function's version; the names of log streams tell it
+    #[arg(long, value_name = "VERSION", default_value = "")]
+    function_version: String,
+    /// Several invocations ran at once in one environment (Lambda Managed Instances)
+    #[arg(long)]
+    concurrent: bool,
+    /// TRIAGE_NEAR_TIMEOUT_PERCENT: from how much of the timeout on near-timeout is told; 0 = never
+    #[arg(long, value_name = "PERCENT", default_value_t = Settings::default().near_timeout_percent, value_parser = clap::value_parser!(u8).range(0..=100))]
+    near_timeout_percent: u8,
+    /// TRIAGE_RECURSION_DEPTH: from which depth of a chain on recursion is told
+    #[arg(long, value_name = "DEPTH", default_value_t = Settings::default().recursion_depth, value_parser = clap::value_parser!(u32).range(1..))]
+    recursion_depth: u32,
+    /// TRIAGE_RECURSION_RATE: so many invocations of one environment in so many seconds are suspected
+    #[arg(long, value_name = "N/SECONDS")]
+    recursion_rate: Option<InvocationRate>,
+    /// TRIAGE_DISABLE: problems that are not told, separated by commas
+    #[arg(long, value_name = "PROBLEMS", value_delimiter = ',', value_parser = problem)]
+    disable: Vec<String>,
+    /// TRIAGE_NAMESPACE: the CloudWatch namespace in JSON lines
+    #[arg(long, value_name = "NAMESPACE", default_value_t = Settings::default().namespace)]
+    namespace: String,
+    /// TRIAGE_METRICS: whether JSON lines hold the metrics for CloudWatch
+    #[arg(long, value_enum, default_value_t = Metrics::Emf)]
+    pub(crate) metrics: Metrics,
+}
+
+/// How to tell what is found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum OutputFormat {
+    /// To be read
+    Text,
+    /// The lines that the extension writes
+    Json,
+}
+
+/// Whether JSON lines hold the metrics.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Metrics {
+    /// In CloudWatch's embedded metric format
+    Emf,
+    /// No
+    Off,
+}
+
+impl ReplayOptions {
+    pub(super) fn settings(&self) -> Settings {
+        Settings {
+            namespace: self.namespace.clone(),
+            near_timeout_percent: self.near_timeout_percent,
+            recursion_depth: self.recursion_depth,
+            recursion_rate: self.recursion_rate,
+            disabled: self.disable.clone(),
+        }
+    }
+
+    pub(super) fn function(&self) -> Function {
+        Function {
+            name: self.function_name.clone(),
+            version: self.function_version.clone(),
+            concurrent: self.concurrent,
+        }
+    }
+
+    pub(super) fn timeout_ms(&self) -> Option<u64> {
+        Some(self.timeout? * 1_000)
+    }
+}
+
+fn problem(name: &str) -> Result<String, String> {
+    let name = name.trim().to_ascii_lowercase();
+    if problems().any(|problem| problem == name) {
+        return Ok(name);
+    }
+    Err("there is no such problem; `triage list` shows all".to_owned())
+}

@@ -7,6 +7,7 @@
 
 #[path = "../tests/whole/corpus.rs"]
 mod corpus;
+#[allow(dead_code, reason = "the tests use more of it")]
 #[path = "../tests/whole/replay.rs"]
 mod replay;
 #[path = "../tests/whole/score.rs"]

@@ -37,6 +37,10 @@ pub(crate) fn shown_arn(text: &str) -> Option<&str> {
     let is_shown = match (service, &pieces[..]) {
         ("kms", ["key", id]) | ("lambda", ["event-source-mapping", id]) => is_id(id),
         ("elasticfilesystem", ["access-point" | "file-system", id]) => is_resource_id(id),
+        ("s3files", ["file-system", id]) => is_resource_id(id),
+        ("s3files", ["file-system", id, "access-point", point]) => {
+            is_resource_id(id) && is_resource_id(point)
+        }
         ("ec2", [_, id]) => is_resource_id(id),
         ("s3" | "sns" | "sqs", [name]) => is_plain_name(name),
         ("iam", ["root"]) => true,
@@ -64,7 +68,7 @@ pub(crate) fn shown_arn(text: &str) -> Option<&str> {
 
 /// A name that somebody gave to a role, function or queue; not what a generator made, but for what
 /// CloudFormation and CDK put at the end of theirs: `orders-Function1A2B3C4D-AbC1dE2fG3hI`.
-fn is_plain_name(name: &str) -> bool {
+pub(crate) fn is_plain_name(name: &str) -> bool {
     let is_name = |b: u8| b.is_ascii_alphanumeric() || b"-_.$".contains(&b);
     let is_suffix = |part: &str| {
         (12..=13).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_alphanumeric())
@@ -106,8 +110,13 @@ pub(crate) fn is_resource_id(text: &str) -> bool {
         ["fsap", "fs", "fsmt", "mrk", "subnet", "sg", "vpc", "eni", "vpce", "rtb"];
     let is_hex = |hex: &str| hex.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
     text.split_once('-').is_some_and(|(kind, hex)| {
-        let lengths: &[usize] = if kind == "mrk" { &[32] } else { &[8, 17] };
-        KINDS.contains(&kind) && lengths.contains(&hex.len()) && is_hex(hex)
+        let is_length = match kind {
+            "mrk" => hex.len() == 32,
+            // Those of S3 Files are longer.
+            "fs" | "fsap" => hex.len() == 8 || (17..=40).contains(&hex.len()),
+            _ => matches!(hex.len(), 8 | 17),
+        };
+        KINDS.contains(&kind) && is_length && is_hex(hex)
     })
 }
 

@@ -6,6 +6,7 @@ use crate::input::Dropped;
 use crate::invocation::Attempt;
 use crate::level::Level;
 use crate::matching::LogMatch;
+use crate::mounts::Mount;
 use crate::record::{InvocationReport, LogsDropped, RuntimeDone};
 use crate::text::Text;
 use crate::{Settings, Timestamp};
@@ -109,6 +110,8 @@ pub struct Case<'a> {
     /// The timeout, in milliseconds: the longest time that an invocation of this sandbox had when
     /// it began, rounded up to a second. None while none is known.
     pub timeout_ms: Option<u64>,
+    /// What is mounted in this sandbox; None while that is not known.
+    pub mounts: Option<&'a [Mount]>,
     /// The user's settings.
     pub settings: &'a Settings,
 }

@@ -7,13 +7,16 @@
 //! Data flows one way: bytes → [`Record`] → attempt → case → finding → diagnosis → [`Report`].
 
 mod aws_name;
+mod broken_trace;
 mod bug;
 mod chain;
 mod decode;
 mod detector;
 mod detectors;
 mod diagnosis;
+mod errno;
 mod excerpt;
+mod failed_call;
 #[cfg(feature = "faults")]
 pub mod faults;
 mod finding;
@@ -26,6 +29,7 @@ mod log;
 mod mask;
 mod matching;
 mod mention;
+mod mounts;
 mod record;
 mod report;
 mod settings;
@@ -41,6 +45,7 @@ pub use detector::{Cause, Detector, Knob, Sign};
 pub use finding::{Stage, View};
 pub use input::{Dropped, Function, Invoke, Shutdown};
 pub use level::Level;
+pub use mounts::{Mount, parse_mountinfo};
 pub use record::{FunctionLog, InitStart, InvocationReport, LogsDropped, Record, RecordBody};
 pub use record::{RuntimeDone, Start, Status};
 pub use report::{MAX_LINE_BYTES, MetricValue, PROBLEMS, Report, SUSPECTED_PROBLEMS, Unit};

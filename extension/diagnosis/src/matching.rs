@@ -1,5 +1,7 @@
 //! Which detectors' texts a log record holds, in one pass for all of them.
 
+use crate::errno;
+use crate::failed_call::{FailedCall, failed_call};
 use crate::fault_point;
 use crate::level::Level;
 use crate::log::Log;
@@ -38,7 +40,7 @@ pub(crate) struct Matcher {
     search: AhoCorasick,
 }
 
-/// A detector is shown no more of one record: they are repetitions.
+/// No more of one record are looked at: they are repetitions.
 const MAX_HITS: u16 = 256;
 
 impl Matcher {
@@ -59,6 +61,19 @@ impl Matcher {
         Some(Self { texts, search })
     }
 
+    /// Whether a record holds a text at all, however it stands.
+    pub(crate) fn has_text(&self, record: &str) -> bool {
+        self.search.is_match(record)
+    }
+
+    /// Whether a line may change what those before it tell: by a text, what a text needs beside it, or
+    /// the name of what it is about.
+    pub(crate) fn may_tell(&self, line: &str) -> bool {
+        ["arn:aws", "EFS"].iter().any(|sign| line.contains(sign))
+            || speaks_of_kms(line)
+            || self.has_text(line)
+    }
+
     /// Calls `found` once for each detector (by its index) that has something to look at.
     pub(crate) fn scan(
         &self,
@@ -75,22 +90,32 @@ impl Matcher {
         // Once for all hits and once for each line: a long record may hold very many.
         let about_kms = LazyCell::new(|| speaks_of_kms(&log.text));
         let about_efs = LazyCell::new(|| log.text.contains("EFS"));
+        let failed_call = LazyCell::new(|| failed_call(&log.text));
         let mut line = (0..0, None, None);
-        // For each by itself, so that none that finds very many hides what others would find.
+        // For each signature by itself, as its texts may be of any kind: one that finds very many
+        // must not hide what others would find.
         let detectors = self.texts.last().map_or(0, |(last, _)| last + 1);
-        let mut room = vec![MAX_HITS; detectors];
+        let (mut room, mut room_of_signatures) = (MAX_HITS, vec![MAX_HITS; detectors]);
         let mut hits: Vec<(usize, Hit)> = self
             .search
             .find_overlapping_iter(log.text.as_ref())
             .filter_map(|m| {
                 let (index, text) = self.texts.get(m.pattern().as_usize())?;
-                let room = room.get_mut(*index).filter(|room| **room > 0)?;
+                let room = match text.shape {
+                    Shape::Anything => room_of_signatures.get_mut(*index)?,
+                    Shape::ErrorName | Shape::Message | Shape::Errno => &mut room,
+                };
+                if *room == 0 {
+                    return None;
+                }
                 let (before, after) = (&log.text[..m.start()], &log.text[m.end()..]);
                 let is_hit = stands(text, before, after)
                     && match text.context {
                         Context::Any => true,
                         Context::Efs => *about_efs,
                         Context::Kms => *about_kms,
+                        Context::Invoke => *failed_call == FailedCall::Invoke,
+                        Context::NoOtherCall => *failed_call != FailedCall::Other,
                     };
                 if !is_hit {
                     return None;
@@ -122,6 +147,7 @@ impl Matcher {
 fn stands(text: &Text, before: &str, after: &str) -> bool {
     match text.shape {
         Shape::Message | Shape::Anything => true,
+        Shape::Errno => errno::is_reported(before, after),
         Shape::ErrorName => {
             is_whole_word(before, after)
                 && is_reported(text.needle, before, after)
@@ -143,6 +169,10 @@ fn is_reported(name: &str, before: &str, after: &str) -> bool {
     // What it belongs to: `com.amazonaws.kms#`, `Amazon.KeyManagementService.Model.`,
     // `Aws::KMS::Errors::`.
     let (lead, path) = before.split_at(path_start(before));
+    // A file's error, though a service may have one of the same name.
+    if path.ends_with("java.nio.file.") {
+        return false;
+    }
     // `Name: message`, as stack traces, Go and Java print; not code: `Name::class`, `except Name:`.
     if after.starts_with(':') && !after.starts_with("::") {
         return !lead.ends_with("except ");
@@ -185,13 +215,16 @@ fn skip_space_back(text: &str) -> &str {
 
 /// Where the path begins that a text ends in: names that are joined by `.`, `$`, `#` or `::`.
 fn path_start(text: &str) -> usize {
+    // No path is longer; a record may be one word of a megabyte with an error's name all over it.
+    const MAX_PATH_BYTES: usize = 256;
     let is_name = |c: char| c.is_alphanumeric() || matches!(c, '_' | '.' | '$' | '#');
-    let mut rest = text;
+    let begin = text.ceil_char_boundary(text.len().saturating_sub(MAX_PATH_BYTES));
+    let mut rest = &text[begin..];
     loop {
         let shorter = rest.trim_end_matches(is_name);
         let shorter = shorter.strip_suffix("::").unwrap_or(shorter);
         if shorter.len() == rest.len() {
-            return rest.len();
+            return begin + rest.len();
         }
         rest = shorter;
     }
@@ -346,6 +379,7 @@ mod tests {
             "catch (DisabledException e) {",
             r#"retryable: ["DisabledException", "Throttling"]"#,
             "MyDisabledException: x",
+            "java.nio.file.DisabledException: x",
             "DisabledExceptionHandler: x",
             "use DisabledException::class",
             "We handle: DisabledException and others",

@@ -40,10 +40,12 @@ pub(crate) fn narrated_from(line: &str) -> Option<usize> {
 /// Name: if …`), in the attribute of a tag, in configuration (`alarm_name = "Name"`), or as what is
 /// counted (`Name: 14`).
 pub(crate) fn is_documented_or_counted(before: &str, after: &str) -> bool {
+    // As far back as such words may reach: a line may hold very many names.
+    let near = &before[before.ceil_char_boundary(before.len().saturating_sub(512))..];
     // `com.example.Name`
-    let before = before.trim_end_matches(|c: char| c.is_ascii_alphanumeric() || "._$".contains(c));
-    let line = before.rfind('\n').map_or(before, |newline| &before[newline + 1..]);
-    is_documented(before, line) || is_attribute(line) || is_assigned(line) || is_counted(after)
+    let near = near.trim_end_matches(|c: char| c.is_ascii_alphanumeric() || "._$".contains(c));
+    let line = near.rfind('\n').map_or(near, |newline| &near[newline + 1..]);
+    is_documented(near, line) || is_attribute(line) || is_assigned(line) || is_counted(after)
 }
 
 fn is_documented(before: &str, line: &str) -> bool {

@@ -36,6 +36,31 @@ impl Text {
         Self { shape: Shape::Message, ..Self::error(needle, view) }
     }
 
+    /// The text of a failed system call.
+    #[must_use]
+    pub(crate) const fn errno(needle: &'static str) -> Self {
+        Self { shape: Shape::Errno, ..Self::error(needle, View::Function) }
+    }
+
+    /// May be a failure of this function or of one that it called: the record's other words tell
+    /// which, or nothing does.
+    #[must_use]
+    pub(crate) const fn of_either_view(self) -> Self {
+        Self { view: None, ..self }
+    }
+
+    /// Counts only in a record that says that Lambda's Invoke failed.
+    #[must_use]
+    pub(crate) const fn about_invoke(self) -> Self {
+        Self { context: Context::Invoke, ..self }
+    }
+
+    /// Does not count in a record that says that another call failed than Lambda's Invoke.
+    #[must_use]
+    pub(crate) const fn about_no_other_call(self) -> Self {
+        Self { context: Context::NoOtherCall, ..self }
+    }
+
     /// What a user's signature looks for: wherever it stands, whoever's failure it is.
     #[must_use]
     pub(crate) const fn of_signature(needle: &'static str) -> Self {
@@ -70,6 +95,8 @@ pub enum Shape {
     ErrorName,
     /// Words that only the error's own message has.
     Message,
+    /// The text of a failed system call, where languages print it and not in a sentence.
+    Errno,
     /// Whatever a user's signature looks for, also where it is only mentioned: they know what it
     /// means.
     Anything,
@@ -84,4 +111,8 @@ pub enum Context {
     Efs,
     /// A sign that the error is of AWS KMS: other services have errors of the same name.
     Kms,
+    /// A sign that Lambda's Invoke failed: other calls have errors of the same name.
+    Invoke,
+    /// No sign that a call failed that is not Lambda's Invoke.
+    NoOtherCall,
 }

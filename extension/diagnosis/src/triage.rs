@@ -3,6 +3,7 @@
 
 mod examining;
 
+use crate::broken_trace::BrokenTraces;
 use crate::bug::contained;
 use crate::chain::Chains;
 use crate::detector::{CaseEvent, Detector, Loss};
@@ -13,11 +14,12 @@ use crate::folding::Folding;
 use crate::input::{Dropped, Function, Invoke, Shutdown};
 use crate::invocation::{Attempt, Attempts, End, Timed};
 use crate::matching::Matcher;
+use crate::mounts::{MAX_MOUNTS, Mount};
 use crate::report::Teller;
 use crate::signatures::{Signature, Signatures};
 use crate::{Malformed, Record, RecordBody, Report, Settings, Timestamp};
 use std::collections::VecDeque;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 /// Everything known about one sandbox and its invocations.
 #[derive(Debug)]
@@ -26,13 +28,15 @@ pub struct Triage {
     /// Those of the user's signatures stand behind all others.
     detectors: Vec<&'static Detector>,
     signatures: Vec<&'static Signature>,
-    /// Built for the first log record: it is not needed on the way to the first invocation. None
-    /// within where a bug is in the way.
-    matcher: Arc<OnceLock<Option<Matcher>>>,
+    /// Built for the first log record: it is not needed on the way to the first invocation.
+    matcher: Option<Arc<Matcher>>,
+    traces: BrokenTraces,
     teller: Teller,
     attempts: Attempts,
     chains: Chains,
     timeout_ms: Option<u64>,
+    /// What is mounted; None while that is not known.
+    mounts: Option<Vec<Mount>>,
     invocations: u64,
     /// Whether the first invocation lost a part of its time to the initialization, so that its
     /// deadline does not tell the timeout.
@@ -74,12 +78,14 @@ impl Triage {
         Self {
             detectors: detectors.iter().filter(is_enabled).copied().collect(),
             signatures: Vec::new(),
-            matcher: Arc::default(),
+            matcher: None,
+            traces: BrokenTraces::default(),
             attempts: Attempts::new(function.concurrent),
             teller: Teller::new(function, &settings),
             settings,
             chains: Chains::default(),
             timeout_ms: None,
+            mounts: None,
             invocations: 0,
             is_first_cut_short: false,
             malformed: None,
@@ -93,6 +99,18 @@ impl Triage {
         }
     }
 
+    /// Another sandbox, of which nothing has been seen yet either, under the same settings. What is
+    /// built of the texts of detectors and signatures is shared.
+    #[must_use]
+    pub fn another(&mut self, function: Function) -> Self {
+        Self {
+            detectors: self.detectors.clone(),
+            signatures: self.signatures.clone(),
+            matcher: self.matcher(),
+            ..Self::with_detectors(self.settings.clone(), function, &[])
+        }
+    }
+
     /// From now on looks for these too, but for those that are disabled. Once at most.
     pub fn watch_for(&mut self, signatures: Signatures) {
         for watched in signatures.0 {
@@ -101,19 +119,7 @@ impl Triage {
                 self.signatures.push(watched.signature);
             }
         }
-        self.matcher = Arc::default();
-    }
-
-    /// Another sandbox, of which nothing has been seen yet either, under the same settings. What is
-    /// built of the detectors' texts is shared.
-    #[must_use]
-    pub fn another(&self, function: Function) -> Self {
-        Self {
-            detectors: self.detectors.clone(),
-            signatures: self.signatures.clone(),
-            matcher: Arc::clone(&self.matcher),
-            ..Self::with_detectors(self.settings.clone(), function, &[])
-        }
+        self.matcher = None;
     }
 
     /// An INVOKE event has come.
@@ -142,6 +148,8 @@ impl Triage {
                 }
             }
             RecordBody::Start(start) => {
+                self.end_trace(now);
+                self.traces.interrupt();
                 let placed = self.attempts.place_start(start, at);
                 // Where INVOKE comes, its header is the one that is whole.
                 if let Some(attempt) = placed.filter(|_| self.teller.function.concurrent) {
@@ -149,6 +157,7 @@ impl Triage {
                 }
             }
             RecordBody::RuntimeDone(done) => {
+                self.release_held(now);
                 let placed = self.attempts.place_end(End::RuntimeDone, &done.request_id, at);
                 let Some(attempt) = placed else { return };
                 self.examine(Some(attempt), CaseEvent::RuntimeDone(&done), at, now);
@@ -175,6 +184,13 @@ impl Triage {
             RecordBody::InitStart(_) | RecordBody::Unwatched => {}
         }
         self.tell_forgotten(now);
+    }
+
+    /// What is mounted in this sandbox. Until it is told, and where it cannot be read, a path is not
+    /// known to lie on a network file system.
+    pub fn handle_mounts(&mut self, mut mounts: Vec<Mount>) {
+        mounts.truncate(MAX_MOUNTS);
+        self.mounts = Some(mounts);
     }
 
     /// A part of a delivery could not be read.
@@ -206,6 +222,7 @@ impl Triage {
     /// Nothing more will come: releases what was held back. Drain [`Self::poll_report`] afterwards.
     pub fn finish(&mut self, now: Timestamp) {
         fault_point!("finish");
+        self.end_trace(now);
         self.attempts.supersede_all(now);
         // Only now, as the records that say more follow it. Which of several invocations that run
         // at once it is about cannot be told.
@@ -243,7 +260,8 @@ impl Triage {
             let waiting = self.attempts.iter().filter(|a| !a.findings.is_empty());
             waiting.filter_map(|a| Some(a.superseded_at?.plus_ms(LATE_REPORT_MS))).min()
         });
-        [held.flatten(), self.folding.due_at()].into_iter().flatten().min()
+        let due = [held.flatten(), self.traces.due_at(), self.folding.due_at()];
+        due.into_iter().flatten().min()
     }
 
     /// Whether invocations that run at once are still to be reported: no other record tells of
@@ -294,6 +312,9 @@ impl Triage {
     /// Moves what waits for nothing more from the attempts to the reports.
     fn settle(&mut self, now: Timestamp) {
         fault_point!("settle");
+        if self.traces.is_due(now) {
+            self.release_held(now);
+        }
         if let Some(loss) = self.malformed.take() {
             self.examine(None, CaseEvent::TelemetryLost(&loss), now, now);
         }

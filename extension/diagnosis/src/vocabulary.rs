@@ -3,44 +3,65 @@
 
 /// By their first letter, in lower case. A name such as `KMSDisabledException` counts by its parts.
 const WORDS: [&str; 26] = [
-    "a ability able about absent access accessible according account action actions active acquire after again alias all allow \
-     allowed allows already also amazon amazonaws an and another answer any api app application applies are \
-     arn as assumed async at attached attempt attempts auth authorization authorized auto availability available aws awskms awssdk",
-    "back backend bad based be because been before being between blocked body botocore boto3 boundary bucket burst but by",
-    "call called caller calling calls can cannot cause caused change channel check ciphertext class client closed cluster cmk cmks code com \
-     command completed compatible concurrent condition configuration configured conflict connect connected connection connectivity \
-     console contact contains context control could couldn core count create credential credentials custom customer",
-    "data database debug decrypt decrypted decrypting decryption default delete deleted deletion delivery denied denies deny dependency derive describe desc \
-     details detected device did didn different directory disabled disconnected disk dlq do does doesn don down due dynamodb",
-    "each ec2 ecr edquot efs efsio eio elasticfilesystem element enable enabled encrypt encrypted encrypting encryption endpoint enotconn entity environment \
-     errno error errorfactory errors estale etimedout event events exceed exceeded exceeds exception exceptions execute \
-     executed execution exhausted exist exists exit exited expired explicit explicitly extended extension extras",
-    "failed failing failure failures false fatal fault field file files filesystem find firehose for forbidden format found frequency from function functions further",
-    "generate get given glue go gone got grant grants group",
-    "had handle handler has have header host http https",
-    "iam id identifier identify identity if import imported in inaccessible incorrect info initialization initialized inner input instance \
-     internal into invalid invocation invocations invoke invoked invoking io is isn issue it item its",
+    "a ability able about absent access accessible according account acquire action actions active \
+     address addresses after again alias all allow allowed allows already also amazon amazonaws an and \
+     another answer any api app application applies are arn as associated assumed async at attached \
+     attempt attempts auth authorization authorized auto availability available aws awskms awssdk",
+    "back backend bad based be because been before being between blocked body botocore boto3 boundary \
+     bucket burst but by",
+    "call called caller calling calls can cannot cause caused change channel check ciphertext class \
+     client closed cluster cmk cmks code com command compatible completed concurrent condition \
+     configuration configured conflict connect connected connection connectivity console contact contains \
+     context control copyfile core could couldn count create credential credentials custom customer",
+    "data database debug decrypt decrypted decrypting decryption default delete deleted deletion delivery \
+     denied denies deny dependency derive desc describe descriptor descriptors details detected device \
+     dial did didn different directory disabled disconnected disk dlq dns do does doesn don down due \
+     dynamodb",
+    "eacces each eagain eai ec2 ecr edquot efs efsio eio elastic elasticfilesystem element emfile enable \
+     enabled encrypt encrypted encrypting encryption endpoint enoent enospc enotconn enotfound enough \
+     entity environment eperm erofs errno error errorfactory errors estale etimedout event events exceed \
+     exceeded exceeds exception exceptions excessive execute executed execution exhausted exist exists \
+     exit exited expired explicit explicitly extended extension extras",
+    "failed failing failure failures false fatal fault field file files filesystem find firehose for \
+     forbidden fork format found free frequency from function functions further",
+    "gaierror generate get getaddrinfo given glue go gone got grant grants group",
+    "had handle handler has have header host hostname hosts http https",
+    "iam id identifier identify identity if import imported in inaccessible inactive incorrect info \
+     initialization initialize initialized initializing inner inode input instance interface interfaces \
+     internal into invalid invocation invocations invoke invoked invoking io ip is isn issue it item its",
     "java javascript",
     "key keyid keys kinesis kms",
-    "lambda last later layer length level limit limits line list local lock log long longer",
-    "mac made make malformed management manager many master match matching max maximum may message messages meta metadata method min \
-     missing model more most mount mounted mounting mounts must",
-    "name named need needed needs network new nfs no node none not null number",
-    "object occurred of off on one only open operation operations opt or org origin other out output over own owner",
-    "pair parameter parameters parse path payload pending per perform performed performing permission permissions permitted ping plaintext please point policies policy pool \
-     port possible private problem process processing project protected provide provided provider proxy public publish put",
+    "lambda last later layer left length level limit limited limits line list local lock log long longer \
+     lookup loop loops",
+    "mac made make malformed management manager many master match matching max maximum may message \
+     messages meta metadata method min misbehaving missing mkdir model more most mount mounted mounting \
+     mounts must",
+    "name named native need needed needs network new nfs no node nodename none not null number",
+    "object occurred of off on one only open operation operations opt or org organization origin os other \
+     out output over own owner",
+    "pair parameter parameters parse part path payload pending per perform performed performing \
+     permission permissions permitted ping plaintext please point policies policy pool port possible \
+     private problem process processing project protected provide provided provider proxy pthread public \
+     publish put",
     "query queue quota",
-    "raised random rate raw re reach reached read ready reason receive received record recursive reduce refers refused region \
-     registered rejected release remote request requested requests required reserved reset resolve resource resources response result retried retire retries \
-     retry retrying retryable role root route rule run running runtime rust",
-    "s s3 same scan sdk second seconds secret secrets secretsmanager security see select send sent server service services session set settings \
-     severe shared should sign signal signature size slow sns so socket software some source specified specify sqs ssm stack stale start state status step \
-     stopped storage store stream string subnet subscription success such support supported system",
-    "t table taking target task temporarily temporary text than that the their them then there these they this throttled throttling through thrown time timed \
-     timedout timeout times to token tokens too trace traceback transient transport trent true try trying two type types",
-    "unable unavailable unauthorized unexpected unhandled unknown unsupported until unusable up update upload uri url usage use used user uses using",
-    "valid validate validation value values var variable variables verify version via volume",
-    "wait waited waiting warn warning was wasn were what when where which while will with within without write",
+    "raised random rate raw re reach reached read reading ready reason receive received record recursive \
+     reduce reestablish refers refused region registered regular rejected release remote rename request \
+     requested requests required reserved reset resolution resolve resource resources response rest \
+     restore restored result retire retried retries retry retryable retrying role root route rule run \
+     running runtime rust",
+    "s s3 s3files same scan scandir sdk second seconds secret secrets secretsmanager security see select \
+     send sent server service services servname session set settings severe shared should sign signal \
+     signature size slow snap snapshot snapshots sns so socket software some source space spawn specified \
+     specify sqs ssm stack stale start stat state status step stopped storage store stream string subnet \
+     subnets subscription success such support supported sysopen system",
+    "t table taking target task tcp temporarily temporary text than that the their them then there these \
+     they this thread threads throttled throttling through thrown time timed timedout timeout times to \
+     token tokens too trace traceback transient transport trent true try trying two type types",
+    "unable unauthorized unavailable unexpected unhandled unknown unlink unsupported until unusable up \
+     update updates updating upload uri url usage use used user uses using uv",
+    "valid validate validation value values var variable variables verify version via volume vpc",
+    "wait waited waiting warn warning was wasn were what when where which while will with within without \
+     worker workers write writing",
     "",
     "yet you your",
     "zone zones",

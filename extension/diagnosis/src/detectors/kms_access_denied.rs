@@ -47,10 +47,11 @@ pub(crate) const DETECTOR: Detector = Detector {
     signs: &[Sign::Log],
     knobs: &[],
     texts: &[
-        Text::error("KMSAccessDeniedException", View::Function),
+        // Lambda's, for the environment of a called function, and KMS's, SNS's or Kinesis's.
+        Text::error("KMSAccessDeniedException", View::Function).of_either_view(),
+        Text::error("KmsAccessDeniedException", View::Function).of_either_view(),
         Text::error("KMSAccessDenied", View::Function),
         Text::error("KmsAccessDenied", View::Function),
-        Text::error("KmsAccessDeniedException", View::Function),
         Text::error("KMS.AccessDeniedException", View::Function),
         Text::error("KMSKeyNotAccessibleFault", View::Function),
         Text::error("AccessDeniedException", View::Function).about_kms(),

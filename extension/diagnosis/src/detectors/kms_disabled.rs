@@ -34,7 +34,9 @@ pub(crate) const DETECTOR: Detector = Detector {
     signs: &[Sign::Log],
     knobs: &[],
     texts: &[
-        Text::error("KMSDisabledException", View::Function),
+        // Lambda's, for the environment of a called function, and KMS's, SNS's or Kinesis's.
+        Text::error("KMSDisabledException", View::Function).of_either_view(),
+        Text::error("KmsDisabledException", View::Function).of_either_view(),
         Text::error("KMSDisabled", View::Function),
         Text::error("KmsDisabled", View::Function),
         Text::error("KMS.DisabledException", View::Function),

@@ -45,10 +45,11 @@ pub(crate) const DETECTOR: Detector = Detector {
     signs: &[Sign::Log],
     knobs: &[],
     texts: &[
-        Text::error("KMSInvalidStateException", View::Function),
+        // Lambda's, for the environment of a called function, and KMS's, SNS's or Kinesis's.
+        Text::error("KMSInvalidStateException", View::Function).of_either_view(),
+        Text::error("KmsInvalidStateException", View::Function).of_either_view(),
         Text::error("KMSInvalidState", View::Function),
         Text::error("KmsInvalidState", View::Function),
-        Text::error("KmsInvalidStateException", View::Function),
         Text::error("KMS.InvalidStateException", View::Function),
         Text::error("KMS.KMSInvalidStateException", View::Function),
         Text::message("is pending deletion", View::Function).about_kms().names("pending-deletion"),

@@ -35,7 +35,9 @@ pub(crate) const DETECTOR: Detector = Detector {
     signs: &[Sign::Log],
     knobs: &[],
     texts: &[
-        Text::error("KMSNotFoundException", View::Function),
+        // Lambda's, for the environment of a called function, and KMS's, SNS's or Kinesis's.
+        Text::error("KMSNotFoundException", View::Function).of_either_view(),
+        Text::error("KmsNotFoundException", View::Function).of_either_view(),
         Text::error("KMSNotFound", View::Function),
         Text::error("KmsNotFound", View::Function),
         Text::error("KMS.NotFoundException", View::Function),

@@ -8,6 +8,8 @@
 //!   while that counter is missing or stands still: Lambda's own guard is blind. Also seen where
 //!   another workflow invokes this function many times within one trace and names each step, so it
 //!   is only suspected.
+//! - `stopped-by-lambda`: Lambda refused an invocation that this function made, as it had detected the
+//!   loop (`RecursiveInvocationException`).
 //! - `rate`: more invocations in this sandbox than the user's own limit. Only suspected.
 //!
 //! ## Evidence
@@ -24,7 +26,9 @@
 use crate::chain::Sighting;
 use crate::detector::{Case, CaseEvent, Cause, Detector, Knob, Sign};
 use crate::finding::{Finding, View};
+use crate::from_log;
 use crate::level::Level;
+use crate::text::Text;
 use crate::trace_header::shown;
 
 /// See the module's text.
@@ -44,6 +48,12 @@ pub(crate) const DETECTOR: Detector = Detector {
                      nothing.",
         },
         Cause {
+            name: "stopped-by-lambda",
+            advice: "Lambda has stopped a loop that this function is part of. Write its output where \
+                     it triggers nothing, or end the chain by a condition; if the loop is meant, \
+                     allow it by the function's recursion configuration.",
+        },
+        Cause {
             name: "rate",
             advice: "This sandbox was invoked more often than TRIAGE_RECURSION_RATE allows. If the \
                      function triggers itself, set its reserved concurrency to 0 to stop it.",
@@ -51,8 +61,8 @@ pub(crate) const DETECTOR: Detector = Detector {
     ],
     reference: "https://docs.aws.amazon.com/lambda/latest/dg/invocation-recursion.html",
     outranks: &[],
-    views: &[View::Function],
-    signs: &[Sign::Invoke],
+    views: &[View::Function, View::Caller],
+    signs: &[Sign::Invoke, Sign::Log],
     knobs: &[
         Knob {
             variable: "TRIAGE_RECURSION_DEPTH",
@@ -66,7 +76,11 @@ pub(crate) const DETECTOR: Detector = Detector {
                       suspected, for loops that carry neither Lineage nor a trace",
         },
     ],
-    texts: &[],
+    texts: &[
+        Text::error("RecursiveInvocationException", View::Caller).names("stopped-by-lambda"),
+        Text::message("being invoked in a recursive loop with other", View::Caller)
+            .names("stopped-by-lambda"),
+    ],
     examine,
 };
 
@@ -78,6 +92,9 @@ const STOP: &str = "Set the function's reserved concurrency to 0 to stop the cha
                     meant, raise TRIAGE_RECURSION_DEPTH.";
 
 fn examine(case: &Case<'_>) -> Option<Finding> {
+    if let CaseEvent::Logged(_) = case.event {
+        return from_log::finding(case, |_| "Lambda stopped a loop that this function is part of");
+    }
     let CaseEvent::Invoked(Sighting { lineage_depth, root, unguarded_passes, rate, is_retry }) =
         case.event
     else {

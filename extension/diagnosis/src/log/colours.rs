@@ -6,7 +6,7 @@ const ESCAPE: char = '\u{1b}';
 
 /// The text without ANSI control sequences (`ESC [ … letter`): loggers put them around levels, names
 /// and values, and they would hide where a word begins.
-pub(super) fn without_colours(text: Cow<'_, str>) -> Cow<'_, str> {
+pub(crate) fn without_colours(text: Cow<'_, str>) -> Cow<'_, str> {
     if !text.contains(ESCAPE) {
         return text;
     }

@@ -79,7 +79,7 @@ pub(super) fn level_of_word(word: &str) -> Option<Level> {
 
 /// The level among a line's first words: `level=…`, `[error]`, in capitals, `error: …` with nothing
 /// but times and names in brackets before it, or where Lambda's .NET runtime and klog have it.
-pub(super) fn level_of_line(line: &str) -> Option<Level> {
+pub(crate) fn level_of_line(line: &str) -> Option<Level> {
     let line = &line[..line.floor_char_boundary(MAX_BEGINNING_BYTES)];
     // `time<tab>REQUEST-ID<tab>info<tab>…`
     let mut fields = line.split('\t').skip(1);
@@ -100,7 +100,7 @@ pub(super) fn level_of_line(line: &str) -> Option<Level> {
         });
     }
     let parts = |c: char| c.is_whitespace() || "|[](){},".contains(c);
-    // What is indented is a part of something: `  error: { name: …` of Node.js.
+    // A field `error: …` of an object stands further in.
     let mut is_first = !line.starts_with(char::is_whitespace);
     let mut awaits_value = false;
     for word in line.split(parts).filter(|word| !word.is_empty()).take(MAX_WORDS) {

@@ -76,3 +76,28 @@ fn near(text: &str, found: &Range<usize>) -> Range<usize> {
     };
     start..text.floor_char_boundary(found.start + AFTER_BYTES)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn of_any_record_a_bounded_part_is_looked_at(
+            unit in "(\\PC{0,3}\n?){1,8}",
+            times in 1usize..8_000,
+            at in any::<prop::sample::Index>(),
+        ) {
+            let text = unit.repeat(times) + "Declined";
+            let start = text.floor_char_boundary(at.index(text.len()));
+            let found = start..text.ceil_char_boundary((start + 256).min(text.len()));
+            let near = near(&text, &found);
+            prop_assert!(near.len() <= BEFORE_BYTES + AFTER_BYTES);
+            prop_assert!(near.start <= found.start && found.end <= near.end);
+            // All of it, if it is no more than that.
+            prop_assert!(text.len() > BEFORE_BYTES + AFTER_BYTES || near == (0..text.len()));
+            prop_assert!(text.is_char_boundary(near.start) && text.is_char_boundary(near.end));
+        }
+    }
+}

@@ -12,13 +12,96 @@ use crate::{Malformed, Timestamp};
 use std::sync::Arc;
 
 impl Triage {
-    pub(super) fn examine_log(&mut self, log: &FunctionLog<'_>, at: Timestamp, now: Timestamp) {
-        let shared = Arc::clone(&self.matcher);
-        let matcher = shared.get_or_init(|| {
+    /// What searches for the detectors' texts, built where it is not yet.
+    pub(super) fn matcher(&mut self) -> Option<Arc<Matcher>> {
+        if self.matcher.is_none() {
             let texts = self.detectors.iter().map(|detector| detector.texts);
-            contained(|| Matcher::new(texts)).flatten()
-        });
-        let Some(matcher) = matcher else { return };
+            self.matcher = contained(|| Matcher::new(texts)).flatten().map(Arc::new);
+        }
+        self.matcher.clone()
+    }
+
+    pub(super) fn examine_log(&mut self, log: &FunctionLog<'_>, at: Timestamp, now: Timestamp) {
+        // Where several invocations run at once their lines are mixed, and Lambda has them log JSON.
+        let line = match log {
+            FunctionLog::Text(text) if !self.teller.function.concurrent => Some(text.as_ref()),
+            _ => None,
+        };
+        if let Some(line) = line.filter(|line| self.traces.goes_on(line, at)) {
+            self.examine_next_line(line, at, now);
+            return;
+        }
+        self.end_trace(now);
+        // Healthy records end here, unparsed.
+        if self.matcher().is_some_and(|matcher| matcher.has_text(log.sent())) {
+            let (placed, found) = self.found_in(log, at, now);
+            let told = found.iter().map(|(detector, _)| *detector).collect();
+            for (detector, finding) in found {
+                self.take_in(placed, detector, finding, true, now);
+            }
+            if let Some(line) = line {
+                self.traces.begin(line, at, false, told);
+            }
+        }
+        if line.is_none() {
+            self.traces.interrupt();
+        }
+    }
+
+    /// Looks at a line that goes on from the one before, as far as there is a trace to look at.
+    fn examine_next_line(&mut self, line: &str, at: Timestamp, now: Timestamp) {
+        let Some(matcher) = self.matcher() else { return };
+        let is_worth_a_look = match &mut self.traces.trace {
+            Some(trace) => trace.join(line, matcher.may_tell(line)),
+            None if matcher.has_text(line) => {
+                self.traces.begin(line, at, true, Vec::new());
+                true
+            }
+            None => {
+                self.traces.remember(line);
+                false
+            }
+        };
+        let trace = self.traces.trace.take_if(|_| is_worth_a_look);
+        let Some(mut trace) = trace else { return };
+        let log = FunctionLog::Text(trace.text.as_str().into());
+        let (placed, mut found) = self.found_in(&log, trace.at, now);
+        found.retain(|(detector, _)| !trace.told.contains(detector));
+        for (detector, finding) in found {
+            let attempt = placed.and_then(|placed| self.attempts.get(placed));
+            let request_id = attempt.map(|attempt| attempt.request_id.as_str());
+            if let Some(finding) = trace.hold(detector, finding, request_id, now) {
+                self.take_in(placed, detector, finding, true, now);
+            }
+        }
+        self.traces.trace = Some(trace);
+    }
+
+    /// No line goes on from the trace there is, if there is one.
+    pub(super) fn end_trace(&mut self, now: Timestamp) {
+        self.release_held(now);
+        self.traces.trace = None;
+    }
+
+    /// Waits no longer for lines that say more.
+    pub(super) fn release_held(&mut self, now: Timestamp) {
+        let Some(trace) = &mut self.traces.trace else { return };
+        let (at, held) = (trace.at, std::mem::take(&mut trace.held));
+        trace.told.extend(held.findings.iter().map(|(detector, _)| *detector));
+        for (detector, finding) in held.findings {
+            let placed = self.attempts.place_log(held.request_id.as_deref(), at);
+            self.take_in(placed, detector, finding, true, now);
+        }
+    }
+
+    /// What the detectors find in a record, and the invocation that wrote it.
+    fn found_in(
+        &mut self,
+        log: &FunctionLog<'_>,
+        at: Timestamp,
+        now: Timestamp,
+    ) -> (Option<usize>, Vec<(usize, Finding)>) {
+        let Some(matcher) = self.matcher() else { return (None, Vec::new()) };
         let mut found = Vec::new();
         let mut placed = None;
         let scanned = contained(|| {
@@ -37,9 +120,7 @@ impl Triage {
             .collect();
         // With no attempt to gather them, the findings of one record explain one another.
         let found = if placed.is_none() { not_outranked(found, &self.detectors) } else { found };
-        for (detector, finding) in found {
-            self.take_in(placed, detector, finding, true, now);
-        }
+        (placed, found)
     }
 
     pub(super) fn examine(
@@ -64,6 +145,7 @@ impl Triage {
             at,
             attempt: attempt.and_then(|index| self.attempts.get(index)),
             timeout_ms: self.timeout_ms,
+            mounts: self.mounts.as_deref(),
             settings: &self.settings,
         }
     }

@@ -52,6 +52,10 @@ fn check_split(fixture: &Fixture) {
 }
 
 fn check_reordered(fixture: &Fixture) {
+    // The lines of a trace that came line by line mean nothing in another order.
+    if fixture.given["ordered"] == true {
+        return;
+    }
     let mut random = fastrand::Rng::with_seed(7);
     let whole = essence(&fixture.replay(&fixture.steps));
     // A long recording holds many invocations, each of which is one more try.

@@ -63,7 +63,7 @@ fn bare(text: &str) -> &str {
         let word = word.trim_matches(|c: char| !c.is_ascii_alphanumeric());
         let levels =
             ["ERROR", "WARN", "WARNING", "SEVERE", "FATAL", "FAIL", "ERR", "CRITICAL", "E"];
-        word.is_empty()
+        word.bytes().all(|b| b.is_ascii_digit())
             || levels.iter().any(|level| word.eq_ignore_ascii_case(level))
             || word.strip_prefix("level=").is_some()
             || word.starts_with(|c: char| c.is_ascii_digit())

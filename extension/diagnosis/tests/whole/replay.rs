@@ -3,18 +3,19 @@
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use triage_diagnosis::{
-    Body, Dropped, Function, InvocationRate, Invoke, Settings, Shutdown, Timestamp, Triage,
+    Body, Dropped, Function, InvocationRate, Invoke, Mount, Settings, Shutdown, Timestamp, Triage,
 };
 
 /// One fixture: `telemetry.ndjson` holds telemetry records and, as `{"at", "next"}`, events of the
 /// Extensions API or, as `{"at", "dropped"}`, what the shell left out; `expected.json` the lines that
-/// must come out, as far as they matter.
+/// must come out, as far as they matter; `given.json`, if there is one, settings and mounts.
 pub(crate) struct Fixture {
     pub(crate) name: String,
     pub(crate) problem: String,
     pub(crate) steps: Vec<Step>,
     pub(crate) expected: Vec<Value>,
-    /// The function and its settings, where they are not the usual ones.
+    /// How it differs from most: settings, a function that runs several invocations at once, or records
+    /// that mean something in their order alone (`ordered`).
     pub(crate) given: Value,
 }
 
@@ -76,6 +77,11 @@ impl Fixture {
             lines: Vec::new(),
             now: Timestamp::default(),
         };
+        if let Some(mounts) = self.given["mounts"].as_array() {
+            let text = |value: &Value| value.as_str().unwrap().to_owned();
+            let mount = |m: &Value| Mount { point: text(&m["point"]), fs_type: text(&m["fsType"]) };
+            sandbox.triage.handle_mounts(mounts.iter().map(mount).collect());
+        }
         for step in steps {
             match step {
                 Step::Event(event) => sandbox.event(event),

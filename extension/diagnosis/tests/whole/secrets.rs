@@ -16,9 +16,26 @@ fn error_lines() -> Vec<(&'static str, String)> {
         lines.push((
             needle,
             match format!("{:?}", text.shape).as_str() {
+                "ErrorName" if format!("{:?}", text.context).contains("Call")
+                    || format!("{:?}", text.context) == "Invoke" =>
+                {
+                    format!(
+                        "{needle}: An error occurred ({needle}) when calling the Invoke operation: {KEY} is not as it should be"
+                    )
+                }
+                "Errno" => format!("failed to spawn thread: [Errno 1] {needle}: '/tmp/a' -> '/mnt/efs/a' {KEY}"),
                 "ErrorName" => format!(
                     "{needle}: An error occurred ({needle}) when calling the Decrypt operation: EFS or {KEY} is not as it should be"
                 ),
+                // Go's, which name the call, and those that say what has no path of its own.
+                _ if needle.starts_with(": ") => format!("lookup x{needle} {KEY}"),
+                _ if needle.starts_with("java.nio") => format!("{needle}: /mnt/efs/a {KEY}"),
+                _ if needle.contains(" path ") || needle.starts_with("Could not find file") => {
+                    format!("{needle}'/mnt/efs/a' {KEY}")
+                }
+                _ if format!("{:?}", text.context) == "Invoke" => {
+                    format!("E: (E) when calling the Invoke operation: a {needle} {KEY}")
+                }
                 _ => format!("ClientError: KMS or EFS: a {needle} and more of it {KEY}"),
             },
         ));
@@ -70,9 +87,15 @@ impl Sandbox {
             deadline: Some(self.now.plus_ms(3_000)),
             ..Invoke::default()
         };
-        self.triage.handle_invoke(invoke, self.now);
+        self.triage.handle_invoke(invoke.clone(), self.now);
         let body = RecordBody::Function(FunctionLog::Text(Cow::Borrowed(log)));
         self.triage.handle_record(Record { time: Some(self.now), body }, self.now);
+        // What is suspected waits for a report, that does not come.
+        self.triage.handle_invoke(
+            Invoke { request_id: format!("next-{}", self.invocations), ..invoke },
+            self.now,
+        );
+        self.now = self.now.plus_ms(600);
         let mut printed = Vec::new();
         while let Some(report) = self.triage.poll_report(self.now) {
             let mut line: Value = serde_json::from_str(&report.to_line(true)).unwrap();

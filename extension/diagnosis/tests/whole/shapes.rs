@@ -169,6 +169,82 @@ fn each_logger_tells(loggers: &[Logger]) {
     faults.assert_none(1_000);
 }
 
+/// What their own runtimes write, they frame as one record, however many lines it has. The lines of
+/// an answer are those of no trace.
+const FRAMED: [&str; 4] = [".NET runtime", "ruby runtime", "ruby runtime in one line", "header"];
+
+#[test]
+fn a_trace_tells_the_same_line_by_line() {
+    let (mut sandbox, mut faults) = (Sandbox::new(), Faults::default());
+    for failure in failures() {
+        for printed in printed(&failure) {
+            if !is_decided(&failure, &printed) || FRAMED.contains(&printed.language) {
+                continue;
+            }
+            let level = if printed.text.starts_with('{') { Level::Warn } else { Level::Error };
+            let place = format!("{} as {}", failure.code, printed.language);
+            faults.add(
+                place,
+                fault(&failure, level, &sandbox.told(printed.text.lines())),
+                &printed.text,
+            );
+        }
+    }
+    faults.assert_none(1_000);
+}
+
+/// Loggers that indent what belongs to a line.
+const INDENTING: [&str; 4] =
+    [".NET console", ".NET console in colours", "pino-pretty", "pino-pretty in colours"];
+
+#[test]
+fn the_level_of_the_first_line_is_that_of_the_trace() {
+    let (mut sandbox, mut faults) = (Sandbox::new(), Faults::default());
+    let failures = failures();
+    let indenting = TEXT.iter().filter(|(logger, _)| INDENTING.contains(logger));
+    for (offset, (logger, write)) in indenting.enumerate() {
+        for (index, failure) in failures.iter().enumerate().skip(offset).step_by(3) {
+            for printed in printed(failure) {
+                let has_own_level = printed.text.contains("[ERROR]");
+                if has_own_level
+                    || !is_decided(failure, &printed)
+                    || FRAMED.contains(&printed.language)
+                {
+                    continue;
+                }
+                let level = LEVELS[index % 4];
+                let record = write(&printed, level);
+                let fault = fault(failure, level, &sandbox.told(record.lines()));
+                let place = format!("{} as {} by {logger}", failure.code, printed.language);
+                faults.add(place, fault, &record);
+            }
+        }
+    }
+    faults.assert_none(1_000);
+}
+
+#[test]
+fn the_error_on_the_line_after_a_warning_is_of_the_warning() {
+    let (mut sandbox, mut faults) = (Sandbox::new(), Faults::default());
+    let failures = failures();
+    for (logger, write) in TEXT.iter().filter(|(logger, _)| ["logback", "loguru"].contains(logger))
+    {
+        for failure in &failures {
+            let of_language = |p: &Printed| {
+                ["java 1", "java 2", "java 1 caused by", "python traceback"].contains(&p.language)
+            };
+            for printed in printed(failure).into_iter().filter(of_language) {
+                if is_decided(failure, &printed) {
+                    let record = write(&printed, Level::Warn);
+                    let fault = fault(failure, Level::Warn, &sandbox.told(record.lines()));
+                    faults.add(format!("{} by {logger}", printed.language), fault, &record);
+                }
+            }
+        }
+    }
+    faults.assert_none(400);
+}
+
 #[test]
 fn each_logger_of_text_tells_level_and_failure() {
     each_logger_tells(TEXT);

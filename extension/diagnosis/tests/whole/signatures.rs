@@ -1,5 +1,6 @@
 //! The user's own signatures, from their file to the lines.
 
+use proptest::prelude::*;
 use serde_json::{Value, json};
 use std::borrow::Cow;
 use triage_diagnosis::signatures::{self, Signatures};
@@ -89,7 +90,10 @@ fn a_signature_becomes_a_line_as_any_other_problem() {
             "problem": "custom:declined", "stage": "confirmed", "occurrences": 1,
             "advice": "Ask the customer for another card.",
             "reference": "https://example.com/runbooks/declined",
-            "evidence": {"order": "A-17", "excerpt": "[ERROR] *** PaymentDeclined: *** of  [***"},
+            "evidence": {
+                "order": "A-17", "customer": "x",
+                "excerpt": "[ERROR] *** PaymentDeclined: *** of ***",
+            },
         },
         "CustomProblems": 1, "Problems": 1,
     });
@@ -320,5 +324,96 @@ fn each_example_fires() {
         assert_eq!(problems, [Some(problem)], "{record}");
         let evidence = told[0]["diagnosis"]["evidence"].as_object().unwrap();
         assert!(!evidence.values().any(|value| value == "***"), "{evidence:?}");
+    }
+}
+
+/// Bytes that are often nearly a file of signatures.
+fn any_file() -> impl Strategy<Value = Vec<u8>> {
+    const WORDS: [&str; 24] = [
+        "[[signature]]\n",
+        "[[signature]]\nid = \"a\"\ntitle = \"t\"\nany-of = [\"abc\"]\n",
+        "id = \"b-1\"\n",
+        "title = \"t\"\n",
+        "any-of = [\"abc\", \"d: e\"]\n",
+        "all-of = [\"abc\"]\n",
+        "none-of = [\"xyz\"]\n",
+        "regex = '(?<a>\\w+) (?<b>.*)'\n",
+        "regex = '(?s)((a*)*b?){0,9}(?<rest>.*)'\n",
+        "regex = '^(?:(?<x>[^:]+):)+$'\n",
+        "least-level = \"warn\"\n",
+        "level = \"warn\"\n",
+        "stage = \"suspected\"\n",
+        "stream = \"function\"\n",
+        "advice = \"\"\"",
+        "reference = \"https://x\"\n",
+        "'''",
+        "\"",
+        "[",
+        "]",
+        "= ",
+        "\n",
+        "{a.b = 1979-05-27T07:32:00Z}",
+        "\u{feff}",
+    ];
+    let part = prop_oneof![
+        4 => proptest::sample::select(&WORDS[..]).prop_map(|word| word.as_bytes().to_vec()),
+        1 => proptest::collection::vec(any::<u8>(), 1..8),
+        1 => "\\PC{1,8}".prop_map(String::into_bytes),
+    ];
+    proptest::collection::vec(part, 0..24).prop_map(|parts| parts.concat())
+}
+
+/// Records that such signatures are often about.
+fn any_record() -> impl Strategy<Value = String> {
+    const WORDS: [&str; 12] = [
+        "abc",
+        "d: e",
+        "xyz",
+        " ",
+        "\n",
+        "ERROR ",
+        "WARN ",
+        "password: ",
+        "{\"d\":\"e\"}",
+        "\u{1b}[31m",
+        "AKIAIOSFODNN7EXAMPLE",
+        "aaaaaaaaaaaaaaaaaaaa",
+    ];
+    let part = prop_oneof![
+        3 => proptest::sample::select(&WORDS[..]).prop_map(str::to_owned),
+        1 => "\\PC{1,8}",
+    ];
+    (proptest::collection::vec(part, 1..24), 1usize..200)
+        .prop_map(|(parts, times)| parts.concat().repeat(times))
+}
+
+proptest! {
+    #[test]
+    fn any_file_and_any_records_give_bounded_lines(
+        file in any_file(),
+        records in proptest::collection::vec(any_record(), 1..4),
+    ) {
+        let (signatures, errors) = signatures::parse(&file);
+        let lines_of_file = file.iter().filter(|byte| **byte == b'\n').count() + 1;
+        for error in &errors {
+            prop_assert!((1..=lines_of_file).contains(&error.line), "{error}");
+            prop_assert!(error.reason.len() <= 1_000, "{error}");
+        }
+        let mut triage = invoked(Settings::default(), Signatures::keep(signatures));
+        for record in &records {
+            log(&mut triage, FunctionLog::Text(record.into()));
+            let json = json!({"level": "ERROR", "m": record}).to_string();
+            log(&mut triage, FunctionLog::Json(&json));
+        }
+        triage.finish(now());
+        for line in lines(&mut triage) {
+            let Some(evidence) = line["diagnosis"]["evidence"].as_object() else { continue };
+            for (name, value) in evidence {
+                let value = value.as_str().unwrap();
+                let max = if name == "excerpt" { 403 } else { 128 };
+                prop_assert!(value.len() <= max && !value.contains(char::is_control), "{line}");
+                prop_assert!(!value.contains("AKIA"), "{line}");
+            }
+        }
     }
 }

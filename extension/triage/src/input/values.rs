@@ -251,6 +251,9 @@ mod tests {
             assert_eq!(found.last().map(String::as_str), Some("{\"y\":2}"), "{broken}: {found:?}");
         }
         assert_eq!(pieces("{\"x\":1}{\"y\":"), ["{\"x\":1}", "{\"y\":"]);
+        // Where no value begins with a line.
+        let found = pieces("{\"events\": [\n  {\"a\": \"never ends\n  },\n  {\"y\":2}\n]}\n");
+        assert!(found.contains(&"{\"y\":2}".to_owned()), "{found:?}");
     }
 
     #[test]

@@ -20,9 +20,10 @@ use log_line::{LogLines, LogRecord};
 use output::Output;
 use sandboxes::Sandboxes;
 use std::fs::File;
-use std::io::{self, BufRead, Read};
+use std::io::{self, BufRead, Read, Write, stderr};
 use std::path::PathBuf;
 use triage_diagnosis::Body;
+use triage_diagnosis::signatures::{MAX_FILE_BYTES, Signatures, parse};
 use unreadable::Unreadable;
 
 /// Why the input could not be replayed.
@@ -75,6 +76,7 @@ pub(crate) fn replay(options: &ReplayOptions) -> Result<Found, ReplayError> {
         }
         _ => (Box::new(io::stdin()), None),
     };
+    let signatures = signatures(options)?;
     let begin = |error| ReplayError::Read { place: Place::START, error };
     let (sample, reader) = sampled(reader).map_err(begin)?;
     if sample.is_empty() {
@@ -83,7 +85,12 @@ pub(crate) fn replay(options: &ReplayOptions) -> Result<Found, ReplayError> {
     let format = options.format.unwrap_or_else(|| detect(&sample));
     drop(sample);
     let mut replay = Replay {
-        sandboxes: Sandboxes::new(options.settings(), options.function(), options.timeout_ms()),
+        sandboxes: Sandboxes::new(
+            options.settings(),
+            signatures,
+            options.function(),
+            options.timeout_ms(),
+        ),
         output: Output::new(options, size),
         unreadable: Unreadable::default(),
         records: 0,
@@ -94,6 +101,22 @@ pub(crate) fn replay(options: &ReplayOptions) -> Result<Found, ReplayError> {
         Format::Text => replay.text(Lines::new(reader)),
     };
     replay.end(read, format)
+}
+
+/// The user's own signatures: those that make sense. What is wrong with the others is said.
+fn signatures(options: &ReplayOptions) -> Result<Signatures, ReplayError> {
+    let Some(path) = &options.signatures else { return Ok(Signatures::default()) };
+    let open = |error| ReplayError::Open { path: path.clone(), error };
+    let mut file = Vec::new();
+    // One byte more shows that it is too long.
+    let most = MAX_FILE_BYTES as u64 + 1;
+    File::open(path).and_then(|f| f.take(most).read_to_end(&mut file)).map_err(open)?;
+    let (signatures, errors) = parse(&file);
+    for error in errors {
+        // There is no other place to say it.
+        let _ = writeln!(stderr(), "triage: {}, {error}; this is left out", path.display());
+    }
+    Ok(Signatures::keep(signatures))
 }
 
 struct Replay {

@@ -66,8 +66,8 @@ impl Output {
             ("stream", stream.to_owned()),
             ("trace", diagnosed.trace_id.clone().unwrap_or_default()),
             ("seen", times.map(|times| format!("{times} times")).unwrap_or_default()),
-            ("advice", diagnosis.advice.clone()),
-            ("see", diagnosis.reference.clone()),
+            ("advice", diagnosis.advice.clone().unwrap_or_default()),
+            ("see", diagnosis.reference.clone().unwrap_or_default()),
         ] {
             self.page.labelled(&mut text, label, &value)?;
         }
@@ -103,12 +103,19 @@ impl Output {
     /// Sums up, where it cannot be mistaken for the lines.
     pub(crate) fn summary(&mut self, counts: Counts) -> io::Result<()> {
         self.clear_progress();
-        let Counts { invocations, sandboxes } = counts;
+        let Counts { invocations, streams, given_up } = counts;
         let mut text = Vec::new();
         let page = if self.is_terminal { self.page } else { Page::plain() };
         self.summary.write(&mut text, &page)?;
         let read = amount(self.read_bytes);
-        writeln!(text, "{read} read: {invocations} invocations, {sandboxes} log streams")?;
+        writeln!(text, "{read} read: {invocations} invocations, {streams} log streams")?;
+        if given_up > 0 {
+            writeln!(
+                text,
+                "{given_up} times there were too many log streams at once, and the one silent for \
+                 longest was taken for over"
+            )?;
+        }
         if self.is_terminal {
             return stdout().write_all(&text);
         }

@@ -1,12 +1,16 @@
 //! The sandboxes of a function: one for each log stream.
 
 use super::sandbox::Sandbox;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::hash::{BuildHasher, RandomState};
+use triage_diagnosis::signatures::Signatures;
 use triage_diagnosis::{Function, Report, Settings, Triage};
 
 /// So many are kept at once: an account's default limit of invocations at once. More, and the one
 /// of which nothing was heard for longest is over.
 const MAX_SANDBOXES: usize = 1_000;
+/// So many log streams are told apart when they are counted.
+const MAX_COUNTED: usize = 100_000;
 
 /// All sandboxes that are still open.
 pub(crate) struct Sandboxes {
@@ -17,7 +21,12 @@ pub(crate) struct Sandboxes {
     open: HashMap<String, Open>,
     heard: u64,
     told: Vec<Told>,
-    counts: Counts,
+    invocations: u64,
+    /// Hashes of the names of all log streams.
+    streams: HashSet<u64>,
+    hasher: RandomState,
+    /// How many were taken for over to make room.
+    given_up: u64,
 }
 
 struct Open {
@@ -37,20 +46,33 @@ pub(crate) struct Told {
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Counts {
     pub(crate) invocations: u64,
-    pub(crate) sandboxes: u64,
+    /// Log streams; from 100,000 on it is no more than that.
+    pub(crate) streams: usize,
+    /// How many times a log stream was taken for over, as too many were open at once.
+    pub(crate) given_up: u64,
 }
 
 impl Sandboxes {
     /// None yet. What the log streams' names do not tell of the function is in `function`.
-    pub(crate) fn new(settings: Settings, function: Function, timeout_ms: Option<u64>) -> Self {
+    pub(crate) fn new(
+        settings: Settings,
+        signatures: Signatures,
+        function: Function,
+        timeout_ms: Option<u64>,
+    ) -> Self {
+        let mut first = Triage::new(settings, function.clone());
+        first.watch_for(signatures);
         Self {
-            first: Triage::new(settings, function.clone()),
+            first,
             function,
             timeout_ms,
             open: HashMap::new(),
             heard: 0,
             told: Vec::new(),
-            counts: Counts::default(),
+            invocations: 0,
+            streams: HashSet::new(),
+            hasher: RandomState::new(),
+            given_up: 0,
         }
     }
 
@@ -71,6 +93,7 @@ impl Sandboxes {
             let oldest = self.open.iter().min_by_key(|(_, open)| open.heard);
             if let Some(stream) = oldest.map(|(stream, _)| stream.clone()) {
                 self.close(&stream);
+                self.given_up += 1;
             }
         }
         let named = function_of(stream);
@@ -79,7 +102,9 @@ impl Sandboxes {
             version: or(&self.function.version, named.map(|(_, version)| version)),
             concurrent: self.function.concurrent,
         };
-        self.counts.sandboxes += 1;
+        if self.streams.len() < MAX_COUNTED {
+            self.streams.insert(self.hasher.hash_one(stream));
+        }
         let triage = self.first.another(function.clone());
         let sandbox = Sandbox::new(triage, &function, self.timeout_ms);
         self.open.insert(stream.to_owned(), Open { sandbox, heard: self.heard });
@@ -88,7 +113,7 @@ impl Sandboxes {
     fn close(&mut self, stream: &str) {
         let Some(Open { mut sandbox, .. }) = self.open.remove(stream) else { return };
         sandbox.finish();
-        self.counts.invocations += sandbox.invocations;
+        self.invocations += sandbox.invocations;
         take_told(&mut self.told, &mut sandbox, stream);
     }
 
@@ -109,7 +134,8 @@ impl Sandboxes {
 
     /// What was gone through; all of it once they are finished.
     pub(crate) fn counts(&self) -> Counts {
-        self.counts
+        let Self { invocations, given_up, .. } = *self;
+        Counts { invocations, streams: self.streams.len(), given_up }
     }
 }
 
@@ -158,7 +184,8 @@ mod tests {
 
     #[test]
     fn the_number_of_sandboxes_is_bounded() {
-        let mut sandboxes = Sandboxes::new(Settings::default(), Function::default(), None);
+        let (settings, signatures) = Default::default();
+        let mut sandboxes = Sandboxes::new(settings, signatures, Function::default(), None);
         let start = "START RequestId: 79104eff-e5a6-4ecd-b1a5-7a1b6c6c3a01 Version: $LATEST";
         for n in 0..MAX_SANDBOXES + 10 {
             sandboxes.of_stream(&n.to_string(), |sandbox| sandbox.log_event(start, None));
@@ -167,10 +194,8 @@ mod tests {
         assert_eq!(sandboxes.open.len(), MAX_SANDBOXES);
         assert!(sandboxes.open.contains_key("0") && !sandboxes.open.contains_key("1"));
         sandboxes.finish();
-        let Counts { invocations, sandboxes } = sandboxes.counts();
-        assert_eq!(
-            (invocations, sandboxes),
-            (MAX_SANDBOXES as u64 + 10, MAX_SANDBOXES as u64 + 10)
-        );
+        let Counts { invocations, streams, given_up } = sandboxes.counts();
+        let all = MAX_SANDBOXES + 10;
+        assert_eq!((invocations, streams, given_up), (all as u64, all, 10));
     }
 }

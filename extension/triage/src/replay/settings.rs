@@ -2,6 +2,7 @@
 
 use crate::input::Format;
 use std::path::PathBuf;
+use triage_diagnosis::signatures::is_custom_problem;
 use triage_diagnosis::{Function, InvocationRate, Settings, problems};
 
 /// What to replay, and how.
@@ -19,10 +20,10 @@ pub(crate) struct ReplayOptions {
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=900))]
     timeout: Option<u64>,
     /// The function's name, for the lines and the metrics' dimension
-    #[arg(long, value_name = "NAME", default_value = "")]
+    #[arg(long, value_name = "NAME", default_value = "", hide_default_value = true)]
     function_name: String,
     /// The function's version; the names of log streams tell it
-    #[arg(long, value_name = "VERSION", default_value = "")]
+    #[arg(long, value_name = "VERSION", default_value = "", hide_default_value = true)]
     function_version: String,
     /// Several invocations ran at once in one environment (Lambda Managed Instances)
     #[arg(long)]
@@ -39,6 +40,9 @@ pub(crate) struct ReplayOptions {
     /// TRIAGE_DISABLE: problems that are not told, separated by commas
     #[arg(long, value_name = "PROBLEMS", value_delimiter = ',', value_parser = problem)]
     disable: Vec<String>,
+    /// TRIAGE_SIGNATURES: a TOML file of your own signatures
+    #[arg(long, value_name = "FILE")]
+    pub(super) signatures: Option<PathBuf>,
     /// TRIAGE_NAMESPACE: the CloudWatch namespace in JSON lines
     #[arg(long, value_name = "NAMESPACE", default_value_t = Settings::default().namespace)]
     namespace: String,
@@ -91,7 +95,7 @@ impl ReplayOptions {
 
 fn problem(name: &str) -> Result<String, String> {
     let name = name.trim().to_ascii_lowercase();
-    if problems().any(|problem| problem == name) {
+    if problems().any(|problem| problem == name) || is_custom_problem(&name) {
         return Ok(name);
     }
     Err("there is no such problem; `triage list` shows all".to_owned())

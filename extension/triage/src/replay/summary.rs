@@ -31,8 +31,8 @@ pub(crate) struct Diagnosis {
     pub(crate) stage: String,
     pub(crate) view: Option<String>,
     pub(crate) occurrences: u64,
-    pub(crate) advice: String,
-    pub(crate) reference: String,
+    pub(crate) advice: Option<String>,
+    pub(crate) reference: Option<String>,
     #[serde(default)]
     pub(crate) evidence: Map<String, Value>,
 }

@@ -234,3 +234,22 @@ fn a_runtime_that_exited_is_no_success() {
     let ran = run(&["replay", "--timeout=3"], lines.join("\n").as_bytes());
     assert_eq!(ran.code, 1, "{ran:?}");
 }
+
+#[test]
+fn signatures_are_looked_for_and_a_bad_one_costs_itself() {
+    let path = std::env::temp_dir().join(format!("triage-{}.toml", std::process::id()));
+    let text = "[[signature]]\nid = \"declined\"\ntitle = \"a payment was declined\"\nany-of = [\"PaymentDeclined\"]\n\n[[signature]]\nid = 7\n";
+    std::fs::write(&path, text).unwrap();
+    let option = format!("--signatures={}", path.display());
+    let input =
+        [event("s", 5, "ERROR PaymentDeclined"), event("t", 6, "ERROR PaymentDeclined")].join("\n");
+    let ran = run(&["replay", &option], input.as_bytes());
+    let quiet = run(&["replay", &option, "--disable=custom:declined"], input.as_bytes());
+    let text = run(&["replay", &option, "--output=text"], input.as_bytes());
+    std::fs::remove_file(&path).unwrap();
+    assert_eq!(ran.problems(), ["custom:declined", "custom:declined"], "{ran:?}");
+    assert!(ran.stderr.contains(".toml, line 7: "), "{}", ran.stderr);
+    assert_eq!(quiet.code, 0);
+    assert!(text.stdout.contains("a payment was declined"), "{text:?}");
+    assert_eq!(run(&["replay", "--signatures=/no/such/file"], input.as_bytes()).code, 2);
+}

@@ -186,7 +186,9 @@ pub(crate) fn failures() -> Vec<Failure> {
             "with access point",
         ];
         let needs_code = !by_message.iter().any(|words| message.contains(words));
-        let needs_service = needs_code && !is_decided_by_code && !own_words;
+        let is_ambiguous = OF_EITHER_VIEW.contains(&class.as_deref().unwrap_or(code));
+        let needs_service =
+            (needs_code && !is_decided_by_code && !own_words) || (is_ambiguous && !lambda);
         let view = Some(if lambda { View::Caller } else { View::Function });
         let code = code.to_owned();
         Failure {
@@ -205,7 +207,27 @@ pub(crate) fn failures() -> Vec<Failure> {
 }
 
 /// Detectors that look for more than their texts: their own tests have the forms.
-const OF_OWN_FORM: [&str; 1] = ["timeout"];
+const OF_OWN_FORM: [&str; 6] = [
+    "timeout",
+    "efs-access",
+    "tmp-full",
+    "descriptors-exhausted",
+    "threads-exhausted",
+    "dns-failure",
+];
+
+/// Lambda has errors of these names, for the environment of a called function, and so have KMS, SNS
+/// and Kinesis: only the service tells whose failure it is.
+const OF_EITHER_VIEW: [&str; 8] = [
+    "KMSAccessDeniedException",
+    "KMSDisabledException",
+    "KMSInvalidStateException",
+    "KMSNotFoundException",
+    "KmsAccessDeniedException",
+    "KmsDisabledException",
+    "KmsInvalidStateException",
+    "KmsNotFoundException",
+];
 
 /// One for each text of each detector, so that a new one is in the table as soon as it is there.
 fn texts() -> Vec<Failure> {
@@ -225,7 +247,7 @@ fn texts() -> Vec<Failure> {
             let subject = if entity == ACCESS_POINT { "EFS" } else { "request" };
             failures.push(Failure {
                 problem: detector.problem,
-                view: text.view,
+                view: text.view.or(Some(View::Function)),
                 service,
                 operation,
                 code: if is_name { text.needle } else { "RequestFailed" }.to_owned(),
@@ -235,7 +257,7 @@ fn texts() -> Vec<Failure> {
                 } else {
                     format!("The {subject} failed: {} {entity}", text.needle)
                 },
-                needs_service: false,
+                needs_service: text.view.is_none(),
                 needs_code: is_name,
             });
         }

@@ -56,6 +56,9 @@ struct Arguments {
     /// LAMBDA_TASK_ROOT and working directory [default: the current one]
     #[arg(long, value_name = "PATH")]
     task_root: Option<PathBuf>,
+    /// Write every telemetry record to this file at the end, one a line
+    #[arg(long, value_name = "PATH")]
+    telemetry: Option<PathBuf>,
     /// Let the processes run between invocations
     #[arg(long)]
     no_freeze: bool,
@@ -114,6 +117,7 @@ async fn run(arguments: Arguments) -> Result<(), Error> {
         events.push("{}".into());
     }
     let trace_header = arguments.trace_header.clone();
+    let telemetry = arguments.telemetry.clone();
     let mut printer = Printer::new();
     let sandbox = Sandbox::start(config(arguments)).await?;
     printer.log(&sandbox)?;
@@ -146,6 +150,13 @@ async fn run(arguments: Arguments) -> Result<(), Error> {
         printer.note(&format!("extension {} {end}, {took} ms after {reason}", exit.name))?;
     }
     printer.metrics(&sandbox.metrics())?;
+    if let Some(path) = telemetry {
+        let records = sandbox.telemetry();
+        std::fs::write(
+            path,
+            records.iter().map(|record| format!("{record}\n")).collect::<String>(),
+        )?;
+    }
     Ok(())
 }
 

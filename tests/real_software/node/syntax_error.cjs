@@ -1,0 +1,3 @@
+// A handler module that does not parse.
+exports.handler = async () => {
+  return 'ok'

@@ -392,7 +392,6 @@ mod tests {
             "use DisabledException::class",
             "We handle: DisabledException and others",
             "see DisabledException.",
-            "    except kms.exceptions.DisabledException:",
             "rescue Aws::KMS::Errors::DisabledException => e",
             "retried on (DisabledException), [DisabledException] and <DisabledException>",
         ] {

@@ -221,7 +221,7 @@ const OF_OWN_FORM: [&str; 9] = [
 
 /// Lambda has errors of these names, for the environment of a called function, and so have KMS, SNS
 /// and Kinesis: only the service tells whose failure it is.
-const OF_EITHER_VIEW: [&str; 8] = [
+pub(crate) const OF_EITHER_VIEW: [&str; 8] = [
     "KMSAccessDeniedException",
     "KMSDisabledException",
     "KMSInvalidStateException",

@@ -8,7 +8,7 @@
 use crate::Timestamp;
 use crate::finding::Finding;
 use crate::level::Level;
-use crate::log::{level_of_line, without_colours};
+use crate::log::{is_printed_value, level_of_line, without_colours};
 
 /// Of a line that began anew so much is remembered: its level, time and request id, and first words.
 const MAX_HEAD_BYTES: usize = 256;
@@ -73,7 +73,7 @@ impl BrokenTraces {
         let is_fit = line.len() <= MAX_LINE_BYTES && !line.contains('\n') && gap_ms <= MAX_GAP_MS;
         let goes_on = is_fit
             && (continues(line)
-                || self.announces && line.starts_with('{')
+                || self.announces && is_printed_value(line)
                 || self.ends_traceback(line)
                 || self.warns_of(line, gap_ms))
             && self.trace.as_ref().is_none_or(|trace| trace.takes(line));
@@ -292,6 +292,10 @@ mod tests {
         };
         let python = [TRACEBACK, "  File \"app.py\"", "a.b.E: x", "a.b.E: x"];
         assert_eq!(goes_on(&python, 1), [false, true, true, false]);
+        for body in ["b'{\"a\": 1}'", "{\"a\": 1}"] {
+            assert_eq!(goes_on(&["DEBUG Response body:", body], 1), [false, true]);
+            assert_eq!(goes_on(&["DEBUG Response body", body], 1), [false, false]);
+        }
         let warning = ["WARN failed", TRACEBACK, "  File", "E: x"];
         assert_eq!(goes_on(&warning, 0), [false, true, true, true]);
         assert_eq!(goes_on(&["INFO begun", TRACEBACK, "  File", "E: x"], 0)[..2], [false, false]);

@@ -41,7 +41,7 @@ pub(crate) fn failed_call(text: &str) -> FailedCall {
 }
 
 /// How SDKs, and Lambda's own messages, name Lambda: Java, Node.js, .NET, Ruby, Rust, the URL.
-const LAMBDA: [&str; 21] = [
+const LAMBDA: [&str; 23] = [
     "Service: Lambda,",
     "Service: AWSLambda;",
     "services.lambda.model.",
@@ -62,6 +62,8 @@ const LAMBDA: [&str; 21] = [
     "Reason: ConcurrentInvocationLimitExceeded",
     "FunctionInvocationRateLimitExceeded",
     "ConcurrentSnapshotCreateLimitExceeded",
+    "Reason: CallerRateLimitExceeded",
+    "Reason: 'CallerRateLimitExceeded",
     "\"CallerRateLimitExceeded",
     "Some(CallerRateLimitExceeded",
 ];
@@ -125,6 +127,8 @@ mod tests {
             "Rate Exceeded. (Aws::Lambda::Errors::TooManyRequestsException)",
             "reason: Some(ReservedFunctionConcurrentInvocationLimitExceeded)",
             "{\"Reason\":\"CallerRateLimitExceeded\"}",
+            "  Type: 'User',\n  Reason: 'CallerRateLimitExceeded'\n}",
+            "Type: User\nReason: CallerRateLimitExceeded\n",
         ] {
             assert_eq!(failed_call(text), FailedCall::Invoke, "{text}");
         }

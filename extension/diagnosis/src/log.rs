@@ -37,23 +37,23 @@ const RETRY_REACH_BYTES: usize = 1024;
 impl<'a> Log<'a> {
     pub(crate) fn read(record: &'a FunctionLog<'_>) -> Self {
         fault_point!("log view");
-        let text = record.sent();
+        let sent = record.sent();
         let is_json =
-            matches!(record, FunctionLog::Json(_)) || text.trim_start().starts_with(['{', '[']);
-        match is_json.then(|| flatten(text)) {
+            matches!(record, FunctionLog::Json(_)) || sent.trim_start().starts_with(['{', '[']);
+        match is_json.then(|| flatten(sent)) {
             Some(Ok(Flat { text, level, request_id, .. })) => Self {
                 text: Cow::Owned(text),
                 level: level.map(|(_, level)| level),
-                is_bare_value: level.is_none(),
+                is_bare_value: level.is_none() && !is_of_rubys_runtime(sent),
                 request_id: request_id.map(|(_, id)| id),
             },
             _ => {
-                let text = without_colours(Cow::Borrowed(text));
+                let text = without_colours(Cow::Borrowed(sent));
                 Self {
                     level: None,
                     // JSON that was cut off or cannot be read: whatever level it names is not known.
                     is_bare_value: matches!(record, FunctionLog::Json(_))
-                        || text.trim_start().starts_with('{'),
+                        || is_printed_value(&text),
                     request_id: request_id_of_line(&text).map(str::to_owned),
                     text,
                 }
@@ -98,6 +98,19 @@ impl<'a> Log<'a> {
         let end = self.text[at..].find('\n').map_or(self.text.len(), |newline| at + newline);
         start..end
     }
+}
+
+/// Whether a text begins as a value that was printed does: an object, or Python's bytes of one.
+pub(crate) fn is_printed_value(text: &str) -> bool {
+    let text = text.trim_start();
+    let bytes = || text.strip_prefix("b'").or_else(|| text.strip_prefix("b\""));
+    text.starts_with('{') || bytes().is_some_and(|text| text.starts_with('{'))
+}
+
+/// Whether it is what Lambda's Ruby prints of an error that the handler raised, in its own layout: no
+/// level stands in it.
+fn is_of_rubys_runtime(json: &str) -> bool {
+    json.starts_with("{\n  \"errorMessage\": ") && json.contains("\n  \"errorType\": \"Function<")
 }
 
 /// A field of its own with the shape of a UUID: `time<tab>REQUEST-ID<tab>LEVEL<tab>…` (Node.js),
@@ -169,6 +182,21 @@ mod tests {
         assert_eq!(Log::read(&two).level_at(12), Some(Level::Error));
         let traceback = text("[ERROR] E: x\nTraceback\n  File y");
         assert_eq!(Log::read(&traceback).level_at(24), Some(Level::Error));
+    }
+
+    #[test]
+    fn a_value_that_was_printed_is_no_report() {
+        let is_bare = |line: &str| Log::read(&text(line)).is_bare_value;
+        for line in
+            ["{\"error\":\"E\"}", "{\"error\":", "b'{\"error\": \"E\"}'", "b\"{'error': 1}\""]
+        {
+            assert!(is_bare(line), "{line}");
+        }
+        let ruby = "{\n  \"errorMessage\": \"x\",\n  \"errorType\": \"Function<E>\"\n}";
+        for line in ["E: x", "{\"level\":\"error\"}", "b'a'", ruby] {
+            assert!(!is_bare(line), "{line}");
+        }
+        assert!(is_bare(&ruby.replace("\n  ", "")), "another's, printed anew");
     }
 
     #[test]

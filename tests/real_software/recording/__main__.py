@@ -10,7 +10,7 @@ import sys
 import boto3
 from moto.server import ThreadedMotoServer
 
-from recording import live, processes, sandbox, services, settle
+from recording import live, processes, sandbox, services
 from recording.normalize import Normalizer
 from recording.proxy import Proxy
 
@@ -19,8 +19,6 @@ LANGUAGES = ["python", "node", "rust", "go", "ruby", "java"]
 
 def main():
     arguments = parse()
-    if arguments.settle:
-        return settle.settle()
     left_out = {language: reason for language in arguments.languages if (reason := missing(language))}
     logging.getLogger("werkzeug").setLevel(logging.WARNING)
     moto = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
@@ -43,7 +41,6 @@ def parse():
     parser.add_argument("languages", nargs="*", metavar="LANGUAGE", default=LANGUAGES, help=f"of {', '.join(LANGUAGES)} [default: all]")
     parser.add_argument("--only", default="", metavar="TEXT", help="the cases whose folder has this in its name")
     parser.add_argument("--check", action="store_true", help="attach the extension and compare what it prints with what is expected; write nothing")
-    parser.add_argument("--settle", action="store_true", help="move the recordings that hold by now to the fixtures; play nothing")
     arguments = parser.parse_args()
     unknown = set(arguments.languages) - set(LANGUAGES)
     if unknown:
@@ -85,20 +82,23 @@ def play_all(arguments, languages, proxy):
 
 
 def keep(case, proxy, paths):
-    """Plays a case in each log format and writes its fixture, where it is already or else among the recorded."""
+    """Plays a case in each log format and writes its fixture."""
     normalizer = Normalizer(paths)
     for log_format in case.formats:
         proxy.begin()
         for record in sandbox.play(case, log_format, proxy.url)[0]:
             normalizer.record(record)
-    folder = settle.FIXTURES / case.folder
-    if not folder.exists():
-        folder = settle.RECORDED / case.folder
+    folder = sandbox.FIXTURES / case.folder
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "telemetry.ndjson").write_text(normalizer.end())
     calls = [call for log_format in case.formats for call in case.calls_in(log_format)]
     expected = case.expected(calls, list(normalizer.requests.values()))
     (folder / "expected.json").write_text(json.dumps(expected, indent=2, ensure_ascii=False) + "\n")
+    given = folder / "given.json"
+    if case.ordered:
+        given.write_text(json.dumps({"ordered": True}) + "\n")
+    else:
+        given.unlink(missing_ok=True)
     return None
 
 

@@ -32,6 +32,8 @@ class Call:
 
     event: dict
     expected: dict | None = None
+    # In how many lines it is told: each sandbox that cannot be initialized tells of it.
+    lines: int = 1
 
 
 @dataclass
@@ -47,6 +49,8 @@ class Case:
     memory: int = 256
     # Whether the platform may tell of it outside of an invocation.
     has_request: bool = True
+    # Whether the records mean something in their order alone, as the lines of a trace do.
+    ordered: bool = False
 
     @property
     def folder(self):
@@ -71,7 +75,7 @@ class Case:
                 line |= {metric(diagnosis["problem"]): 1, "Problems": 1}
             elif stage == "suspected":
                 line["SuspectedProblems"] = 1
-            lines.append(line)
+            lines += [line] * call.lines
         return lines
 
 

@@ -47,7 +47,8 @@ class Normalizer:
         self.paths = sorted(paths, key=lambda pair: -len(pair[0]))
         self.requests = {}
         self.lines = []
-        self.now = BEGIN
+        # A sandbox is initialized before its first invocation begins.
+        self.now = BEGIN - timedelta(seconds=1)
         self.reports = []
         self.last_status = "success"
 

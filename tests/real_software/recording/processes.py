@@ -33,7 +33,9 @@ def inits(language):
     }.get(language, [])  # fmt: skip
     for handler in handlers:
         name = handler.replace("_", "-").replace(".handler", "").replace(".", "-")
-        expected = calls("init-failure", {"call": "healthy"}, stage="confirmed", **FUNCTION)
+        # Lambda tries again, in a new sandbox, as a part of the invocation.
+        diagnosis = {"problem": "init-failure", "stage": "confirmed", **FUNCTION}
+        expected = [Call({"call": "healthy"}, diagnosis, lines=2)]
         for log_format in ("text", "json") if handler.startswith(("import", "app")) else ("text",):
             suffix = "" if log_format == "text" else "-json"
             yield Case("init-failure", language, name + suffix, expected, handler=handler, formats=(log_format,), has_request=False)
@@ -94,9 +96,10 @@ def resources(language):
         fetch = calls("dns-failure", {"call": "fetch-page", "target": "db.orders.invalid", "how": "console-error"}, **FUNCTION)
         yield Case("dns-failure", language, "fetch", fetch, formats=("text",))
     if language == "python":
-        # The SDK does not say why it could not connect: nothing else can.
+        # The SDK does not say why it could not connect: nothing else can. But opening its own files says so.
         events = [{"call": "call-without-descriptors", "target": "missing"}, {"call": "connect-sdk"}]
-        yield Case("healthy", language, "sdk-without-cause", [Call(event) for event in events], wrapper=sandbox.LIMIT_FILES)
+        silent, told = Call(events[0]), Call(events[1], {"problem": "descriptors-exhausted", "stage": "confirmed", **FUNCTION})
+        yield Case("descriptors-exhausted", language, "sdk", [silent, told], wrapper=sandbox.LIMIT_FILES)
 
 
 def mounts(language):

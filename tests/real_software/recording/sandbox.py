@@ -8,6 +8,7 @@ from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 SOURCES = REPOSITORY / "tests/real_software"
+FIXTURES = REPOSITORY / "tests/fixtures"
 BUILT = REPOSITORY / "target/real-software"
 LOCAL_LAMBDA = REPOSITORY / "target/debug/lambda-sandbox"
 EXTENSION = REPOSITORY / "target/debug/lambda-triage"

@@ -212,7 +212,7 @@ def silent_cases(language):
     yield silent("retried", [{"call": "kms-encrypt", "target": faults.BUSY_ONCE}], env=env)
     if language == "python":
         debug = {"target": faults.BUSY_ONCE, "debug": True}
-        yield silent("debug-log", [{"call": "kms-encrypt", **debug}], formats=("text",))
+        yield silent("debug-log", [{"call": "kms-encrypt", **debug}], formats=("text",), ordered=True)
     if language == "rust":
         # All that Display says of an SdkError is "service error".
         yield silent("display", [

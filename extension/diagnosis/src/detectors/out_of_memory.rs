@@ -59,6 +59,7 @@ pub(crate) const DETECTOR: Detector = Detector {
         Text::message(KILLED, View::Function).names(MEMORY),
         Text::error("MemoryError", View::Function).names(MEMORY),
         Text::message(BARE_MEMORY_ERROR, View::Function).names(MEMORY),
+        Text::message(ENDS_IN_MEMORY_ERROR, View::Function).names(MEMORY),
         Text::message(V8, View::Function).names(HEAP),
         Text::error(JAVA, View::Function).names(HEAP),
         Text::message("fatal error: runtime: out of memory", View::Function).names(MEMORY),
@@ -79,6 +80,8 @@ const HEAP: &str = "heap-limit";
 const KILLED: &str = "Runtime exited with error: signal: killed";
 /// As Lambda's Python prints one without a message.
 const BARE_MEMORY_ERROR: &str = "[ERROR] MemoryError";
+/// As a traceback ends in one without a message.
+const ENDS_IN_MEMORY_ERROR: &str = "\nMemoryError";
 const V8: &str = "JavaScript heap out of memory";
 const JAVA: &str = "java.lang.OutOfMemoryError";
 const RUST: &str = "memory allocation of ";
@@ -104,6 +107,10 @@ fn is_said(hit: &Hit, text: &str) -> bool {
         KILLED => false,
         BARE_MEMORY_ERROR => {
             line.starts_with(BARE_MEMORY_ERROR)
+                && (after.is_empty() || after.starts_with(['\n', '\r']))
+        }
+        ENDS_IN_MEMORY_ERROR => {
+            text[..hit.start].contains("Traceback (most recent call last):")
                 && (after.is_empty() || after.starts_with(['\n', '\r']))
         }
         // V8 writes to standard error by itself: no logger's beginning, and a record for each line.

@@ -8,7 +8,8 @@
 //! Confirmed by the platform's error type `Function.ResponseSizeTooLarge`; `producedBytes` is the size
 //! as far as the platform tells it. Also by the message with which Lambda refuses the response, in the
 //! log: there it may be the answer of a function that this one called, and the diagnosis then has no
-//! view and waits for the report. A request that is too large for the function that it is sent to is not this.
+//! view and waits for the report. And by the line of Lambda's runtime client for Python that its
+//! response was refused with 413: it ends at that, which is no runtime-crash of its own. A request that is too large for the function that it is sent to is not this.
 //!
 //! ## What to do
 //! Put large results into S3 and answer with a presigned URL, answer page by page, or stream the
@@ -30,7 +31,7 @@ pub(crate) const DETECTOR: Detector = Detector {
              stream the response (response streaming takes more).",
     causes: &[],
     reference: "https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html",
-    outranks: &[],
+    outranks: &["runtime-crash"],
     views: &[View::Function],
     signs: &[Sign::RuntimeDone, Sign::Report, Sign::Log],
     knobs: &[],
@@ -40,6 +41,7 @@ pub(crate) const DETECTOR: Detector = Detector {
             view: None,
             ..Text::message("Exceeded maximum allowed payload size (", View::Function)
         },
+        Text::message(NOT_TAKEN, View::Function),
         Text { view: None, ..Text::error(ERROR_TYPE, View::Function) },
     ],
     examine,
@@ -47,6 +49,9 @@ pub(crate) const DETECTOR: Detector = Detector {
 
 const ERROR_TYPE: &str = "Function.ResponseSizeTooLarge";
 const REFUSED: &str = "Response payload size exceeded maximum allowed payload size (";
+/// Of the runtime client of Python, which ends at it.
+const NOT_TAKEN: &str =
+    "LAMBDA_RUNTIME Failed to post handler success response. Http response code: 413";
 const MESSAGE: &str = "the response is larger than Lambda takes";
 
 fn examine(case: &Case<'_>) -> Option<Finding> {

@@ -1,6 +1,6 @@
 //! Every fixture gives what it must, however its records arrive.
 
-use crate::replay::{Fixture, Step, fixtures, fixtures_below};
+use crate::replay::{Fixture, Step, fixtures};
 use serde_json::{Value, json};
 
 /// What an alarm and a reader of one line go by, without what depends on which record came first.
@@ -144,28 +144,4 @@ fn duplicated() {
 #[test]
 fn every_line_is_short_and_names_what_it_counts() {
     fixtures().iter().for_each(check_lines);
-}
-
-/// One line for each recording of real software that waits for a detector: whether it holds by now,
-/// else which check fails.
-#[test]
-#[ignore = "tests/real_software/settle moves those that hold to the fixtures"]
-fn recordings_that_wait() {
-    let checks: [(&str, fn(&Fixture)); 6] = [
-        ("whole", check_whole),
-        ("split", check_split),
-        ("reordered", check_reordered),
-        ("late", check_late),
-        ("duplicated", check_duplicated),
-        ("lines", check_lines),
-    ];
-    for fixture in fixtures_below("tests/real_software/recorded") {
-        let fails = |check: fn(&Fixture)| {
-            std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| check(&fixture))).is_err()
-        };
-        match checks.iter().find(|(_, check)| fails(*check)) {
-            None => println!("holds {}", fixture.name),
-            Some((name, _)) => println!("{name} fails: {}", fixture.name),
-        }
-    }
 }

@@ -28,16 +28,11 @@ pub(crate) enum Step {
 }
 
 pub(crate) fn fixtures() -> Vec<Fixture> {
-    fixtures_below("tests/fixtures")
-}
-
-/// The fixtures of a folder of the repository.
-pub(crate) fn fixtures_below(folder: &str) -> Vec<Fixture> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(folder);
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures");
     let mut fixtures: Vec<Fixture> =
         folders(&root).iter().flat_map(|problem| folders(problem)).map(|c| read(&c)).collect();
     fixtures.sort_by(|a, b| a.name.cmp(&b.name));
-    assert!(!fixtures.is_empty(), "{folder}");
+    assert!(!fixtures.is_empty(), "{}", root.display());
     fixtures
 }
 

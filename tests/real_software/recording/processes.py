@@ -83,7 +83,9 @@ def resources(language):
         caught = problem != "threads-exhausted" or language != "rust"
         hows = [{}, {"how": CAUGHT[language]}] if caught else [{}]
         events = [{"call": call, "target": "db.orders.invalid", **how} for call in calls_of for how in hows]
-        return Case(problem, language, name, calls(problem, *events, **FUNCTION), wrapper=wrapper, **(formats(language) if caught else {"formats": ("text",)}))
+        # Java prints its traces line by line.
+        more = {"ordered": language == "java"}
+        return Case(problem, language, name, calls(problem, *events, **FUNCTION), wrapper=wrapper, **more, **(formats(language) if caught else {"formats": ("text",)}))
 
     for problem, (of_language, wrapper) in RESOURCES.items():
         if language in of_language:

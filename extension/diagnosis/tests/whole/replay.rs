@@ -65,6 +65,15 @@ fn read(case: &Path) -> Fixture {
 }
 
 impl Fixture {
+    /// The size of all that comes in.
+    pub(crate) fn bytes(&self) -> usize {
+        let size = |step: &Step| match step {
+            Step::Event(event) => event.to_string().len(),
+            Step::Records(records) => records.iter().map(String::len).sum(),
+        };
+        self.steps.iter().map(size).sum()
+    }
+
     /// The lines that come out when the steps come in.
     pub(crate) fn replay(&self, steps: &[Step]) -> Vec<Value> {
         let mut sandbox = Sandbox {

@@ -45,11 +45,12 @@ fn error_lines() -> Vec<(&'static str, String)> {
 
 /// What the platform, or a runtime that ends, writes in a form of its own, and what waits for the
 /// platform's records.
-const OWN_FORMS: [&str; 9] = [
+const OWN_FORMS: [&str; 10] = [
     "Task timed out after ",
     "Runtime exited with",
     "Runtime exited with error: signal: killed",
     "[ERROR] MemoryError",
+    "\nMemoryError",
     "JavaScript heap out of memory",
     "memory allocation of ",
     "Response payload size exceeded maximum allowed payload size (",

@@ -136,7 +136,8 @@ fn split(line: &str) -> Split<'_> {
 fn after_time(line: &str) -> Option<(Timestamp, &str)> {
     let (at, bytes) = time(line)?;
     let rest = &line[bytes..];
-    Some((at, rest.strip_prefix([' ', '\t', ','])?.trim_start_matches([' ', '\t'])))
+    // Further blanks are the record's: a line of a stack trace is known by them.
+    Some((at, rest.strip_prefix([' ', '\t', ','])?))
         // `TIME<tab>REQUEST-ID<tab>…`, `TIME REQUEST-ID Task timed out …`: the record's own.
         .filter(|(_, text)| !begins_with_request_id(text))
 }

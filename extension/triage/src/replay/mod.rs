@@ -90,6 +90,7 @@ pub(crate) fn replay(options: &ReplayOptions) -> Result<Found, ReplayError> {
             signatures,
             options.function(),
             options.timeout_ms(),
+            options.mounts(),
         ),
         output: Output::new(options, size),
         unreadable: Unreadable::default(),
@@ -143,7 +144,7 @@ impl From<io::Error> for Stop {
 }
 
 impl Replay {
-    /// Telemetry is that of one sandbox.
+    /// Telemetry is that of one sandbox after another.
     fn telemetry(&mut self, mut values: Values<impl BufRead>) -> Result<(), Stop> {
         loop {
             let at = values.place();
@@ -153,14 +154,14 @@ impl Replay {
             let place = piece.place;
             let left_out = piece.left_out;
             if let Some(step) = steps::read(piece.bytes) {
-                self.sandboxes.of_stream("", |sandbox| sandbox.step(step));
+                self.sandboxes.step(step);
                 self.records += 1;
             } else {
                 let mut body = Body::new(piece.bytes.to_vec());
                 while let Some(record) = body.next_record() {
                     match record {
                         Ok(record) => {
-                            self.sandboxes.of_stream("", |sandbox| sandbox.telemetry(record));
+                            self.sandboxes.telemetry(record);
                             self.records += 1;
                         }
                         Err(malformed) => {

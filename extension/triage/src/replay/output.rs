@@ -103,12 +103,14 @@ impl Output {
     /// Sums up, where it cannot be mistaken for the lines.
     pub(crate) fn summary(&mut self, counts: Counts) -> io::Result<()> {
         self.clear_progress();
-        let Counts { invocations, streams, given_up } = counts;
+        let Counts { invocations, sandboxes, given_up } = counts;
         let mut text = Vec::new();
         let page = if self.is_terminal { self.page } else { Page::plain() };
         self.summary.write(&mut text, &page)?;
         let read = amount(self.read_bytes);
-        writeln!(text, "{read} read: {invocations} invocations, {streams} log streams")?;
+        let invocations = counted(invocations, "invocation");
+        let sandboxes = counted(sandboxes as u64, "environment");
+        writeln!(text, "{read} read: {invocations} in {sandboxes}")?;
         if given_up > 0 {
             writeln!(
                 text,
@@ -123,4 +125,9 @@ impl Output {
         let _ = stderr().write_all(&text);
         Ok(())
     }
+}
+
+fn counted(count: u64, what: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} {what}{plural}")
 }

@@ -1,5 +1,7 @@
 //! On every fixture the program tells what the extension tells.
 
+use std::collections::BTreeMap;
+
 use crate::program::{options, run};
 use crate::replay::{Fixture, Step, fixtures};
 
@@ -45,5 +47,36 @@ fn as_arrays() {
     for fixture in fixtures() {
         let arrays = written(&fixture, |records| format!("[{}]\n", records.join(",")));
         assert_told(&fixture, "as arrays", &arrays);
+    }
+}
+
+/// One file of every fixture, each a sandbox of its own; those that ask for options of their own are
+/// files of their own.
+#[test]
+fn as_one_file() {
+    let mut files: BTreeMap<Vec<String>, Vec<Fixture>> = BTreeMap::new();
+    for fixture in fixtures() {
+        files.entry(options(&fixture)).or_default().push(fixture);
+    }
+    for (options, fixtures) in files {
+        let deliver = |records: &[String]| records.join("\n") + "\n";
+        let file: String = fixtures.iter().map(|fixture| written(fixture, deliver)).collect();
+        let arguments: Vec<&str> =
+            FUNCTION.into_iter().chain(options.iter().map(String::as_str)).collect();
+        let ran = run(&arguments, file.as_bytes());
+        // One sandbox is told of after another.
+        let mut lines = ran.lines();
+        for fixture in &fixtures {
+            let rest = lines.split_off(fixture.expected.len().min(lines.len()));
+            let (answers, unexpected) = fixture.compare(std::mem::replace(&mut lines, rest));
+            let missing: Vec<_> = answers.iter().filter(|(_, line)| line.is_none()).collect();
+            let name = &fixture.name;
+            assert!(missing.is_empty(), "{name}: {missing:#?} among {unexpected:#?}");
+        }
+        assert!(lines.is_empty(), "{lines:#?}");
+        let is_end = |step: &&Step| matches!(step, Step::Event(event) if event["next"]["eventType"] == "SHUTDOWN");
+        let ends = fixtures.iter().flat_map(|fixture| &fixture.steps).filter(is_end).count();
+        let sandboxes = format!(" in {ends} environment");
+        assert!(ran.stderr.contains(&sandboxes), "{sandboxes}: {}", ran.stderr);
     }
 }

@@ -128,7 +128,7 @@ fn each_log_stream_is_a_sandbox() {
         found,
         [(id(1).into(), "7".into(), null), (id(2).into(), "8".into(), "orders".into()),]
     );
-    assert!(ran.stderr.contains("2 invocations, 2 log streams"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("2 invocations in 2 environments"), "{}", ran.stderr);
 }
 
 /// As in the extension: the first 20 lines of a problem in a minute singly, the rest folded. The

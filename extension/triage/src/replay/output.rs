@@ -61,7 +61,7 @@ impl Output {
         let times = Some(diagnosis.occurrences).filter(|times| *times > 1);
         for (label, value) in [
             ("problem", problem),
-            ("time", diagnosed.timestamp.clone()),
+            ("time", known_time(&diagnosed.timestamp).unwrap_or_default().to_owned()),
             ("request", diagnosed.request_id.clone().unwrap_or_default()),
             ("stream", stream.to_owned()),
             ("trace", diagnosed.trace_id.clone().unwrap_or_default()),
@@ -130,4 +130,9 @@ impl Output {
 fn counted(count: u64, what: &str) -> String {
     let plural = if count == 1 { "" } else { "s" };
     format!("{count} {what}{plural}")
+}
+
+/// A time, if the input told one: without any, time begins with 1970.
+pub(super) fn known_time(timestamp: &str) -> Option<&str> {
+    Some(timestamp).filter(|timestamp| !timestamp.starts_with("1970-"))
 }

@@ -28,10 +28,10 @@ pub(crate) struct ReplayOptions {
     /// Several invocations ran at once in one environment (Lambda Managed Instances)
     #[arg(long)]
     concurrent: bool,
-    /// A file system that was mounted: efs-access needs to know. Of several, one option each
+    /// A file system that was mounted, which makes efs-access surer; once for each of them
     ///
-    /// TYPE is the kernel's name for it, nfs4 if none is given, as for EFS and S3 Files:
-    /// /mnt/efs, /mnt/data:ext4. Without this option nothing is known of mounts.
+    /// TYPE is the kernel's name for it, nfs4 if none is given, which EFS and S3 Files are: /mnt/efs,
+    /// /mnt/data:ext4. Without this option nothing is known of mounts, as no log tells of them.
     #[arg(long = "mount", value_name = "PATH[:TYPE]", value_parser = mount)]
     mounts: Vec<Mount>,
     /// TRIAGE_NEAR_TIMEOUT_PERCENT: from how much of the timeout on near-timeout is told; 0 = never

@@ -253,3 +253,29 @@ fn signatures_are_looked_for_and_a_bad_one_costs_itself() {
     assert!(text.stdout.contains("a payment was declined"), "{text:?}");
     assert_eq!(run(&["replay", "--signatures=/no/such/file"], input.as_bytes()).code, 2);
 }
+
+#[test]
+fn no_time_is_shown_where_the_input_has_none() {
+    let text = format!("START RequestId: {ID} Version: 1\n{KMS}\n");
+    let ran = run(&["replay", "--output=text"], text.as_bytes());
+    assert!(!ran.stdout.contains("1970") && !ran.stderr.contains("1970"), "{ran:?}");
+    assert!(ran.stderr.contains("not told"), "{}", ran.stderr);
+}
+
+/// As Lambda writes it: the initialization's own lines stand before START.
+#[test]
+fn a_failed_initialization_is_one_problem_of_its_text_log() {
+    let text = format!(
+        "INIT_START Runtime Version: python:3.12.v31\tRuntime Version ARN: arn:aws:lambda:eu-west-1::runtime:0ab1\n\
+         INIT_REPORT Init Duration: 0.79 ms\tPhase: init\tStatus: error\tError Type: Runtime.InvalidEntrypoint\n\
+         INIT_REPORT Init Duration: 0.61 ms\tPhase: invoke\tStatus: error\tError Type: Runtime.InvalidEntrypoint\n\
+         START RequestId: {ID} Version: $LATEST\n\
+         RequestId: {ID} Error: fork/exec /var/task/bootstrap: no such file or directory\n\
+         Runtime.InvalidEntrypoint\n\
+         END RequestId: {ID}\n\
+         REPORT RequestId: {ID}\tDuration: 17.01 ms\tBilled Duration: 18 ms\tMemory Size: 128 MB\tMax Memory Used: 3 MB\tStatus: error\tError Type: Runtime.InvalidEntrypoint\n"
+    );
+    let ran = run(&["replay"], text.as_bytes());
+    assert_eq!(ran.problems(), ["init-failure"]);
+    assert_eq!(ran.lines()[0]["diagnosis"]["cause"], "invalid-entrypoint");
+}

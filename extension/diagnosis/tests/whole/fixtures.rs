@@ -51,6 +51,31 @@ fn check_split(fixture: &Fixture) {
     assert_eq!(essence(&whole), essence(&split), "{}", fixture.name);
 }
 
+/// A program's standard output is cut into records at its line breaks, where the runtime's own logger
+/// frames a whole stack trace.
+fn check_line_by_line(fixture: &Fixture) {
+    let lines = map_records(&fixture.steps, |records| {
+        vec![Step::Records(records.iter().flat_map(|record| lines_of(record)).collect())]
+    });
+    let (whole, lines) = (fixture.replay(&fixture.steps), fixture.replay(&lines));
+    assert_eq!(essence(&whole), essence(&lines), "{}", fixture.name);
+}
+
+/// The records that a record is if each of its lines is one.
+fn lines_of(record: &str) -> Vec<String> {
+    let Ok(mut value) = serde_json::from_str::<Value>(record) else {
+        return vec![record.to_owned()];
+    };
+    let Some(text) = value["record"].as_str().map(str::to_owned) else {
+        return vec![record.to_owned()];
+    };
+    let mut record_of = |line: &str| {
+        value["record"] = line.into();
+        value.to_string()
+    };
+    text.split('\n').map(&mut record_of).collect()
+}
+
 fn check_reordered(fixture: &Fixture) {
     // The lines of a trace that came line by line mean nothing in another order.
     if fixture.given["ordered"] == true {
@@ -127,6 +152,11 @@ fn split_record_by_record() {
 }
 
 #[test]
+fn a_stack_trace_counts_once_however_many_records_it_is() {
+    fixtures().iter().for_each(check_line_by_line);
+}
+
+#[test]
 fn reordered() {
     fixtures().iter().for_each(check_reordered);
 }
@@ -146,12 +176,15 @@ fn every_line_is_short_and_names_what_it_counts() {
     fixtures().iter().for_each(check_lines);
 }
 
+type Check = fn(&Fixture);
+
 /// One line for each recording of real software that waits for a detector: whether it holds by now,
 /// else which check fails.
 #[test]
 #[ignore = "tests/real_software/settle moves those that hold to the fixtures"]
+#[allow(clippy::disallowed_macros, reason = "tests/real_software/settle reads what it prints")]
 fn recordings_that_wait() {
-    let checks: [(&str, fn(&Fixture)); 6] = [
+    let checks: [(&str, Check); 6] = [
         ("whole", check_whole),
         ("split", check_split),
         ("reordered", check_reordered),
@@ -160,7 +193,7 @@ fn recordings_that_wait() {
         ("lines", check_lines),
     ];
     for fixture in fixtures_below("tests/real_software/recorded") {
-        let fails = |check: fn(&Fixture)| {
+        let fails = |check: Check| {
             std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| check(&fixture))).is_err()
         };
         match checks.iter().find(|(_, check)| fails(*check)) {

@@ -269,7 +269,7 @@ impl Observer {
 
     fn handle(&mut self, input: Input, now: Timestamp) {
         // With the first input: the first /next was asked for by then.
-        if let Some(mounts) = self.mounts.poll() {
+        if let Some(mounts) = contained(|| self.mounts.poll()).flatten() {
             self.diagnose(|triage| triage.handle_mounts(mounts));
         }
         match input {

@@ -10,7 +10,8 @@ use serde_json::{Value, json};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 const HOUR_MS: i64 = 3_600_000;
-const KMS: &str = "KMSDisabledException: the key is disabled";
+const KMS: &str =
+    "An error occurred (DisabledException) when calling the Decrypt operation: the key is disabled";
 
 /// The fixture function, whose events are lists of steps, with the extension.
 fn fixture(function: FunctionConfig) -> Config {

@@ -172,6 +172,8 @@ async fn without_telemetry_real_timeouts_are_told_once_each() {
     }
     let broken = invoke(&sandbox, json!([{"exit": 3}])).await;
     assert_eq!(broken.status, Status::Failure);
+    // Of this SHUTDOWN alone tells.
+    expected.push(("runtime-crash".to_owned(), broken.request_id));
     let (told, complaints) = end(&sandbox).await;
     assert_eq!(told, expected);
     assert_eq!(sandbox.extension_exits().len(), 3);

@@ -37,7 +37,7 @@ pub(crate) struct BrokenTraces {
     last_at: Timestamp,
     /// Between Python's `Traceback (most recent call last):` and the error, which is not indented.
     is_in_traceback: bool,
-    /// Whether the last line announced something, by a colon at its end.
+    /// Whether the last line announced something, mostly by a colon at its end.
     announces: bool,
     pub(crate) trace: Option<Trace>,
 }
@@ -79,7 +79,7 @@ impl BrokenTraces {
             && self.trace.as_ref().is_none_or(|trace| trace.takes(line));
         self.is_in_traceback &= goes_on && continues(line);
         self.is_in_traceback |= line.starts_with(TRACEBACK);
-        self.announces = line.ends_with(':');
+        self.announces = line.ends_with(':') || line == RAISED;
         self.last_at = at;
         if !goes_on {
             self.recent.clear();
@@ -218,6 +218,8 @@ impl Trace {
 
 const TRACEBACK: &str = "Traceback (most recent call last)";
 const FRAME: &str = "at ";
+/// What Lambda's Ruby says before the JSON of an error.
+const RAISED: &str = "Error raised from handler method";
 
 /// Whether a line looks like a part of what the one before began.
 fn continues(line: &str) -> bool {

@@ -105,6 +105,18 @@ impl Signature {
     pub fn title(&self) -> &str {
         &self.title
     }
+
+    /// What to do about it, in the user's words; empty if they gave none.
+    #[must_use]
+    pub fn advice(&self) -> &str {
+        &self.advice
+    }
+
+    /// The address that explains it; empty if the user gave none.
+    #[must_use]
+    pub fn reference(&self) -> &str {
+        &self.reference
+    }
 }
 
 /// A text, and the part of it that is looked for.

@@ -218,6 +218,7 @@ impl Triage {
     /// What is mounted in this sandbox. Until it is told, and where it cannot be read, a path is not
     /// known to lie on a network file system.
     pub fn handle_mounts(&mut self, mut mounts: Vec<Mount>) {
+        fault_point!("handle mounts");
         mounts.truncate(MAX_MOUNTS);
         self.mounts = Some(mounts);
     }

@@ -78,7 +78,7 @@ const fn passed_once(name: &'static str, always: Cost) -> Place {
 
 /// All but the detectors, in the order of data: from the environment to the exit.
 pub(crate) const PLACES: &[Place] = &[
-    passed_once("config", NOTHING),
+    passed_once("config", all_of(&["custom:declined"])),
     passed_once("endpoint", NOTHING),
     passed_once("register", NOTHING),
     passed_once("registration", NOTHING),
@@ -112,6 +112,9 @@ pub(crate) const PLACES: &[Place] = &[
     place("record", 30, ONE_FINDING, all_of(TELEMETRY)),
     place("handle invoke", 4, ONE, all_of(&["near-timeout", "recursion"])),
     place("handle record", 30, ONE_FINDING, all_of(TELEMETRY)),
+    place("mounts", 9, NOTHING, NOTHING),
+    passed_once("read mounts", NOTHING),
+    passed_once("handle mounts", ONE),
     place("handle malformed", 4, NOTHING, NOTHING),
     passed_once("handle dropped", NOTHING),
     place("trace header", 4, ONE_FINDING, all_of(&["recursion"])),

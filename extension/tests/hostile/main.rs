@@ -75,8 +75,9 @@ type GoesOn<'a> = &'a AtomicBool;
 /// while.
 fn under(attack: impl Fn(SocketAddr, GoesOn<'_>) + Sync, attackers: usize) -> Outcome {
     let api = StandIn::start();
-    // Nothing but a hindrance holds back /next.
-    let mut extension = Running::start(&api, &[("TRIAGE_FLUSH", "lazy")]);
+    // Nothing but a hindrance holds back /next. The thread that reads the mounts would come and go with
+    // its part of the address space while that is measured.
+    let mut extension = Running::start(&api, &[("TRIAGE_FLUSH", "lazy"), ("TRIAGE_PROBE", "off")]);
     let to = api.telemetry_address();
     api.wait_for(Call::Next, 1);
     let mut platform = Platform { to, stream: None };

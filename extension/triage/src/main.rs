@@ -7,15 +7,24 @@ mod input;
 mod manual;
 mod page;
 mod replay;
+mod signatures;
 
 use clap::{Parser, Subcommand};
 use replay::{Found, ReplayOptions};
 use std::io::{self, ErrorKind, Write, stderr};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use triage_diagnosis::signatures::{Signature, is_custom_problem};
+
+const EXAMPLES: &str = "\
+Examples:
+  aws logs filter-log-events --log-group-name /aws/lambda/orders --output json | triage replay
+  aws logs tail /aws/lambda/orders --since 1d | triage replay --timeout 3
+  triage explain kms-disabled";
 
 /// Names the cause of failed AWS Lambda invocations
 #[derive(Debug, Parser)]
-#[command(name = "triage", version, arg_required_else_help = true)]
+#[command(name = "triage", version, arg_required_else_help = true, after_help = EXAMPLES)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -26,15 +35,18 @@ enum Command {
     /// Diagnose logs or telemetry after the fact
     ///
     /// Exits with 0 if no problem is found, with 1 if one is, with 2 if the input or the command line
-    /// is no good.
+    /// cannot be used.
     ///
     ///   aws logs filter-log-events --log-group-name /aws/lambda/orders --output json | triage replay
     #[command(verbatim_doc_comment)]
     Replay(Box<ReplayOptions>),
     /// Print the manual of a problem
     Explain {
-        /// Its name, as the diagnoses have it
+        /// Its name, as the diagnoses have it: kms-disabled, custom:payment-declined
         problem: String,
+        /// The TOML file of your own signatures, for their problems, custom:<id>
+        #[arg(long, value_name = "FILE")]
+        signatures: Option<PathBuf>,
     },
     /// List all problems
     List,
@@ -50,12 +62,37 @@ fn main() -> ExitCode {
             Ok(Found::Problems) => ExitCode::from(1),
             Err(error) => bad(&error.to_string()),
         },
-        Command::Explain { problem } => match manual::explain(&problem) {
+        Command::Explain { problem, signatures } if is_custom_problem(&problem) => {
+            explain_custom(&problem, signatures.as_deref())
+        }
+        Command::Explain { problem, .. } => match manual::explain(&problem) {
             Ok(Ok(())) => ExitCode::SUCCESS,
             Ok(Err(nearest)) => bad(&unknown(&problem, &nearest)),
             Err(error) => unwritten(&error),
         },
         Command::List => manual::list().map_or_else(|e| unwritten(&e), |()| ExitCode::SUCCESS),
+    }
+}
+
+/// What the user's file says of one of their problems.
+fn explain_custom(problem: &str, file: Option<&Path>) -> ExitCode {
+    let Some(path) = file else {
+        return bad(&format!(
+            "{problem} is of your own signatures: name their file, --signatures FILE"
+        ));
+    };
+    let signatures = match signatures::read(path) {
+        Ok(signatures) => signatures,
+        Err(error) => return bad(&format!("{}: {error}", path.display())),
+    };
+    match signatures.iter().find(|signature| signature.problem() == problem) {
+        Some(signature) => manual::explain_signature(signature)
+            .map_or_else(|e| unwritten(&e), |()| ExitCode::SUCCESS),
+        None => {
+            let known: Vec<_> = signatures.iter().map(Signature::problem).collect();
+            let known = if known.is_empty() { "nothing".to_owned() } else { known.join(", ") };
+            bad(&format!("{} does not name {problem}, but {known}", path.display()))
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use crate::page::Page;
 use std::io::{self, Write, stdout};
+use triage_diagnosis::signatures::Signature;
 use triage_diagnosis::{Detector, detectors, problems};
 
 /// Generated from the detectors' files; a test of the pure crate keeps it fresh. So their texts are
@@ -38,6 +39,18 @@ pub(crate) fn explain(problem: &str) -> io::Result<Result<(), Vec<&'static str>>
     }
     stdout().write_all(&text)?;
     Ok(Ok(()))
+}
+
+/// Prints what the user wrote of a problem of their own.
+pub(crate) fn explain_signature(signature: &Signature) -> io::Result<()> {
+    let page = Page::of_stdout();
+    let mut text = Vec::new();
+    let heading = format!("{}: {}", signature.problem(), signature.title());
+    page.line(&mut text, page.heading, &heading)?;
+    page.line(&mut text, page.label, "metric CustomProblems")?;
+    page.labelled(&mut text, "advice", signature.advice())?;
+    page.labelled(&mut text, "see", signature.reference())?;
+    stdout().write_all(&text)
 }
 
 /// Prints all problems.

@@ -51,6 +51,31 @@ fn check_split(fixture: &Fixture) {
     assert_eq!(essence(&whole), essence(&split), "{}", fixture.name);
 }
 
+/// A program's standard output is cut into records at its line breaks, where the runtime's own logger
+/// frames a whole stack trace.
+fn check_line_by_line(fixture: &Fixture) {
+    let lines = map_records(&fixture.steps, |records| {
+        vec![Step::Records(records.iter().flat_map(|record| lines_of(record)).collect())]
+    });
+    let (whole, lines) = (fixture.replay(&fixture.steps), fixture.replay(&lines));
+    assert_eq!(essence(&whole), essence(&lines), "{}", fixture.name);
+}
+
+/// The records that a record is if each of its lines is one.
+fn lines_of(record: &str) -> Vec<String> {
+    let Ok(mut value) = serde_json::from_str::<Value>(record) else {
+        return vec![record.to_owned()];
+    };
+    let Some(text) = value["record"].as_str().map(str::to_owned) else {
+        return vec![record.to_owned()];
+    };
+    let mut record_of = |line: &str| {
+        value["record"] = line.into();
+        value.to_string()
+    };
+    text.split('\n').map(&mut record_of).collect()
+}
+
 /// So much is shuffled of each fixture, which keeps these tests fast where they are not optimized.
 const ENOUGH_BYTES: usize = 15_000;
 
@@ -127,6 +152,11 @@ fn whole() {
 #[test]
 fn split_record_by_record() {
     fixtures().iter().for_each(check_split);
+}
+
+#[test]
+fn a_stack_trace_counts_once_however_many_records_it_is() {
+    fixtures().iter().for_each(check_line_by_line);
 }
 
 #[test]

@@ -42,6 +42,8 @@ pub(crate) struct LogLines {
     prefix: Prefix,
     record: Option<LogRecord>,
     is_platform: bool,
+    /// Between `Traceback (most recent call last):` and the error at its end, which is not indented.
+    is_in_traceback: bool,
     latest: Timestamp,
 }
 
@@ -63,10 +65,13 @@ impl LogLines {
         };
         let text = if is_prefixed { split.text } else { line };
         let is_of_platform = is_platform(text);
+        let ends_traceback = self.is_in_traceback && is_error(line);
+        self.is_in_traceback = text.starts_with(TRACEBACK)
+            || self.is_in_traceback && text.starts_with([' ', '\t']) && !is_prefixed;
         let continues = !is_prefixed
             && !is_of_platform
             && !self.is_platform
-            && (self.prefix != Prefix::None || is_continuation(line));
+            && (self.prefix != Prefix::None || ends_traceback || is_continuation(line));
         if continues && let Some(record) = &mut self.record {
             if record.text.len() + line.len() < MAX_RECORD_BYTES {
                 record.text.push('\n');
@@ -104,8 +109,18 @@ impl LogLines {
 /// further lines of an object.
 fn is_continuation(line: &str) -> bool {
     line.starts_with([' ', '\t', '}', ']', ')'])
-        || line.starts_with("Traceback (")
+        || line.starts_with(TRACEBACK)
         || line.starts_with("Caused by: ")
+}
+
+const TRACEBACK: &str = "Traceback (most recent call last)";
+
+/// Whether a line is what Python ends a traceback with, `botocore.exceptions.ClientError: …`. What
+/// Lambda writes of an uncaught exception has the error before the traceback instead.
+fn is_error(line: &str) -> bool {
+    let name = line.split(':').next().unwrap_or_default().trim_end();
+    let is_name = name.bytes().all(|b| b.is_ascii_alphanumeric() || b"._".contains(&b));
+    is_name && (name.starts_with(|c: char| c.is_ascii_uppercase()) || name.contains('.'))
 }
 
 struct Split<'a> {
@@ -136,7 +151,8 @@ fn split(line: &str) -> Split<'_> {
 fn after_time(line: &str) -> Option<(Timestamp, &str)> {
     let (at, bytes) = time(line)?;
     let rest = &line[bytes..];
-    Some((at, rest.strip_prefix([' ', '\t', ','])?.trim_start_matches([' ', '\t'])))
+    // Further blanks are the record's: a line of a stack trace is known by them.
+    Some((at, rest.strip_prefix([' ', '\t', ','])?))
         // `TIME<tab>REQUEST-ID<tab>…`, `TIME REQUEST-ID Task timed out …`: the record's own.
         .filter(|(_, text)| !begins_with_request_id(text))
 }
@@ -271,6 +287,36 @@ mod tests {
             "2026-03-01T12:00:01.000Z\t{ID}\tINFO\tx\n{{\"expires\":\"2030-01-01T00:00:00Z\"}}\n"
         );
         assert_eq!(records(&text)[1].at, None);
+    }
+
+    #[test]
+    fn a_traceback_ends_with_its_error() {
+        let traceback = format!("{TRACEBACK}:\n  File \"app.py\", line 8, in handler\n    x(");
+        for (error, is_its) in [
+            ("BlockingIOError: [Errno 11] Resource temporarily unavailable", true),
+            ("botocore.exceptions.ClientError: An error occurred", true),
+            ("KeyError", true),
+            ("[INFO] another line", false),
+            ("another line: x", false),
+            ("Another line: x", false),
+        ] {
+            let found = records(&format!("could not start\n{traceback}\n{error}\nError: later"));
+            let whole = format!("could not start\n{traceback}");
+            let texts: Vec<_> = found.iter().map(|record| record.text.as_str()).collect();
+            if is_its {
+                assert_eq!(texts, [&format!("{whole}\n{error}"), "Error: later"]);
+            } else {
+                assert_eq!(texts, [&whole, error, "Error: later"]);
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_indented_stays_so_behind_a_time() {
+        let found = records(
+            "2026-03-01T12:00:00.001Z START RequestId: 79104eff-e5a6-4ecd-b1a5-7a1b6c6c3a01 Version: 1\n2026-03-01T12:00:00.001Z   at x",
+        );
+        assert_eq!(found[1].text, "  at x");
     }
 
     #[test]

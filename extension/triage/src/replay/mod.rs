@@ -15,15 +15,16 @@ mod unreadable;
 pub(crate) use self::settings::ReplayOptions;
 
 use crate::input::{Format, Lines, Place, Values, detect, sampled};
+use crate::signatures;
 use cloudwatch::{Entry, LogEvent};
 use log_line::{LogLines, LogRecord};
 use output::Output;
 use sandboxes::Sandboxes;
 use std::fs::File;
-use std::io::{self, BufRead, Read, Write, stderr};
+use std::io::{self, BufRead, IsTerminal, Read, Write, stderr};
 use std::path::PathBuf;
 use triage_diagnosis::Body;
-use triage_diagnosis::signatures::{MAX_FILE_BYTES, Signatures, parse};
+use triage_diagnosis::signatures::Signatures;
 use unreadable::Unreadable;
 
 /// Why the input could not be replayed.
@@ -74,7 +75,12 @@ pub(crate) fn replay(options: &ReplayOptions) -> Result<Found, ReplayError> {
             let metadata = file.metadata().map_err(open)?;
             (Box::new(file), metadata.is_file().then_some(metadata.len()))
         }
-        _ => (Box::new(io::stdin()), None),
+        _ => {
+            if io::stdin().is_terminal() {
+                let _ = writeln!(stderr(), "triage: reading from the terminal; Ctrl-D ends it");
+            }
+            (Box::new(io::stdin()), None)
+        }
     };
     let signatures = signatures(options)?;
     let begin = |error| ReplayError::Read { place: Place::START, error };
@@ -90,6 +96,7 @@ pub(crate) fn replay(options: &ReplayOptions) -> Result<Found, ReplayError> {
             signatures,
             options.function(),
             options.timeout_ms(),
+            options.mounts(),
         ),
         output: Output::new(options, size),
         unreadable: Unreadable::default(),
@@ -103,20 +110,11 @@ pub(crate) fn replay(options: &ReplayOptions) -> Result<Found, ReplayError> {
     replay.end(read, format)
 }
 
-/// The user's own signatures: those that make sense. What is wrong with the others is said.
+/// The user's own signatures.
 fn signatures(options: &ReplayOptions) -> Result<Signatures, ReplayError> {
     let Some(path) = &options.signatures else { return Ok(Signatures::default()) };
     let open = |error| ReplayError::Open { path: path.clone(), error };
-    let mut file = Vec::new();
-    // One byte more shows that it is too long.
-    let most = MAX_FILE_BYTES as u64 + 1;
-    File::open(path).and_then(|f| f.take(most).read_to_end(&mut file)).map_err(open)?;
-    let (signatures, errors) = parse(&file);
-    for error in errors {
-        // There is no other place to say it.
-        let _ = writeln!(stderr(), "triage: {}, {error}; this is left out", path.display());
-    }
-    Ok(Signatures::keep(signatures))
+    signatures::read(path).map(Signatures::keep).map_err(open)
 }
 
 struct Replay {
@@ -143,7 +141,7 @@ impl From<io::Error> for Stop {
 }
 
 impl Replay {
-    /// Telemetry is that of one sandbox.
+    /// Telemetry is that of one sandbox after another.
     fn telemetry(&mut self, mut values: Values<impl BufRead>) -> Result<(), Stop> {
         loop {
             let at = values.place();
@@ -153,14 +151,14 @@ impl Replay {
             let place = piece.place;
             let left_out = piece.left_out;
             if let Some(step) = steps::read(piece.bytes) {
-                self.sandboxes.of_stream("", |sandbox| sandbox.step(step));
+                self.sandboxes.step(step);
                 self.records += 1;
             } else {
                 let mut body = Body::new(piece.bytes.to_vec());
                 while let Some(record) = body.next_record() {
                     match record {
                         Ok(record) => {
-                            self.sandboxes.of_stream("", |sandbox| sandbox.telemetry(record));
+                            self.sandboxes.telemetry(record);
                             self.records += 1;
                         }
                         Err(malformed) => {

@@ -7,6 +7,7 @@ use super::summary::{Diagnosed, Summary};
 use super::{Found, ReplayOptions};
 use crate::page::Page;
 use serde_json::Value;
+use std::collections::HashSet;
 use std::io::{self, IsTerminal, Write, stderr, stdout};
 
 /// Standard output and what was written to it.
@@ -18,6 +19,8 @@ pub(crate) struct Output {
     progress: Progress,
     summary: Summary,
     read_bytes: u64,
+    /// What was advised: once is enough for a reader.
+    advised: HashSet<String>,
 }
 
 impl Output {
@@ -33,6 +36,7 @@ impl Output {
             progress: Progress::new(size),
             summary: Summary::default(),
             read_bytes: 0,
+            advised: HashSet::new(),
         }
     }
 
@@ -48,7 +52,7 @@ impl Output {
         }
     }
 
-    fn write_text(&self, diagnosed: &Diagnosed, stream: &str) -> io::Result<()> {
+    fn write_text(&mut self, diagnosed: &Diagnosed, stream: &str) -> io::Result<()> {
         let Diagnosed { level, message, diagnosis, .. } = diagnosed;
         let Page { bad, warning, .. } = self.page;
         let style = if level == "ERROR" { bad } else { warning };
@@ -59,15 +63,22 @@ impl Output {
         let (cause, view) = (cause.unwrap_or_default(), view.unwrap_or_default());
         let problem = format!("{}{cause} ({}{view})", diagnosis.problem, diagnosis.stage);
         let times = Some(diagnosis.occurrences).filter(|times| *times > 1);
+        let (advice, reference) = match &diagnosis.advice {
+            Some(advice) if !self.advised.insert(advice.clone()) => (String::new(), String::new()),
+            advice => (
+                advice.clone().unwrap_or_default(),
+                diagnosis.reference.clone().unwrap_or_default(),
+            ),
+        };
         for (label, value) in [
             ("problem", problem),
-            ("time", diagnosed.timestamp.clone()),
+            ("time", known_time(&diagnosed.timestamp).unwrap_or_default().to_owned()),
             ("request", diagnosed.request_id.clone().unwrap_or_default()),
             ("stream", stream.to_owned()),
             ("trace", diagnosed.trace_id.clone().unwrap_or_default()),
             ("seen", times.map(|times| format!("{times} times")).unwrap_or_default()),
-            ("advice", diagnosis.advice.clone().unwrap_or_default()),
-            ("see", diagnosis.reference.clone().unwrap_or_default()),
+            ("advice", advice),
+            ("see", reference),
         ] {
             self.page.labelled(&mut text, label, &value)?;
         }
@@ -77,7 +88,7 @@ impl Output {
                 Value::String(text) => text.clone(),
                 value => value.to_string(),
             };
-            self.page.labelled(&mut text, label, &format!("{name} {value}"))?;
+            self.page.labelled(&mut text, label, &format!("{name}: {value}"))?;
             label = "";
         }
         writeln!(text)?;
@@ -103,12 +114,14 @@ impl Output {
     /// Sums up, where it cannot be mistaken for the lines.
     pub(crate) fn summary(&mut self, counts: Counts) -> io::Result<()> {
         self.clear_progress();
-        let Counts { invocations, streams, given_up } = counts;
+        let Counts { invocations, sandboxes, given_up } = counts;
         let mut text = Vec::new();
         let page = if self.is_terminal { self.page } else { Page::plain() };
         self.summary.write(&mut text, &page)?;
         let read = amount(self.read_bytes);
-        writeln!(text, "{read} read: {invocations} invocations, {streams} log streams")?;
+        let invocations = counted(invocations, "invocation");
+        let sandboxes = counted(sandboxes as u64, "environment");
+        writeln!(text, "{read} read: {invocations} in {sandboxes}")?;
         if given_up > 0 {
             writeln!(
                 text,
@@ -123,4 +136,14 @@ impl Output {
         let _ = stderr().write_all(&text);
         Ok(())
     }
+}
+
+fn counted(count: u64, what: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} {what}{plural}")
+}
+
+/// A time, if the input told one: without any, time begins with 1970.
+pub(super) fn known_time(timestamp: &str) -> Option<&str> {
+    Some(timestamp).filter(|timestamp| !timestamp.starts_with("1970-"))
 }

@@ -365,6 +365,11 @@ mod tests {
                 json!({"name": "lambda-triage", "state": "Ready", "events": ["INVOKE", "SHUTDOWN"]}),
             ),
             (
+                "EXTENSION\tName: other-agent\tState: InitError\tEvents: [INVOKE,SHUTDOWN]\tError Type: Extension.InitError\n".to_owned(),
+                "extension",
+                json!({"name": "other-agent", "state": "InitError", "events": ["INVOKE", "SHUTDOWN"], "errorType": "Extension.InitError"}),
+            ),
+            (
                 "TELEMETRY\tName: lambda-triage\tState: Subscribed\tTypes: [Platform,Function]".to_owned(),
                 "telemetrySubscription",
                 json!({"name": "lambda-triage", "state": "Subscribed", "types": ["Platform", "Function"]}),

@@ -26,6 +26,11 @@ pub(crate) struct Sandbox {
     timeout_ms: Option<u64>,
     /// Whether the input holds INVOKE events, as logs and other extensions' records do not.
     hears_of_invokes: bool,
+    /// Invocations whose INVOKE came, and whose platform.start may still.
+    awaited: VecDeque<String>,
+    /// When its platform.initStart was, if it came.
+    initialized: Option<Timestamp>,
+    is_shut_down: bool,
     /// Whether its platform.runtimeDone was read: not every log holds one.
     done: VecDeque<String>,
     /// `END RequestId: …`
@@ -48,11 +53,36 @@ impl Sandbox {
             is_concurrent: function.concurrent,
             timeout_ms,
             hears_of_invokes: false,
+            awaited: VecDeque::new(),
+            initialized: None,
+            is_shut_down: false,
             done: VecDeque::new(),
             ended: None,
             broken: VecDeque::new(),
             invocations: 0,
             told: Vec::new(),
+        }
+    }
+
+    /// Whether an event is another sandbox's: after SHUTDOWN an extension is invoked no more.
+    pub(crate) fn is_over_by_step(&self, step: &Step) -> bool {
+        self.is_shut_down && matches!(step.event, Event::Invoke(_))
+    }
+
+    /// Whether a record is another sandbox's. Records of this one may follow its SHUTDOWN, but not
+    /// the beginning of what has begun.
+    pub(crate) fn is_over_by(&self, record: &Record<'_>) -> bool {
+        match &record.body {
+            RecordBody::InitStart(start) => {
+                let is_same = record.time.is_none() || self.initialized == record.time;
+                let is_second = self.initialized.is_some() && !is_same;
+                let has_begun = self.invocations > 0 || self.initialized.is_some();
+                (is_second && !start.is_within_invocation) || (self.is_shut_down && has_begun)
+            }
+            RecordBody::Start(start) => {
+                self.is_shut_down && !self.awaited.contains(&start.request_id)
+            }
+            _ => false,
         }
     }
 
@@ -64,9 +94,14 @@ impl Sandbox {
         match step.event {
             Event::Invoke(invoke) => {
                 self.hears_of_invokes = true;
+                self.invocations += 1;
+                remember(&mut self.awaited, invoke.request_id.clone());
                 self.triage.handle_invoke(invoke, self.now);
             }
-            Event::Shutdown(shutdown) => self.triage.handle_shutdown(&shutdown, self.now),
+            Event::Shutdown(shutdown) => {
+                self.is_shut_down = true;
+                self.triage.handle_shutdown(&shutdown, self.now);
+            }
             Event::Dropped(dropped) => self.triage.handle_dropped(dropped, self.now),
         }
         self.poll();
@@ -75,9 +110,16 @@ impl Sandbox {
     /// A record of the Telemetry API.
     pub(crate) fn telemetry(&mut self, record: Record<'_>) {
         self.arrive(record.time.unwrap_or(self.now));
-        if let RecordBody::Start(start) = &record.body {
-            let (id, trace_header) = (start.request_id.clone(), start.trace_header.clone());
-            self.begin(id, trace_header, record.time.unwrap_or(self.now));
+        let at = record.time.unwrap_or(self.now);
+        match &record.body {
+            RecordBody::InitStart(start) if !start.is_within_invocation => {
+                self.initialized = Some(at);
+            }
+            RecordBody::Start(start) => {
+                let (id, trace_header) = (start.request_id.clone(), start.trace_header.clone());
+                self.begin(id, trace_header, at);
+            }
+            _ => {}
         }
         self.triage.handle_record(record, self.now);
     }
@@ -152,8 +194,12 @@ impl Sandbox {
 
     /// An invocation begins, of which only platform.start tells.
     fn begin(&mut self, request_id: String, trace_header: Option<String>, at: Timestamp) {
-        self.invocations += 1;
         self.done.retain(|id| *id != request_id);
+        if self.awaited.contains(&request_id) {
+            self.awaited.retain(|id| *id != request_id);
+        } else {
+            self.invocations += 1;
+        }
         if self.hears_of_invokes || self.is_concurrent {
             return;
         }

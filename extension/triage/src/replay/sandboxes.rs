@@ -1,10 +1,11 @@
 //! The sandboxes of a function: one for each log stream.
 
 use super::sandbox::Sandbox;
+use super::steps::Step;
 use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher, RandomState};
 use triage_diagnosis::signatures::Signatures;
-use triage_diagnosis::{Function, Report, Settings, Triage};
+use triage_diagnosis::{Function, Mount, Record, Report, Settings, Triage};
 
 /// So many are kept at once: an account's default limit of invocations at once. More, and the one
 /// of which nothing was heard for longest is over.
@@ -18,6 +19,7 @@ pub(crate) struct Sandboxes {
     first: Triage,
     function: Function,
     timeout_ms: Option<u64>,
+    mounts: Option<Vec<Mount>>,
     open: HashMap<String, Open>,
     heard: u64,
     told: Vec<Told>,
@@ -27,6 +29,8 @@ pub(crate) struct Sandboxes {
     hasher: RandomState,
     /// How many were taken for over to make room.
     given_up: u64,
+    /// How many were followed by another under the same name.
+    followed: usize,
 }
 
 struct Open {
@@ -46,19 +50,21 @@ pub(crate) struct Told {
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Counts {
     pub(crate) invocations: u64,
-    /// Log streams; from 100,000 on it is no more than that.
-    pub(crate) streams: usize,
+    /// Log streams, or what of telemetry is one sandbox; of log streams at most 100,000 are counted.
+    pub(crate) sandboxes: usize,
     /// How many times a log stream was taken for over, as too many were open at once.
     pub(crate) given_up: u64,
 }
 
 impl Sandboxes {
-    /// None yet. What the log streams' names do not tell of the function is in `function`.
+    /// None yet. What the log streams' names do not tell of the function is in `function`; what is
+    /// mounted, if anything is known of it, is the same in all.
     pub(crate) fn new(
         settings: Settings,
         signatures: Signatures,
         function: Function,
         timeout_ms: Option<u64>,
+        mounts: Option<Vec<Mount>>,
     ) -> Self {
         let mut first = Triage::new(settings, function.clone());
         first.watch_for(signatures);
@@ -66,6 +72,7 @@ impl Sandboxes {
             first,
             function,
             timeout_ms,
+            mounts,
             open: HashMap::new(),
             heard: 0,
             told: Vec::new(),
@@ -73,6 +80,27 @@ impl Sandboxes {
             streams: HashSet::new(),
             hasher: RandomState::new(),
             given_up: 0,
+            followed: 0,
+        }
+    }
+
+    /// An event of the Extensions API; telemetry has no log streams, but one sandbox after another.
+    pub(crate) fn step(&mut self, step: Step) {
+        self.follow(|sandbox| sandbox.is_over_by_step(&step));
+        self.of_stream("", |sandbox| sandbox.step(step));
+    }
+
+    /// A record of the Telemetry API.
+    pub(crate) fn telemetry(&mut self, record: Record<'_>) {
+        self.follow(|sandbox| sandbox.is_over_by(&record));
+        self.of_stream("", |sandbox| sandbox.telemetry(record));
+    }
+
+    /// Closes the sandbox of the telemetry so far if it is over.
+    fn follow(&mut self, is_over: impl FnOnce(&Sandbox) -> bool) {
+        if self.open.get("").is_some_and(|open| is_over(&open.sandbox)) {
+            self.close("");
+            self.followed += 1;
         }
     }
 
@@ -105,7 +133,10 @@ impl Sandboxes {
         if self.streams.len() < MAX_COUNTED {
             self.streams.insert(self.hasher.hash_one(stream));
         }
-        let triage = self.first.another(function.clone());
+        let mut triage = self.first.another(function.clone());
+        if let Some(mounts) = &self.mounts {
+            triage.handle_mounts(mounts.clone());
+        }
         let sandbox = Sandbox::new(triage, &function, self.timeout_ms);
         self.open.insert(stream.to_owned(), Open { sandbox, heard: self.heard });
     }
@@ -135,7 +166,7 @@ impl Sandboxes {
     /// What was gone through; all of it once they are finished.
     pub(crate) fn counts(&self) -> Counts {
         let Self { invocations, given_up, .. } = *self;
-        Counts { invocations, streams: self.streams.len(), given_up }
+        Counts { invocations, sandboxes: self.streams.len() + self.followed, given_up }
     }
 }
 
@@ -185,7 +216,7 @@ mod tests {
     #[test]
     fn the_number_of_sandboxes_is_bounded() {
         let (settings, signatures) = Default::default();
-        let mut sandboxes = Sandboxes::new(settings, signatures, Function::default(), None);
+        let mut sandboxes = Sandboxes::new(settings, signatures, Function::default(), None, None);
         let start = "START RequestId: 79104eff-e5a6-4ecd-b1a5-7a1b6c6c3a01 Version: $LATEST";
         for n in 0..MAX_SANDBOXES + 10 {
             sandboxes.of_stream(&n.to_string(), |sandbox| sandbox.log_event(start, None));
@@ -194,8 +225,8 @@ mod tests {
         assert_eq!(sandboxes.open.len(), MAX_SANDBOXES);
         assert!(sandboxes.open.contains_key("0") && !sandboxes.open.contains_key("1"));
         sandboxes.finish();
-        let Counts { invocations, streams, given_up } = sandboxes.counts();
+        let Counts { invocations, sandboxes, given_up } = sandboxes.counts();
         let all = MAX_SANDBOXES + 10;
-        assert_eq!((invocations, streams, given_up), (all as u64, all, 10));
+        assert_eq!((invocations, sandboxes, given_up), (all as u64, all, 10));
     }
 }

@@ -3,7 +3,7 @@
 use crate::input::Format;
 use std::path::PathBuf;
 use triage_diagnosis::signatures::is_custom_problem;
-use triage_diagnosis::{Function, InvocationRate, Settings, problems};
+use triage_diagnosis::{Function, InvocationRate, Mount, Settings, problems};
 
 /// What to replay, and how.
 #[derive(Debug, clap::Args)]
@@ -28,6 +28,12 @@ pub(crate) struct ReplayOptions {
     /// Several invocations ran at once in one environment (Lambda Managed Instances)
     #[arg(long)]
     concurrent: bool,
+    /// A file system that was mounted, which makes efs-access surer; once for each of them
+    ///
+    /// TYPE is the kernel's name for it, nfs4 if none is given, which EFS and S3 Files are: /mnt/efs,
+    /// /mnt/data:ext4. Without this option nothing is known of mounts, as no log tells of them.
+    #[arg(long = "mount", value_name = "PATH[:TYPE]", value_parser = mount)]
+    mounts: Vec<Mount>,
     /// TRIAGE_NEAR_TIMEOUT_PERCENT: from how much of the timeout on near-timeout is told; 0 = never
     #[arg(long, value_name = "PERCENT", default_value_t = Settings::default().near_timeout_percent, value_parser = clap::value_parser!(u8).range(0..=100))]
     near_timeout_percent: u8,
@@ -88,6 +94,11 @@ impl ReplayOptions {
         }
     }
 
+    /// None where nothing is known of them.
+    pub(super) fn mounts(&self) -> Option<Vec<Mount>> {
+        Some(self.mounts.clone()).filter(|mounts| !mounts.is_empty())
+    }
+
     pub(super) fn timeout_ms(&self) -> Option<u64> {
         Some(self.timeout? * 1_000)
     }
@@ -99,4 +110,38 @@ fn problem(name: &str) -> Result<String, String> {
         return Ok(name);
     }
     Err("there is no such problem; `triage list` shows all".to_owned())
+}
+
+/// `/mnt/efs` or `/mnt/efs:nfs4`
+fn mount(text: &str) -> Result<Mount, String> {
+    let (point, fs_type) = text.rsplit_once(':').unwrap_or((text, EFS_TYPE));
+    let is_name = !fs_type.is_empty() && !fs_type.contains('/');
+    if point.starts_with('/') && is_name {
+        return Ok(Mount { point: point.to_owned(), fs_type: fs_type.to_owned() });
+    }
+    Err("an absolute path is wanted, and after a colon the type: /mnt/efs:nfs4".to_owned())
+}
+
+/// As which the kernel mounts EFS and S3 Files.
+const EFS_TYPE: &str = "nfs4";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mount_is_a_path_and_a_type() {
+        for (text, point, fs_type) in [
+            ("/mnt/efs", "/mnt/efs", "nfs4"),
+            ("/mnt/efs:nfs", "/mnt/efs", "nfs"),
+            ("/:ext4", "/", "ext4"),
+            ("/mnt/a:b:ext4", "/mnt/a:b", "ext4"),
+        ] {
+            let expected = Mount { point: point.to_owned(), fs_type: fs_type.to_owned() };
+            assert_eq!(mount(text), Ok(expected), "{text}");
+        }
+        for text in ["", "mnt/efs", ":nfs4", "/mnt/efs:", "/mnt:/efs"] {
+            assert!(mount(text).is_err(), "{text}");
+        }
+    }
 }

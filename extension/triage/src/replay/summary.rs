@@ -1,5 +1,6 @@
 //! How often each problem was found.
 
+use super::output::known_time;
 use crate::page::Page;
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -105,16 +106,17 @@ impl Summary {
         let widest = self.problems.keys().map(String::len).max().unwrap_or_default();
         let width = widest.max("problem".len());
         let heading = format!(
-            "{:width$}  {:>9}  {:>9}  {:>11}  {:>9}  {:24}  last",
-            "problem", "confirmed", "suspected", "invocations", "signs", "first"
+            "{:width$}  {:>9}  {:>9}  {:>11}  {:>11}  {:24}  last",
+            "problem", "confirmed", "suspected", "invocations", "occurrences", "first"
         );
         page.line(out, page.heading, &heading)?;
         for (problem, row) in &self.problems {
             let Row { confirmed, suspected, invocations, occurrences, first, last, .. } = row;
+            let [first, last] = [first, last].map(|time| known_time(time).unwrap_or("not told"));
             writeln!(
                 out,
                 "{problem:width$}  {confirmed:>9}  {suspected:>9}  {invocations:>11}  \
-                 {occurrences:>9}  {first:24}  {last}"
+                 {occurrences:>11}  {first:24}  {last}"
             )?;
         }
         Ok(())

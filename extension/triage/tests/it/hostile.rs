@@ -128,7 +128,7 @@ fn each_log_stream_is_a_sandbox() {
         found,
         [(id(1).into(), "7".into(), null), (id(2).into(), "8".into(), "orders".into()),]
     );
-    assert!(ran.stderr.contains("2 invocations, 2 log streams"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("2 invocations in 2 environments"), "{}", ran.stderr);
 }
 
 /// As in the extension: the first 20 lines of a problem in a minute singly, the rest folded. The
@@ -190,12 +190,17 @@ fn a_reader_that_goes_away_ends_it_quietly() {
 #[test]
 fn text_is_to_be_read_and_the_settings_are_the_extensions() {
     let input = event("s", 5, KMS);
+    let twice = [event("s", 5, KMS), event("s", 90, KMS), event("t", 90, KMS)].join("\n");
+    let ran = run(&["replay", "--output=text"], twice.as_bytes());
+    assert!(ran.stdout.matches("problem   kms-disabled").count() > 1, "{}", ran.stdout);
+    assert_eq!(ran.stdout.matches("advice    ").count(), 1, "{}", ran.stdout);
     let ran = run(&["replay", "--output=text"], input.as_bytes());
     for part in [
         "ERROR a KMS key is disabled",
         "problem   kms-disabled (confirmed",
         "advice    ",
         "stream    s",
+        "evidence  excerpt: [ERROR] DisabledException",
     ] {
         assert!(ran.stdout.contains(part), "no {part} in {}", ran.stdout);
     }
@@ -252,4 +257,55 @@ fn signatures_are_looked_for_and_a_bad_one_costs_itself() {
     assert_eq!(quiet.code, 0);
     assert!(text.stdout.contains("a payment was declined"), "{text:?}");
     assert_eq!(run(&["replay", "--signatures=/no/such/file"], input.as_bytes()).code, 2);
+}
+
+#[test]
+fn no_time_is_shown_where_the_input_has_none() {
+    let text = format!("START RequestId: {ID} Version: 1\n{KMS}\n");
+    let ran = run(&["replay", "--output=text"], text.as_bytes());
+    assert!(!ran.stdout.contains("1970") && !ran.stderr.contains("1970"), "{ran:?}");
+    assert!(ran.stderr.contains("not told"), "{}", ran.stderr);
+}
+
+/// As Lambda writes it: the initialization's own lines stand before START.
+#[test]
+fn a_failed_initialization_is_one_problem_of_its_text_log() {
+    let text = format!(
+        "INIT_START Runtime Version: python:3.12.v31\tRuntime Version ARN: arn:aws:lambda:eu-west-1::runtime:0ab1\n\
+         INIT_REPORT Init Duration: 0.79 ms\tPhase: init\tStatus: error\tError Type: Runtime.InvalidEntrypoint\n\
+         INIT_REPORT Init Duration: 0.61 ms\tPhase: invoke\tStatus: error\tError Type: Runtime.InvalidEntrypoint\n\
+         START RequestId: {ID} Version: $LATEST\n\
+         RequestId: {ID} Error: fork/exec /var/task/bootstrap: no such file or directory\n\
+         Runtime.InvalidEntrypoint\n\
+         END RequestId: {ID}\n\
+         REPORT RequestId: {ID}\tDuration: 17.01 ms\tBilled Duration: 18 ms\tMemory Size: 128 MB\tMax Memory Used: 3 MB\tStatus: error\tError Type: Runtime.InvalidEntrypoint\n"
+    );
+    let ran = run(&["replay"], text.as_bytes());
+    assert_eq!(ran.problems(), ["init-failure"]);
+    assert_eq!(ran.lines()[0]["diagnosis"]["cause"], "invalid-entrypoint");
+}
+
+/// Telemetry that another extension gathered has no SHUTDOWN, but each environment initializes once.
+#[test]
+fn telemetry_is_of_one_environment_after_another() {
+    let record = |ms: u64, kind: &str, record: serde_json::Value| {
+        let time = triage_diagnosis::Timestamp::from_ms(1_772_366_400_000 + ms).to_string();
+        serde_json::json!({"time": time, "type": kind, "record": record}).to_string()
+    };
+    let init =
+        |ms, phase: &str| record(ms, "platform.initStart", serde_json::json!({"phase": phase}));
+    let start = |ms| record(ms, "platform.start", serde_json::json!({"requestId": ID}));
+    let shutdown = r#"{"at":"2026-03-01T12:00:01.000Z","next":{"eventType":"SHUTDOWN","shutdownReason":"spindown"}}"#;
+    for (lines, said) in [
+        (vec![init(0, "init"), start(10), telemetry(20, KMS)], "1 invocation in 1 environment\n"),
+        // The same again is a delivery that came twice, and one within an invocation no other's.
+        (vec![init(0, "init"), init(0, "init"), start(10)], "1 invocation in 1 environment\n"),
+        (vec![init(0, "init"), start(10), init(20, "invoke")], "1 invocation in 1 environment\n"),
+        (vec![init(0, "init"), start(10), init(90, "init")], "1 invocation in 2 environments\n"),
+        (vec![start(10), shutdown.to_owned(), start(10)], "2 invocations in 2 environments\n"),
+        (vec![start(10), shutdown.to_owned(), telemetry(20, KMS)], "in 1 environment\n"),
+    ] {
+        let ran = run(&["replay"], lines.join("\n").as_bytes());
+        assert!(ran.stderr.ends_with(said), "{lines:?}: {}", ran.stderr);
+    }
 }

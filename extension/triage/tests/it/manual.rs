@@ -49,3 +49,23 @@ fn bad_usage_ends_with_two() {
         assert!(!ran.stderr.is_empty(), "{arguments:?}");
     }
 }
+
+#[test]
+fn explains_the_users_own_problems() {
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/signatures.toml");
+    let ran = run(&["explain", "custom:payment-declined", "--signatures", file], b"");
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    for part in ["the payment provider declined", "CustomProblems", "do_not_honor", "https://"] {
+        assert!(ran.stdout.contains(part), "no {part} in {}", ran.stdout);
+    }
+    for (arguments, said) in [
+        (&["explain", "custom:payment-declined"][..], "--signatures FILE"),
+        (&["explain", "custom:none", "--signatures", file], "custom:payment-declined"),
+        (&["explain", "custom:none", "--signatures", "/no/such/file"], "/no/such/file"),
+        (&["explain", "custom:"], "triage list"),
+    ] {
+        let ran = run(arguments, b"");
+        assert_eq!((ran.code, ran.stdout.as_str()), (2, ""), "{arguments:?}");
+        assert!(ran.stderr.contains(said), "{arguments:?}: {}", ran.stderr);
+    }
+}

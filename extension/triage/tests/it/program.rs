@@ -66,6 +66,13 @@ pub(crate) fn options(fixture: &Fixture) -> Vec<String> {
             "nearTimeoutPercent" => options.push(format!("--near-timeout-percent={value}")),
             "recursionRate" => options
                 .push(format!("--recursion-rate={}/{}", value["invocations"], value["seconds"])),
+            "mounts" => {
+                let mounts = value.as_array().unwrap();
+                let text = |value: &Value| value.as_str().unwrap().to_owned();
+                let option =
+                    |m: &Value| format!("--mount={}:{}", text(&m["point"]), text(&m["fsType"]));
+                options.extend(mounts.iter().map(option));
+            }
             // Of interest to those who change the order.
             "ordered" => {}
             other => panic!("{}: no option says {other}", fixture.name),

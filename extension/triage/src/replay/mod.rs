@@ -1,6 +1,8 @@
 //! `triage replay`: what the extension would have told, from what is left of an incident.
 
 mod cloudwatch;
+mod diagnosed;
+mod labelled;
 mod log_line;
 mod output;
 mod platform_line;

@@ -1,9 +1,10 @@
 //! What is told: to be read, or as the extension's own lines.
 
+use super::diagnosed::{Diagnosed, known_time};
 use super::progress::{Progress, amount};
 use super::sandboxes::{Counts, Told};
 use super::settings::{Metrics, OutputFormat};
-use super::summary::{Diagnosed, Summary};
+use super::summary::Summary;
 use super::{Found, ReplayOptions};
 use crate::page::Page;
 use serde_json::Value;
@@ -141,9 +142,4 @@ impl Output {
 fn counted(count: u64, what: &str) -> String {
     let plural = if count == 1 { "" } else { "s" };
     format!("{count} {what}{plural}")
-}
-
-/// A time, if the input told one: without any, time begins with 1970.
-pub(super) fn known_time(timestamp: &str) -> Option<&str> {
-    Some(timestamp).filter(|timestamp| !timestamp.starts_with("1970-"))
 }

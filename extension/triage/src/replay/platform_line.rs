@@ -6,6 +6,7 @@
 //!
 //! [1]: https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs.html
 
+use super::labelled::{Labelled, is_request_id};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::borrow::Cow;
@@ -44,14 +45,14 @@ pub(crate) fn read(message: &str) -> PlatformLine<'_> {
     let (word, rest) = message.split_once([' ', '\t', ':']).unwrap_or((message, ""));
     let fields = || Labelled::read(message);
     let record = match word {
-        "START" => fields().request("platform.start", |f| json!({"version": f.text("Version")})),
+        "START" => request(&fields(), "platform.start", |f| json!({"version": f.text("Version")})),
         "END" => {
             let is_end = rest.lines().count() == 1;
             let id = fields().request_id().filter(|_| is_end);
             return id.map_or(PlatformLine::Function, |id| PlatformLine::End(id.to_owned()));
         }
         "RequestId" => return broken(message).unwrap_or(PlatformLine::Function),
-        "REPORT" => fields().request("platform.report", report),
+        "REPORT" => request(&fields(), "platform.report", report),
         "INIT_START" => fields().has("Runtime Version").then(|| init_start(&fields())),
         "INIT_REPORT" => fields().has("Init Duration").then(|| init_report(&fields())),
         "RESTORE_START" => fields().has("Runtime Version").then(|| {
@@ -105,6 +106,17 @@ fn without_nulls(value: &Value) -> Value {
         }
         value => value.clone(),
     }
+}
+
+/// A record of an invocation, with what else it says; None without a request id.
+fn request(
+    labelled: &Labelled<'_>,
+    kind: &str,
+    what: impl FnOnce(&Labelled<'_>) -> Value,
+) -> Option<String> {
+    let mut fields = what(labelled);
+    fields["requestId"] = json!(labelled.request_id()?);
+    Some(record(kind, &fields))
 }
 
 fn report(fields: &Labelled<'_>) -> Value {
@@ -208,96 +220,6 @@ fn json_line(message: &str) -> PlatformLine<'_> {
         return PlatformLine::Own;
     }
     PlatformLine::Function
-}
-
-/// A line's `Label: value` parts, between which tabs stand or, where it was copied, spaces.
-struct Labelled<'a>(Vec<(&'static str, &'a str)>);
-
-/// Of two that begin alike the longer comes first.
-const LABELS: [&str; 22] = [
-    "RequestId",
-    "Runtime Version ARN",
-    "Runtime Version",
-    "Version",
-    "Billed Restore Duration",
-    "Restore Duration",
-    "Billed Duration",
-    "Init Duration",
-    "Duration",
-    "Memory Size",
-    "Max Memory Used",
-    "Phase",
-    "Status",
-    "Error Type",
-    "Name",
-    "State",
-    "Events",
-    "Types",
-    "XRAY TraceId",
-    "SegmentId",
-    "Sampled",
-    "Tenant Id",
-];
-/// The platform's lines are shorter by far.
-const MAX_LINE_BYTES: usize = 4_096;
-
-impl<'a> Labelled<'a> {
-    fn read(line: &'a str) -> Self {
-        let line = &line[..line.floor_char_boundary(MAX_LINE_BYTES)];
-        let mut found: Vec<(&'static str, usize, usize)> = Vec::new();
-        let mut at = 0;
-        while at < line.len() {
-            let rest = &line[at..];
-            let label = LABELS
-                .iter()
-                .find(|label| rest.strip_prefix(**label).is_some_and(|rest| rest.starts_with(':')));
-            if let Some(label) = label {
-                let end = at + label.len() + 1;
-                found.push((label, at, end));
-                at = end;
-            }
-            // To the next word.
-            let rest = &line[at..];
-            let word = rest.find(char::is_whitespace).unwrap_or(rest.len());
-            let next = rest[word..].find(|c: char| !c.is_whitespace());
-            at = next.map_or(line.len(), |next| at + word + next);
-        }
-        let ends = found.iter().skip(1).map(|(_, begin, _)| *begin).chain([line.len()]);
-        let values = found.iter().zip(ends);
-        Self(values.map(|((label, _, begin), end)| (*label, line[*begin..end].trim())).collect())
-    }
-
-    fn text(&self, label: &str) -> Option<&'a str> {
-        let value = self.0.iter().find(|(known, _)| *known == label)?.1;
-        Some(value).filter(|value| !value.is_empty())
-    }
-
-    fn has(&self, label: &str) -> bool {
-        self.text(label).is_some()
-    }
-
-    /// `102.25 ms`, `128 MB`
-    fn number(&self, label: &str) -> Option<f64> {
-        self.text(label)?.split_whitespace().next()?.parse().ok()
-    }
-
-    fn request_id(&self) -> Option<&'a str> {
-        let (label, id) = self.0.first()?;
-        (*label == "RequestId" && is_request_id(id)).then_some(*id)
-    }
-
-    /// A record of an invocation, with what else it says; None without a request id.
-    fn request(&self, kind: &str, what: impl FnOnce(&Self) -> Value) -> Option<String> {
-        let mut fields = what(self);
-        fields["requestId"] = json!(self.request_id()?);
-        Some(record(kind, &fields))
-    }
-}
-
-/// A UUID: a function may print `START RequestId: …` of its own, but hardly with one.
-fn is_request_id(text: &str) -> bool {
-    let groups: Vec<_> = text.split('-').map(str::len).collect();
-    groups == [8, 4, 4, 4, 12] && text.bytes().all(|b| b == b'-' || b.is_ascii_hexdigit())
 }
 
 #[cfg(test)]

@@ -1,9 +1,8 @@
 //! How often each problem was found.
 
-use super::output::known_time;
+use super::diagnosed::{Diagnosed, Diagnosis, known_time};
 use crate::page::Page;
-use serde::Deserialize;
-use serde_json::{Map, Value};
+use serde_json::Value;
 use std::collections::{BTreeMap, HashSet};
 use std::io::{self, Write};
 use triage_diagnosis::{PROBLEMS, Report, SUSPECTED_PROBLEMS};
@@ -11,32 +10,6 @@ use triage_diagnosis::{PROBLEMS, Report, SUSPECTED_PROBLEMS};
 /// Invocations remembered for having been told of as suspected: where one turns out to be certain it
 /// is the same invocation.
 const MAX_REMEMBERED: usize = 10_000;
-
-/// A line that the extension writes, as far as a person is shown it.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct Diagnosed {
-    pub(crate) timestamp: String,
-    pub(crate) level: String,
-    pub(crate) message: String,
-    pub(crate) request_id: Option<String>,
-    pub(crate) trace_id: Option<String>,
-    pub(crate) diagnosis: Diagnosis,
-}
-
-/// Its `diagnosis`.
-#[derive(Debug, Deserialize)]
-pub(crate) struct Diagnosis {
-    pub(crate) problem: String,
-    pub(crate) cause: Option<String>,
-    pub(crate) stage: String,
-    pub(crate) view: Option<String>,
-    pub(crate) occurrences: u64,
-    pub(crate) advice: Option<String>,
-    pub(crate) reference: Option<String>,
-    #[serde(default)]
-    pub(crate) evidence: Map<String, Value>,
-}
 
 /// All problems found so far.
 #[derive(Debug, Default)]

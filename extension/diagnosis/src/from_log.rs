@@ -10,7 +10,9 @@ use crate::finding::{Finding, Stage, View};
 use crate::level::Level;
 use crate::log::Log;
 use crate::matching::{Hit, LogMatch};
-use evidence::{arn, called_function, denied, file_system_id, operation, status_code};
+use evidence::{
+    arns, called_function, context_function, denied, file_system_id, operation, status_code,
+};
 
 pub(crate) use evidence::aws_host;
 
@@ -58,16 +60,20 @@ pub(crate) fn finding_among<'a>(
     // The line of the error knows best what it is about.
     let line = &text[log.line_at(hit.start)];
     let view = hit.text.view.or_else(|| view(line).or_else(|| view(text)));
-    let near_arn = |service, kind| arn(line, service, kind).or_else(|| arn(text, service, kind));
+    let near_arns = |service, kind| arns(line, service, kind).chain(arns(text, service, kind));
+    let near_arn = |service, kind| near_arns(service, kind).next();
     let key = near_arn(":kms:", ":key/");
     let alias = near_arn(":kms:", ":alias/");
     let access_point = near_arn(":elasticfilesystem:", ":access-point/")
         .or_else(|| near_arn(":s3files:", "/access-point/"));
-    let callee = near_arn(":lambda:", ":function:").filter(|arn| Some(*arn) != own_arn);
+    let [context_arn, context_name] = context_function(text);
+    let callee = near_arns(":lambda:", ":function:")
+        .find(|arn| Some(*arn) != own_arn && Some(*arn) != context_arn);
     let is_callers = view == Some(View::Caller);
     let callee_name = || {
         let name = called_function(line).or_else(|| called_function(text))?;
-        let is_own = own_arn.is_some_and(|own| own.split(':').any(|part| part == name));
+        let is_own = own_arn.is_some_and(|own| own.split(':').any(|part| part == name))
+            || context_name == Some(name);
         (!is_own).then_some(name)
     };
     let callee_name = if is_callers && callee.is_none() { callee_name() } else { None };

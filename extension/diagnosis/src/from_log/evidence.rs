@@ -7,24 +7,47 @@ use crate::vocabulary::is_composed_of_words;
 /// A longer one is not shown.
 const MAX_ARN_BYTES: usize = 256;
 
-/// The first ARN of a service and kind of resource, in any partition.
-pub(super) fn arn<'a>(text: &'a str, service: &str, kind: &str) -> Option<&'a str> {
+/// The ARNs of a service and kind of resource, in any partition.
+pub(super) fn arns<'a>(
+    text: &'a str,
+    service: &'static str,
+    kind: &'static str,
+) -> impl Iterator<Item = &'a str> {
     let mut from = 0;
-    while let Some(at) = text[from..].find("arn:aws") {
-        let start = from + at;
-        let reach = text.floor_char_boundary(start + MAX_ARN_BYTES + 1);
-        let is_end = |c: char| !(c.is_ascii_alphanumeric() || ":/_-+=@$.".contains(c));
-        let arn = text[start..reach].split(is_end).next()?;
-        // None begins within another: a long record may hold very many beginnings, and no byte of
-        // it is looked at twice.
-        from = start + arn.len();
-        let is_whole = arn.len() <= MAX_ARN_BYTES;
-        let arn = arn.trim_end_matches([':', '.', '/']);
-        if is_whole && arn.contains(service) && arn.contains(kind) && is_arn(arn) {
-            return Some(arn);
+    std::iter::from_fn(move || {
+        while let Some(at) = text[from..].find("arn:aws") {
+            let start = from + at;
+            let reach = text.floor_char_boundary(start + MAX_ARN_BYTES + 1);
+            let is_end = |c: char| !(c.is_ascii_alphanumeric() || ":/_-+=@$.".contains(c));
+            let arn = text[start..reach].split(is_end).next()?;
+            // None begins within another: a long record may hold very many beginnings, and no byte of
+            // it is looked at twice.
+            from = start + arn.len();
+            let is_whole = arn.len() <= MAX_ARN_BYTES;
+            let arn = arn.trim_end_matches([':', '.', '/']);
+            if is_whole && arn.contains(service) && arn.contains(kind) && is_arn(arn) {
+                return Some(arn);
+            }
         }
+        None
+    })
+}
+
+/// How a logger that adds the invocation's context to each record, as Powertools does, names the
+/// function it runs in: its ARN and its name. Beside the memory size or the request id of a function,
+/// such a field is no parameter of a call.
+pub(super) fn context_function(text: &str) -> [Option<&str>; 2] {
+    const SIGNS: [&str; 4] =
+        ["function_memory_size", "functionMemorySize", "function_request_id", "functionRequestId"];
+    const FIELDS: [[&str; 2]; 2] =
+        [["function_arn", "functionArn"], ["function_name", "functionName"]];
+    let field = |name: &str| {
+        text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": ")).map(str::trim)
+    };
+    if !SIGNS.iter().any(|sign| field(sign).is_some()) {
+        return [None, None];
     }
-    None
+    FIELDS.map(|names| names.iter().find_map(|name| field(name)))
 }
 
 /// The SDK operation that failed, as boto3 and the SDK for Go say it, and as it stands in the
@@ -166,18 +189,31 @@ mod tests {
                 format!("\"{arn_text}\""),
                 format!("key {arn_text}: no"),
             ] {
-                assert_eq!(arn(&sentence, ":kms:", ":key/"), Some(arn_text));
+                assert_eq!(arns(&sentence, ":kms:", ":key/").next(), Some(arn_text));
             }
         }
-        assert_eq!(arn("arn:aws:kms:eu-west-1:1:alias/x", ":kms:", ":key/"), None);
+        assert_eq!(arns("arn:aws:kms:eu-west-1:1:alias/x", ":kms:", ":key/").next(), None);
+    }
+
+    #[test]
+    fn a_logger_s_context_names_the_function_it_runs_in() {
+        let arn = "arn:aws:lambda:eu-west-1:123456789012:function:orders";
+        let context = format!("function_arn: {arn}\nfunction_name: orders\n");
+        for size in ["function_memory_size: 128", "function_request_id: x"] {
+            let text = format!("level: ERROR\n{size}\n{context}message: x");
+            assert_eq!(context_function(&text), [Some(arn), Some("orders")]);
+        }
+        let text = "functionName: orders\nfunctionMemorySize: 128";
+        assert_eq!(context_function(text), [None, Some("orders")]);
+        assert_eq!(context_function(&context), [None, None]);
     }
 
     #[test]
     fn what_begins_like_an_arn_is_looked_at_once() {
         let key = "arn:aws:kms:eu-west-1:123456789012:key/12345678-90ab-cdef-1234-567890abcdef";
-        assert_eq!(arn(&format!("arn:aws{key}"), ":kms:", ":key/"), None);
+        assert_eq!(arns(&format!("arn:aws{key}"), ":kms:", ":key/").next(), None);
         let long = "arn:aws".repeat(100_000);
-        assert_eq!(arn(&format!("{long} {key}"), ":kms:", ":key/"), Some(key));
+        assert_eq!(arns(&format!("{long} {key}"), ":kms:", ":key/").next(), Some(key));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use crate::mask::is_boundary;
 /// `Permission denied (os error 13)`, `Permission denied @ rb_sysopen - /x`.
 pub(crate) fn is_reported(before: &str, after: &str) -> bool {
     const BEGINNINGS: [&str; 7] = [": ", "] ", "(", "\n", "\r", "\"", "'"];
-    const ENDS: [&str; 20] = [
+    const ENDS: [&str; 21] = [
         ":",
         ",",
         ")",
@@ -27,9 +27,12 @@ pub(crate) fn is_reported(before: &str, after: &str) -> bool {
         " '/",
         " [",
         " at ",
+        " in /",
         " /",
     ];
-    (before.is_empty() || BEGINNINGS.iter().any(|beginning| before.ends_with(beginning)))
+    (before.is_empty()
+        || BEGINNINGS.iter().any(|beginning| before.ends_with(beginning))
+        || is_of_php(before))
         && (after.is_empty() || ENDS.iter().any(|end| after.starts_with(end)))
 }
 
@@ -97,8 +100,26 @@ pub(crate) fn is_own_call(text: &str, start: usize, end: usize) -> bool {
     is_marked(before.rsplit(['\n', '\r']).next().unwrap_or(before), after)
         || before.ends_with("IOException: ")
         || before.rfind("Os { code: ").is_some_and(|at| before.len() - at <= MAX_OS_ERROR)
+        || is_of_php(before)
         || after.starts_with(" (Errno::")
         || after.starts_with(" @ ")
+}
+
+/// What Node.js says of a process that it could not start, before what was to be started and the
+/// errno's name: `Error: spawn /opt/bin/convert EAGAIN`.
+pub(crate) const NODE_SPAWN: &str = "Error: spawn ";
+
+/// Whether that is the errno's name, given the text behind [`NODE_SPAWN`].
+pub(crate) fn is_of_spawn(after: &str, code: &str) -> bool {
+    let line = after.split(['\n', '\r']).next().unwrap_or(after);
+    // JSON and quoting loggers end it with a quote or a line break of letters.
+    line.split([' ', '"', '\'', '\\']).take(2).any(|word| word == code)
+}
+
+/// `file_put_contents(): Write of 450704 bytes failed with errno=28 `
+fn is_of_php(before: &str) -> bool {
+    let number = before.strip_suffix(' ').map(|b| b.trim_end_matches(|c: char| c.is_ascii_digit()));
+    number.is_some_and(|before| before.ends_with(" failed with errno="))
 }
 
 /// How long Rust's `Os { code: 28, kind: StorageFull, message: ` is at most.
@@ -162,6 +183,24 @@ mod tests {
             assert!(is_reported(&line[..start], &line[end..]), "{line}");
             let found = paths(line, start, end);
             assert!(found[0].is_its_own && found[0].path.starts_with("/mnt/efs/a"), "{line}");
+        }
+    }
+
+    #[test]
+    fn node_names_what_could_not_be_started() {
+        for after in [
+            "EAGAIN",
+            "EAGAIN\n    at x",
+            "/opt/bin/a EAGAIN\n",
+            "/opt/bin/a EAGAIN\"",
+            "a EAGAIN\\n",
+        ] {
+            assert!(is_of_spawn(after, "EAGAIN"), "{after}");
+        }
+        for after in
+            ["", "ENOENT", "/opt/bin/a ENOENT", "/opt/EAGAIN ENOENT", "a b EAGAIN", "a\nb EAGAIN"]
+        {
+            assert!(!is_of_spawn(after, "EAGAIN"), "{after}");
         }
     }
 

@@ -5,8 +5,8 @@
 const WORDS: [&str; 26] = [
     "a ability able about absent access accessible according account acquire action actions active \
      address addresses after again alias all allow allowed allows already also amazon amazonaws an and \
-     another answer any api app application applies are arn as associated assumed async at attached \
-     attempt attempts auth authorization authorized auto availability available aws awskms awssdk",
+     another answer any api app application applies are arn array as associated assumed async at \
+     attached attempt attempts auth authorization authorized auto availability available aws awskms awssdk",
     "back backend bad based be because been before being between blocked body botocore boto3 boundary \
      bucket burst but by",
     "call called caller calling calls can cannot cause caused change channel check ciphertext class \
@@ -31,10 +31,10 @@ const WORDS: [&str; 26] = [
      internal into invalid invocation invocations invoke invoked invoking io ip is isn issue it item its",
     "java javascript",
     "key keyid keys kinesis kms",
-    "lambda last later layer left length level limit limited limits line list local lock log long longer \
-     lookup loop loops",
-    "mac made make malformed management manager many master match matching max maximum may message \
-     messages meta metadata method min misbehaving missing mkdir model more most mount mounted mounting \
+    "lambda last later layer left length level limit limited limits line list listen local lock log long \
+     longer lookup loop loops",
+    "mac made make malformed management manager many master match matching max maximum may memory \
+     message messages meta metadata method min misbehaving missing mkdir model more most mount mounted mounting \
      mounts must",
     "name named native need needed needs network new nfs no node nodename none not null number",
     "object occurred of off on one only open operation operations opt or org organization origin os other \

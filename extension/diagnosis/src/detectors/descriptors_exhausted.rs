@@ -7,15 +7,18 @@
 //!
 //! ## Evidence
 //! The error's text, "Too many open files", in the function's log, where a language reports it and not in
-//! a sentence.
+//! a sentence; or Node.js' `getaddrinfo EMFILE`, `connect EMFILE`, `spawn … EMFILE` and their like.
 //!
 //! ## What to do
 //! Create clients once, outside the handler, close what is opened, and limit what is done at once.
 
 use crate::detector::{Case, Detector, Sign};
-use crate::finding::{Finding, View};
+use crate::errno;
+use crate::finding::{Finding, Stage, View};
 use crate::from_log;
 use crate::level::Level;
+use crate::log::Log;
+use crate::matching::Hit;
 use crate::text::Text;
 
 /// See the module's text.
@@ -35,10 +38,22 @@ pub(crate) const DETECTOR: Detector = Detector {
         Text::errno("Too many open files"),
         Text::errno("too many open files"),
         Text::errno("Too many open files in system"),
+        // Node.js names the call that failed, and not what the code means.
+        Text::message("getaddrinfo EMFILE", View::Function),
+        Text::message("connect EMFILE", View::Function),
+        Text::message("listen EMFILE", View::Function),
+        Text::message(errno::NODE_SPAWN, View::Function),
     ],
     examine,
 };
 
 fn examine(case: &Case<'_>) -> Option<Finding> {
-    from_log::finding(case, |_| "no file descriptor is left")
+    from_log::finding_among(case, at_most, |_| "no file descriptor is left")
+        .map(|told| told.finding)
+}
+
+fn at_most(log: &Log<'_>, hit: &Hit) -> Option<Stage> {
+    let is_told =
+        hit.text.needle != errno::NODE_SPAWN || errno::is_of_spawn(&log.text[hit.end..], "EMFILE");
+    is_told.then_some(Stage::Confirmed)
 }

@@ -58,6 +58,8 @@ pub(crate) const DETECTOR: Detector = Detector {
     texts: &[
         Text::message(KILLED, View::Function).names(MEMORY),
         Text::error("MemoryError", View::Function).names(MEMORY),
+        // Of NumPy and what is built on it.
+        Text::error("_ArrayMemoryError", View::Function).names(MEMORY),
         Text::message(BARE_MEMORY_ERROR, View::Function).names(MEMORY),
         Text::message(ENDS_IN_MEMORY_ERROR, View::Function).names(MEMORY),
         Text::message(V8, View::Function).names(HEAP),

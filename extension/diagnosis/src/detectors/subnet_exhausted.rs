@@ -54,6 +54,8 @@ pub(crate) const DETECTOR: Detector = Detector {
         Text::error("EniLimitReachedException", View::Caller).names("interface-limit"),
         Text::message("because the limit for network interfaces has been reached", View::Caller)
             .names("interface-limit"),
+        Text::message("because the limit for Network Interfaces has been reached", View::Caller)
+            .names("interface-limit"),
     ],
     examine,
 };

@@ -13,6 +13,7 @@
 //! Create pools once, outside the handler, bound them, and end what was started.
 
 use crate::detector::{Case, Detector, Sign};
+use crate::errno;
 use crate::finding::{Finding, Stage, View};
 use crate::from_log;
 use crate::level::Level;
@@ -44,6 +45,7 @@ pub(crate) const DETECTOR: Detector = Detector {
         Text::message("fork: retry: Resource temporarily unavailable", View::Function),
         Text::errno("Resource temporarily unavailable"),
         Text::errno("resource temporarily unavailable"),
+        Text::message(errno::NODE_SPAWN, View::Function),
     ],
     examine,
 };
@@ -69,6 +71,9 @@ const STARTS: [&str; 8] = [
 
 fn at_most(log: &Log<'_>, hit: &Hit) -> Option<Stage> {
     let text = log.text.as_ref();
+    if hit.text.needle == errno::NODE_SPAWN {
+        return errno::is_of_spawn(&text[hit.end..], "EAGAIN").then_some(Stage::Confirmed);
+    }
     if hit.text.shape != Shape::Errno {
         return Some(Stage::Confirmed);
     }
@@ -76,10 +81,19 @@ fn at_most(log: &Log<'_>, hit: &Hit) -> Option<Stage> {
     let start = text.floor_char_boundary(line.start.max(hit.start.saturating_sub(REACH)));
     let near = &text[start..text.floor_char_boundary(line.end.min(hit.end + REACH))];
     let is_start = STARTS.iter().any(|sign| near.contains(sign))
-        // In a traceback of Python the call stands above.
+        // In a traceback of Python the call stands above, in Lambda's own of an uncaught error below.
         || text[text.floor_char_boundary(hit.start.saturating_sub(2 * REACH))..hit.start]
-            .contains("_fork_exec(");
+            .contains(PYTHON_FORK)
+        || is_uncaught(&text[line.start..hit.start]) && text[hit.end..].contains(PYTHON_FORK);
     is_start.then_some(Stage::Confirmed)
+}
+
+/// What Python starts a process with.
+const PYTHON_FORK: &str = "fork_exec(";
+
+/// `[ERROR] BlockingIOError: [Errno 11] `, with the whole traceback in the same record.
+fn is_uncaught(before: &str) -> bool {
+    before.starts_with("[ERROR] BlockingIOError: ")
 }
 
 /// How far from the errno its call is looked for.

@@ -45,7 +45,7 @@ fn error_lines() -> Vec<(&'static str, String)> {
 
 /// What the platform, or a runtime that ends, writes in a form of its own, and what waits for the
 /// platform's records.
-const OWN_FORMS: [&str; 10] = [
+const OWN_FORMS: [&str; 11] = [
     "Task timed out after ",
     "Runtime exited with",
     "Runtime exited with error: signal: killed",
@@ -56,6 +56,7 @@ const OWN_FORMS: [&str; 10] = [
     "Response payload size exceeded maximum allowed payload size (",
     "Exceeded maximum allowed payload size (",
     "Function.ResponseSizeTooLarge",
+    "Error: spawn ",
 ];
 
 /// How many formats there are.

@@ -54,6 +54,14 @@ pub(crate) enum ReplayError {
     /// There is nothing in it.
     #[error("the input is empty")]
     Empty,
+    /// Its first bytes say that it is no text of UTF-8.
+    #[error("the input is {encoding}: {remedy}")]
+    Encoded {
+        /// What it is.
+        encoding: &'static str,
+        /// What to do about it.
+        remedy: &'static str,
+    },
     /// Nothing in it could be read.
     #[error("nothing in the input can be read as {0}; --format names another format")]
     Nothing(&'static str),
@@ -90,6 +98,7 @@ pub(crate) fn replay(options: &ReplayOptions) -> Result<Found, ReplayError> {
     if sample.is_empty() {
         return Err(ReplayError::Empty);
     }
+    encoded(&sample)?;
     let format = options.format.unwrap_or_else(|| detect(&sample));
     drop(sample);
     let mut replay = Replay {
@@ -110,6 +119,27 @@ pub(crate) fn replay(options: &ReplayOptions) -> Result<Found, ReplayError> {
         Format::Text => replay.text(Lines::new(reader)),
     };
     replay.end(read, format)
+}
+
+/// Refuses what would be read without finding anything in it: a calm that nothing stands behind.
+///
+/// # Errors
+/// If the input begins as UTF-16 or as a compressed file does.
+fn encoded(sample: &[u8]) -> Result<(), ReplayError> {
+    const GZIP: &[u8] = &[0x1F, 0x8B, 0x08];
+    const ZSTANDARD: &[u8] = &[0x28, 0xB5, 0x2F, 0xFD];
+    // A byte order mark and a letter of ASCII.
+    let is_utf16 = matches!(sample, [0xFF, 0xFE, 1..=0x7F, 0, ..] | [0xFE, 0xFF, 0, 1..=0x7F, ..]);
+    let (encoding, remedy) = if is_utf16 {
+        ("UTF-16, as PowerShell's > writes it", "write it with `| Out-File -Encoding utf8`")
+    } else if sample.starts_with(GZIP) {
+        ("compressed", "use `gzip -dc FILE | triage replay`")
+    } else if sample.starts_with(ZSTANDARD) {
+        ("compressed", "use `zstd -dc FILE | triage replay`")
+    } else {
+        return Ok(());
+    };
+    Err(ReplayError::Encoded { encoding, remedy })
 }
 
 /// The user's own signatures.
@@ -148,6 +178,7 @@ impl Replay {
         loop {
             let at = values.place();
             let Some(piece) = values.next().map_err(|error| Stop::Read(at, error))? else {
+                self.output.progress(values.place().byte);
                 return Ok(());
             };
             let place = piece.place;
@@ -181,6 +212,7 @@ impl Replay {
         loop {
             let at = values.place();
             let Some(piece) = values.next().map_err(|error| Stop::Read(at, error))? else {
+                self.output.progress(values.place().byte);
                 return Ok(());
             };
             let place = piece.place;
@@ -254,7 +286,9 @@ impl Replay {
         if let Some(error) = unread {
             return told.map_or_else(|stop| self.stopped(stop), |()| Err(error));
         }
-        if self.records == 0 && self.unreadable.is_any() {
+        // Lines are looked at, whatever bytes are in them.
+        let has_told = format == Format::Text && self.output.found() == Found::Problems;
+        if self.records == 0 && self.unreadable.is_any() && !has_told {
             return Err(ReplayError::Nothing(match format {
                 Format::Telemetry => "telemetry",
                 Format::Cloudwatch => "events of CloudWatch Logs",

@@ -77,6 +77,41 @@ fn bytes_that_are_no_text_are_replaced() {
 }
 
 #[test]
+fn what_was_found_beside_bytes_that_are_no_text_is_not_taken_back() {
+    let ran = run(&["replay"], &[b"caf\xe9 ".as_slice(), KMS.as_bytes()].concat());
+    assert_eq!((ran.problems(), ran.code), (vec!["kms-disabled".to_owned()], 1));
+    assert!(!ran.stderr.contains("nothing in the input"), "{}", ran.stderr);
+}
+
+#[test]
+fn an_input_in_another_encoding_is_not_taken_for_a_healthy_one() {
+    let utf16 = |to_bytes: fn(u16) -> [u8; 2]| -> Vec<u8> {
+        format!("\u{feff}{KMS}\r\nx\r\n").encode_utf16().flat_map(to_bytes).collect()
+    };
+    for (input, remedy) in [
+        (utf16(u16::to_le_bytes), "utf8"),
+        (utf16(u16::to_be_bytes), "utf8"),
+        (b"\x1f\x8b\x08\0\nx\n".to_vec(), "gzip -dc"),
+        (b"\x28\xb5\x2f\xfd\nx\n".to_vec(), "zstd -dc"),
+    ] {
+        let ran = run(&["replay"], &input);
+        assert_eq!(ran.code, 2, "{ran:?}");
+        assert!(ran.stderr.contains(remedy), "{}", ran.stderr);
+    }
+}
+
+#[test]
+fn all_that_was_read_is_counted() {
+    let record = telemetry(5, KMS);
+    for input in [format!("{record}\n"), event("s", 5, KMS), format!("[{record},{record}]")] {
+        let ran = run(&["replay"], input.as_bytes());
+        let all = format!("{} bytes read", input.trim_end().len());
+        let with_end = format!("{} bytes read", input.len());
+        assert!(ran.stderr.contains(&all) || ran.stderr.contains(&with_end), "{}", ran.stderr);
+    }
+}
+
+#[test]
 fn an_input_without_anything_is_bad() {
     for (arguments, input) in [
         (&["replay"][..], &b""[..]),

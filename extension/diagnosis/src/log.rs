@@ -27,6 +27,8 @@ pub struct Log<'a> {
     /// Whether it is JSON that names no level, or none that can be read: not an error report but
     /// some value that the function printed, which may quote another's error.
     pub is_bare_value: bool,
+    /// Where the text is that of objects which others wrote, in its order.
+    quoted: Vec<Range<usize>>,
     /// The level of the whole record, where its format has a place for it.
     level: Option<Level>,
 }
@@ -41,8 +43,9 @@ impl<'a> Log<'a> {
         let is_json =
             matches!(record, FunctionLog::Json(_)) || sent.trim_start().starts_with(['{', '[']);
         match is_json.then(|| flatten(sent)) {
-            Some(Ok(Flat { text, level, request_id, .. })) => Self {
+            Some(Ok(Flat { text, level, request_id, quoted, .. })) => Self {
                 text: Cow::Owned(text),
+                quoted,
                 level: level.map(|(_, level)| level),
                 is_bare_value: level.is_none() && !is_of_rubys_runtime(sent),
                 request_id: request_id.map(|(_, id)| id),
@@ -50,6 +53,7 @@ impl<'a> Log<'a> {
             _ => {
                 let text = without_colours(Cow::Borrowed(sent));
                 Self {
+                    quoted: Vec::new(),
                     level: None,
                     // JSON that was cut off or cannot be read: whatever level it names is not known.
                     is_bare_value: matches!(record, FunctionLog::Json(_))
@@ -90,6 +94,12 @@ impl<'a> Log<'a> {
             (true, Some((name, value))) if name.chars().all(is_name) => value,
             _ => line,
         }
+    }
+
+    /// Whether what stands here is the text of an object that another wrote.
+    pub(crate) fn is_quoted_at(&self, at: usize) -> bool {
+        let next = self.quoted.partition_point(|quoted| quoted.end <= at);
+        self.quoted.get(next).is_some_and(|quoted| quoted.contains(&at))
     }
 
     /// The line that holds this byte.

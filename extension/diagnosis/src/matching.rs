@@ -5,7 +5,7 @@ use crate::failed_call::{FailedCall, failed_call};
 use crate::fault_point;
 use crate::level::Level;
 use crate::log::Log;
-use crate::mention::{is_account, is_documented_or_counted, narrated_from};
+use crate::mention::{is_account, is_documented_or_counted, narrated_from, quoted_from};
 use crate::record::FunctionLog;
 use crate::text::{Context, Shape, Text};
 use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
@@ -130,13 +130,16 @@ impl Matcher {
                 if !line.0.contains(&m.start()) {
                     let range = log.line_at(m.start());
                     let narrated = narrated_from(&log.text[range.clone()])
-                        .filter(|_| log.written_level_at(m.start()).is_none())
-                        .map(|from| range.start + from);
-                    line = (range, log.level_at(m.start()), narrated);
+                        .filter(|_| log.written_level_at(m.start()).is_none());
+                    let quoted = quoted_from(&log.text[range.clone()]);
+                    let told = narrated.into_iter().chain(quoted).min();
+                    let told = told.map(|from| range.start + from);
+                    line = (range, log.level_at(m.start()), told);
                 }
-                let (_, level, narrated) = line;
-                let is_narrated = narrated.is_some_and(|from| from <= m.start());
-                if (is_account || is_narrated) && text.shape != Shape::Anything {
+                let (_, level, told) = line;
+                let is_told = told.is_some_and(|from| from <= m.start());
+                let is_of_others = is_account || is_told || log.is_quoted_at(m.start());
+                if is_of_others && text.shape != Shape::Anything {
                     return None;
                 }
                 *room -= 1;

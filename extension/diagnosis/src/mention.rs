@@ -101,6 +101,52 @@ pub(crate) fn is_account(text: &str) -> bool {
     is_trail || has("Timestamp") && has("Namespace")
 }
 
+/// Fields by which an object is what another wrote or did, whatever error it names: an API call of
+/// CloudTrail or a change in S3, a message of SQS, the record of a failed asynchronous invocation.
+const EVENTS: [[&str; 2]; 3] =
+    [["eventSource", "eventName"], ["messageId", "body"], ["requestPayload", "responsePayload"]];
+/// Lambda's answer to an invocation that failed in the called function: that one's error, not this one's.
+const FUNCTION_ERRORS: [&str; 2] = ["FunctionError", "functionError"];
+
+/// The fields of an object, looked at for those by which it is another's.
+#[derive(Debug, Default)]
+pub(crate) struct EventFields {
+    seen: [[bool; 2]; EVENTS.len()],
+    is_function_error: bool,
+}
+
+impl EventFields {
+    /// It has this field.
+    pub(crate) fn note(&mut self, name: &str) {
+        self.is_function_error |= FUNCTION_ERRORS.contains(&name);
+        for (seen, names) in self.seen.iter_mut().zip(EVENTS) {
+            for (seen, field) in seen.iter_mut().zip(names) {
+                *seen |= field == name;
+            }
+        }
+    }
+
+    /// Whether the object is another's. The outermost has a logger's fields beside its own.
+    pub(crate) fn is_of_another(&self, is_outermost: bool) -> bool {
+        self.is_function_error || !is_outermost && self.seen.contains(&[true; 2])
+    }
+}
+
+/// Where in a line of text such an object begins to speak: behind the fields that tell it.
+pub(crate) fn quoted_from(line: &str) -> Option<usize> {
+    // `"name": …`, `'name': …`, `\"name\":…`, `name=…`
+    let field = |name: &str| {
+        line.match_indices(name).find_map(|(at, _)| {
+            let end = at + name.len();
+            let is_begin = !line[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_');
+            let value = line[end..].trim_start_matches(['\\', '"', '\'']).trim_start_matches(' ');
+            (is_begin && value.starts_with([':', '='])).then_some(end)
+        })
+    };
+    let events = EVENTS.iter().filter_map(|[one, other]| Some(field(one)?.max(field(other)?)));
+    events.chain(FUNCTION_ERRORS.iter().filter_map(|name| field(name))).min()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -164,6 +210,30 @@ mod tests {
             "NAME:",
         ] {
             assert!(!seen(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_the_object_of_another_says() {
+        for line in [
+            r#"ERROR moved aside: {'messageId': '1', 'body': 'E: x'}"#,
+            r#"ERROR seen: {\"eventSource\":\"kms\",\"eventName\":\"Decrypt\",\"errorCode\":\"E: x"#,
+            r#"ERROR {"requestPayload":{},"responsePayload":{"errorType":"E: x"}}"#,
+            "ERROR orders answered FunctionError=Unhandled: E: x",
+            "ERROR { StatusCode: 200, FunctionError: 'Unhandled', Payload: 'E: x' }",
+        ] {
+            let error = line.find("E: x").unwrap();
+            assert!(quoted_from(line).is_some_and(|from| from <= error), "{line}");
+        }
+        for line in [
+            "ERROR E: x",
+            "ERROR messageId=1 E: x",
+            "ERROR E: x {'messageId': '1', 'body': ''}",
+            "ERROR MyFunctionError: E: x",
+            "ERROR a FunctionError E: x",
+        ] {
+            let error = line.find("E: x").unwrap();
+            assert!(quoted_from(line).is_none_or(|from| from > error), "{line}");
         }
     }
 

@@ -6,14 +6,18 @@
 use super::colours::without_colours;
 use super::levels::{level_of_number, level_of_severity_number, level_of_word};
 use crate::level::Level;
+use crate::mention::EventFields;
 use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::Number;
 use std::borrow::Cow;
 use std::fmt::{self, Display, Write};
+use std::ops::Range;
 
 /// Nested deeper than this, a log record's fields are left out.
 const MAX_DEPTH: usize = 8;
+/// More objects of others are taken for the record's own.
+const MAX_QUOTED: usize = 1_024;
 
 /// Where loggers put the level; of several, the first in this list counts.
 const LEVEL_KEYS: [&str; 18] = [
@@ -61,6 +65,8 @@ pub(super) struct Flat {
     pub(super) level: Option<(usize, Level)>,
     /// The request id likewise.
     pub(super) request_id: Option<(usize, String)>,
+    /// Where the text is that of objects of others, in its order.
+    pub(super) quoted: Vec<Range<usize>>,
     /// Whether Serilog's compact format wrote it, which leaves out the level `Information`.
     is_compact: bool,
 }
@@ -198,11 +204,22 @@ impl<'de> Visitor<'de> for Field<'_> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<(), A::Error> {
+        let start = self.flat.text.len();
+        let mut names = EventFields::default();
         while let Some(Name(name)) = fields.next_key()? {
             let level = self.level_rank(&name);
             let depth = self.depth + 1;
             self.flat.is_compact |= depth == 1 && name == "@t";
+            names.note(&name);
             fields.next_value_seed(Field { name: &name, depth, level, flat: self.flat })?;
+        }
+        if names.is_of_another(self.depth == 0) {
+            let quoted = &mut self.flat.quoted;
+            // Those in it.
+            quoted.truncate(quoted.partition_point(|inner| inner.start < start));
+            if quoted.len() < MAX_QUOTED {
+                quoted.push(start..self.flat.text.len());
+            }
         }
         Ok(())
     }
@@ -222,6 +239,24 @@ mod tests {
         assert_eq!(flat.level, Some((0, Level::Warn)));
         assert_eq!(flat.request_id, Some((1, "a".to_owned())));
         assert_eq!(flatten("[{\"level\":\"error\"}]").unwrap().level, None);
+    }
+
+    #[test]
+    fn where_the_objects_of_others_are() {
+        let quoted = |json: &str| {
+            let flat = flatten(json).unwrap();
+            flat.quoted.iter().map(|range| flat.text[range.clone()].to_owned()).collect::<Vec<_>>()
+        };
+        let message = r#"{"messageId":"1","body":"x"}"#;
+        assert_eq!(
+            quoted(&format!(r#"{{"level":"error","Records":[{message},{message}],"e":"y"}}"#)),
+            ["messageId: 1\nbody: x\n", "messageId: 1\nbody: x\n"]
+        );
+        let nested = format!(r#"{{"a":{{"requestPayload":{message},"responsePayload":1}},"b":2}}"#);
+        assert_eq!(quoted(&nested), ["messageId: 1\nbody: x\nresponsePayload: 1\n"]);
+        assert_eq!(quoted(message), [""; 0], "the record's own");
+        let answer = r#"{"functionError":"Unhandled","p":{"errorType":"E"}}"#;
+        assert_eq!(quoted(answer), ["functionError: Unhandled\nerrorType: E\n"]);
     }
 
     #[test]

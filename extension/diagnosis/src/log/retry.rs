@@ -10,7 +10,7 @@ pub(super) fn speaks_of_retry(text: &str) -> bool {
 }
 
 fn will_retry(text: &str) -> bool {
-    const WORDS: [&str; 8] = [
+    const WORDS: [&str; 11] = [
         "retrying",
         "will retry",
         "will be retried",
@@ -19,11 +19,17 @@ fn will_retry(text: &str) -> bool {
         "retry needed",
         "backing off",
         "retry in ",
+        // It went well in the end.
+        "succeeded after ",
+        "recovered from ",
+        "recovered after ",
     ];
     // `not retrying`, `gave up after retrying`, `retrying: false`.
-    const NOT_BEFORE: [&str; 7] =
-        ["not ", "after ", "without ", "stopped ", "longer ", "while ", "_"];
-    const NOT_AFTER: [&str; 5] = ["=false", ": false", "\": false", "\":false", " failed"];
+    const NOT_BEFORE: [&str; 10] = [
+        "not ", "n't ", "never ", "be ", "after ", "without ", "stopped ", "longer ", "while ", "_",
+    ];
+    // A panic that Go recovered from is what failed.
+    const NOT_AFTER: [&str; 6] = ["=false", ": false", "\": false", "\":false", " failed", "panic"];
     WORDS.iter().any(|word| {
         text.match_indices(word).any(|(at, _)| {
             let (before, after) = (&text[..at], &text[at + word.len()..]);
@@ -65,6 +71,8 @@ mod tests {
             "Attempt #2 of 5 failed",
             "Backing off handler(...) for 0.8s (x)",
             "the request will be retried",
+            "Retry succeeded after DisabledException: x",
+            "recovered from DisabledException: x",
         ] {
             assert!(speaks_of_retry(text), "{text}");
         }
@@ -83,6 +91,9 @@ mod tests {
             "retryable: true, attempts: 1",
             "retrying=false",
             "attempt 7 failed",
+            "has not succeeded after 3 tries: x",
+            "could not be recovered from: x",
+            "recovered from panic: x",
         ] {
             assert!(!speaks_of_retry(text), "{text}");
         }

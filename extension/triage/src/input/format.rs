@@ -66,8 +66,8 @@ pub(crate) fn detect(sample: &[u8]) -> Format {
                 Kind::PlatformRecord => {}
                 Kind::Other => is_all_platform = false,
             },
-            Err(_) if is_cut_off => {}
-            Err(_) => is_all_platform = false,
+            // A record of telemetry may be longer than the sample; so may a line of the function's.
+            Err(_) => is_all_platform &= is_cut_off && text.contains("\"record\""),
         }
     }
     match (values.is_in_envelope(), is_all_platform) {
@@ -131,6 +131,10 @@ mod tests {
             (format!("[\n{event}\n]"), Format::Cloudwatch),
             (format!("{event}\n{event}"), Format::Cloudwatch),
             ("{\"events\":[{\"message\":\"cut o".to_owned(), Format::Cloudwatch),
+            (function[..function.len() - 3].to_owned(), Format::Telemetry),
+            (format!("{record}\n{}", &function[..function.len() - 3]), Format::Telemetry),
+            (json_line[..json_line.len() - 3].to_owned(), Format::Text),
+            ("{\"a\":".repeat(9), Format::Text),
         ] {
             assert_eq!(detect(text.as_bytes()), expected, "{text}");
         }

@@ -5,7 +5,7 @@ use crate::failed_call::{FailedCall, failed_call};
 use crate::fault_point;
 use crate::level::Level;
 use crate::log::Log;
-use crate::mention::{is_account, is_documented_or_counted, narrated_from, quoted_from};
+use crate::mention::{is_account, is_documented_or_counted, narrated_from, quoted_in};
 use crate::record::FunctionLog;
 use crate::text::{Context, Shape, Text};
 use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
@@ -94,6 +94,7 @@ impl Matcher {
         let about_kms = LazyCell::new(|| speaks_of_kms(&log.text));
         let about_efs = LazyCell::new(|| log.text.contains("EFS"));
         let failed_call = LazyCell::new(|| failed_call(&log.text));
+        let quoted = LazyCell::new(|| quoted_in(&log.text));
         let mut line = (0..0, None, None);
         // For each signature by itself, as its texts may be of any kind: one that finds very many
         // must not hide what others would find.
@@ -131,14 +132,17 @@ impl Matcher {
                     let range = log.line_at(m.start());
                     let narrated = narrated_from(&log.text[range.clone()])
                         .filter(|_| log.written_level_at(m.start()).is_none());
-                    let quoted = quoted_from(&log.text[range.clone()]);
-                    let told = narrated.into_iter().chain(quoted).min();
-                    let told = told.map(|from| range.start + from);
-                    line = (range, log.level_at(m.start()), told);
+                    let narrated = narrated.map(|from| range.start + from);
+                    line = (range, log.level_at(m.start()), narrated);
                 }
-                let (_, level, told) = line;
-                let is_told = told.is_some_and(|from| from <= m.start());
-                let is_of_others = is_account || is_told || log.is_quoted_at(m.start());
+                let (_, level, narrated) = line;
+                let is_narrated = narrated.is_some_and(|from| from <= m.start());
+                let is_quoted = || {
+                    let next = quoted.partition_point(|range| range.end <= m.start());
+                    log.is_quoted_at(m.start())
+                        || quoted.get(next).is_some_and(|range| range.contains(&m.start()))
+                };
+                let is_of_others = is_account || is_narrated || is_quoted();
                 if is_of_others && text.shape != Shape::Anything {
                     return None;
                 }

@@ -1,6 +1,8 @@
 //! Where an error's text stands without anything having failed: in prose, documentation, markup, counts
 //! and in accounts of what others did.
 
+use std::ops::Range;
+
 /// Words of people and papers that tell of an error. What follows one in its line is quoted, unless the
 /// line has a level, for then a logger has judged it. None may be a word that a function would print before
 /// an error of its own (`ticket 7 failed: …`, `staging: …`).
@@ -132,19 +134,49 @@ impl EventFields {
     }
 }
 
-/// Where in a line of text such an object begins to speak: behind the fields that tell it.
-pub(crate) fn quoted_from(line: &str) -> Option<usize> {
-    // `"name": …`, `'name': …`, `\"name\":…`, `name=…`
-    let field = |name: &str| {
-        line.match_indices(name).find_map(|(at, _)| {
-            let end = at + name.len();
-            let is_begin = !line[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_');
-            let value = line[end..].trim_start_matches(['\\', '"', '\'']).trim_start_matches(' ');
-            (is_begin && value.starts_with([':', '='])).then_some(end)
-        })
-    };
-    let events = EVENTS.iter().filter_map(|[one, other]| Some(field(one)?.max(field(other)?)));
-    events.chain(FUNCTION_ERRORS.iter().filter_map(|name| field(name))).min()
+/// Where a text holds such objects, as JSON or as Python and Node.js print them, in its order; and what
+/// follows `FunctionError=` in a line. An object that does not end is none: its end may be that of a text
+/// in it, and the error after it the function's own.
+pub(crate) fn quoted_in(text: &str) -> Vec<Range<usize>> {
+    /// Objects within more others are not looked at.
+    const MAX_DEPTH: usize = 64;
+    let mut open: Vec<(usize, EventFields)> = Vec::new();
+    let (mut too_deep, mut word, mut quoted) = (0_usize, 0, Vec::<Range<usize>>::new());
+    for (at, byte) in text.bytes().enumerate() {
+        match byte {
+            b'{' if open.len() < MAX_DEPTH => open.push((at, EventFields::default())),
+            b'{' => too_deep += 1,
+            b'}' if too_deep > 0 => too_deep -= 1,
+            b'}' => {
+                if let Some((start, fields)) = open.pop()
+                    && fields.is_of_another(false)
+                {
+                    // Those in it.
+                    quoted.truncate(quoted.partition_point(|inner| inner.start < start));
+                    quoted.push(start..at);
+                }
+            }
+            b':' | b'=' => {
+                // `"name": …`, `'name': …`, `\"name\":…`, `name=…`
+                let name = text[word..at].trim_end_matches(['\\', '"', '\'']);
+                if let Some((_, fields)) = open.last_mut() {
+                    fields.note(name);
+                } else if FUNCTION_ERRORS.contains(&name) {
+                    let end = text[at..].find('\n');
+                    quoted.push(at..end.map_or(text.len(), |end| at + end));
+                }
+            }
+            _ => {}
+        }
+        let is_quote = matches!(byte, b'\\' | b'"' | b'\'');
+        let is_in_word = byte.is_ascii_alphanumeric() || byte == b'_' || !byte.is_ascii();
+        // Behind a word the quote that ends it belongs to it.
+        let ends_word = is_quote && text[word..at].starts_with(|c: char| c.is_ascii_alphabetic());
+        if !is_in_word && !ends_word {
+            word = at + 1;
+        }
+    }
+    quoted
 }
 
 #[cfg(test)]
@@ -215,25 +247,32 @@ mod tests {
 
     #[test]
     fn what_the_object_of_another_says() {
-        for line in [
+        let is_quoted = |text: &str| {
+            let error = text.find("E: x").unwrap();
+            quoted_in(text).iter().any(|range| range.contains(&error))
+        };
+        for text in [
             r#"ERROR moved aside: {'messageId': '1', 'body': 'E: x'}"#,
-            r#"ERROR seen: {\"eventSource\":\"kms\",\"eventName\":\"Decrypt\",\"errorCode\":\"E: x"#,
+            r#"ERROR seen: {\"eventSource\":\"kms\",\"eventName\":\"Decrypt\",\"errorCode\":\"E: x\"}"#,
             r#"ERROR {"requestPayload":{},"responsePayload":{"errorType":"E: x"}}"#,
             "ERROR orders answered FunctionError=Unhandled: E: x",
             "ERROR { StatusCode: 200, FunctionError: 'Unhandled', Payload: 'E: x' }",
+            "ERROR moved {\n  messageId: '1',\n  body: '{\"a\":\"E: x\"}',\n  c: 'd'\n}",
+            "ERROR é {'messageId': 'é', 'body': 'é E: x'}",
         ] {
-            let error = line.find("E: x").unwrap();
-            assert!(quoted_from(line).is_some_and(|from| from <= error), "{line}");
+            assert!(is_quoted(text), "{text}");
         }
-        for line in [
+        for text in [
             "ERROR E: x",
-            "ERROR messageId=1 E: x",
-            "ERROR E: x {'messageId': '1', 'body': ''}",
+            "ERROR messageId=1 body=2 E: x",
+            "ERROR failed {'messageId': '1', 'body': '{}'}: E: x",
+            "ERROR failed {\n  messageId: '1',\n  body: '{}'\n} E: x",
+            "ERROR failed {'messageId': '1', 'body': '{'}: E: x",
             "ERROR MyFunctionError: E: x",
             "ERROR a FunctionError E: x",
+            "ERROR FunctionError: Unhandled\nE: x",
         ] {
-            let error = line.find("E: x").unwrap();
-            assert!(quoted_from(line).is_none_or(|from| from > error), "{line}");
+            assert!(!is_quoted(text), "{text}");
         }
     }
 

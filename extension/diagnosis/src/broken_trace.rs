@@ -71,8 +71,11 @@ impl BrokenTraces {
         let line = record.trim_end();
         let gap_ms = at.ms_since(self.last_at).max(self.last_at.ms_since(at));
         let is_fit = line.len() <= MAX_LINE_BYTES && !line.contains('\n') && gap_ms <= MAX_GAP_MS;
+        // As Lambda's runtime for Python puts it: the error, and then its traceback.
+        let is_traceback_of_error = self.trace.is_some() && line.starts_with(TRACEBACK);
         let goes_on = is_fit
             && (continues(line)
+                || is_traceback_of_error
                 || self.announces && is_printed_value(line)
                 || self.ends_traceback(line)
                 || self.warns_of(line, gap_ms))

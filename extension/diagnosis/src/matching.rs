@@ -72,7 +72,7 @@ impl Matcher {
     /// Whether a line may change what those before it tell: by a text, what a text needs beside it, or
     /// the name of what it is about.
     pub(crate) fn may_tell(&self, line: &str) -> bool {
-        ["arn:aws", "EFS"].iter().any(|sign| line.contains(sign))
+        ["arn:aws", "EFS", "fork_exec("].iter().any(|sign| line.contains(sign))
             || speaks_of_kms(line)
             || self.has_text(line)
     }

@@ -1,6 +1,6 @@
 //! What a [`DeliveryFault`] makes of a batch.
 
-use std::net::Ipv4Addr;
+use crate::listener::Listener;
 use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
@@ -44,8 +44,13 @@ pub(crate) fn parcels(fault: &DeliveryFault, mut batch: Vec<Record>) -> Vec<Parc
 }
 
 /// Posts a body in so many parts, on a connection of its own; the status of the answer.
-pub(crate) async fn post_in_parts(port: u16, path: &str, body: &[u8], parts: usize) -> Option<u16> {
-    let mut stream = connect(port, path, body.len()).await?;
+pub(crate) async fn post_in_parts(
+    listener: Listener,
+    path: &str,
+    body: &[u8],
+    parts: usize,
+) -> Option<u16> {
+    let mut stream = connect(listener, path, body.len()).await?;
     for part in body.chunks(body.len().div_ceil(parts).max(1)) {
         stream.write_all(part).await.ok()?;
         stream.flush().await.ok()?;
@@ -57,18 +62,19 @@ pub(crate) async fn post_in_parts(port: u16, path: &str, body: &[u8], parts: usi
 }
 
 /// Posts half of a body and goes away.
-pub(crate) async fn break_off(port: u16, path: &str, body: &[u8]) -> Option<()> {
-    let mut stream = connect(port, path, body.len()).await?;
+pub(crate) async fn break_off(listener: Listener, path: &str, body: &[u8]) -> Option<()> {
+    let mut stream = connect(listener, path, body.len()).await?;
     stream.write_all(&body[..body.len() / 2]).await.ok()?;
     stream.flush().await.ok()
 }
 
-async fn connect(port: u16, path: &str, length: usize) -> Option<TcpStream> {
-    let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await.ok()?;
+async fn connect(listener: Listener, path: &str, length: usize) -> Option<TcpStream> {
+    let mut stream = listener.connect().await?;
     stream.set_nodelay(true).ok()?;
     let head = format!(
-        "POST {path} HTTP/1.1\r\nHost: sandbox.localdomain:{port}\r\n\
-         Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n"
+        "POST {path} HTTP/1.1\r\nHost: sandbox.localdomain:{}\r\n\
+         Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n",
+        listener.port
     );
     stream.write_all(head.as_bytes()).await.ok()?;
     Some(stream)

@@ -39,6 +39,7 @@ mod faults;
 mod guard;
 mod init;
 mod invoke;
+mod listener;
 mod log;
 mod managed;
 mod memory;

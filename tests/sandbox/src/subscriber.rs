@@ -1,7 +1,6 @@
 //! One telemetry subscriber: its queue, buffering, delivery and retries.
 
 use std::collections::VecDeque;
-use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -10,13 +9,13 @@ use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http1::SendRequest;
 use hyper_util::rt::TokioIo;
 use tokio::io::AsyncWriteExt;
-use tokio::net::TcpStream;
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
 use crate::config::TelemetryBehaviour;
 use crate::disorder::{Parcel, break_off, parcels, post_in_parts};
 use crate::faults::{DeliveryFault, Faults};
+use crate::listener::Listener;
 use crate::telemetry::{Kind, Record, Telemetry};
 
 /// A batch is given up after this many attempts.
@@ -32,6 +31,8 @@ const ANSWER_LIMIT: Duration = Duration::from_secs(5);
 #[derive(Debug, Clone)]
 pub(crate) struct Subscription {
     pub(crate) extension: String,
+    /// The extension's process, if it is one.
+    pub(crate) pid: Option<u32>,
     pub(crate) kinds: Vec<Kind>,
     pub(crate) max_items: usize,
     pub(crate) max_bytes: usize,
@@ -230,7 +231,7 @@ impl Subscriber {
             if let (true, Destination::Http { port, path }) =
                 (fault.breaks_off, &self.subscription.destination)
             {
-                break_off(*port, path, &body).await;
+                break_off(self.listener(*port), path, &body).await;
             }
             if self.deliver_body(&body, fault.parts, connection, frozen).await {
                 telemetry.taken(self, &records);
@@ -310,16 +311,22 @@ impl Subscriber {
     async fn send(&self, body: Bytes, parts: usize, connection: &mut Connection) -> Option<u16> {
         match &self.subscription.destination {
             Destination::Http { port, path } if parts > 1 => {
-                post_in_parts(*port, path, &body, parts).await
+                post_in_parts(self.listener(*port), path, &body, parts).await
             }
-            Destination::Http { port, path } => connection.post(*port, path, body).await,
+            Destination::Http { port, path } => {
+                connection.post(self.listener(*port), path, body).await
+            }
             Destination::Tcp { port } => {
-                let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, *port)).await.ok()?;
+                let mut stream = self.listener(*port).connect().await?;
                 stream.write_all(&body).await.ok()?;
                 stream.shutdown().await.ok()?;
                 Some(200)
             }
         }
+    }
+
+    fn listener(&self, port: u16) -> Listener {
+        Listener { port, pid: self.subscription.pid }
     }
 
     fn lock(&self) -> MutexGuard<'_, Queue> {
@@ -334,8 +341,7 @@ struct Connection {
 }
 
 impl Connection {
-    /// `sandbox` and `sandbox.localdomain` are 127.0.0.1 here: no name is looked up.
-    async fn post(&mut self, port: u16, path: &str, body: Bytes) -> Option<u16> {
+    async fn post(&mut self, listener: Listener, path: &str, body: Bytes) -> Option<u16> {
         // A connection that the listener has closed since is no attempt.
         if let Some(sender) = &mut self.sender
             && sender.ready().await.is_err()
@@ -343,7 +349,7 @@ impl Connection {
             self.sender = None;
         }
         if self.sender.is_none() {
-            let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await.ok()?;
+            let stream = listener.connect().await?;
             stream.set_nodelay(true).ok()?;
             let (sender, driver) =
                 hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.ok()?;
@@ -353,7 +359,7 @@ impl Connection {
         let sender = self.sender.as_mut()?;
         let body = Full::new(body);
         let request = hyper::Request::post(path)
-            .header("host", format!("sandbox.localdomain:{port}"))
+            .header("host", format!("sandbox.localdomain:{}", listener.port))
             .header("content-type", "application/json")
             .body(body)
             .ok()?;

@@ -34,16 +34,20 @@ pub(crate) async fn subscribe(shared: &Shared, request: Request<Incoming>) -> Re
     let Some(body) = json_body(request).await else {
         return invalid("The body is not JSON");
     };
-    let extension = {
+    let (extension, group) = {
         let mut environment = shared.environment();
         if !environment.initializing {
             let message = "Subscriptions are taken during init";
             return error_reply(403, "Telemetry.SubscriptionClosed", message);
         }
-        environment.extension_by_identifier(&identifier).map(|extension| extension.name.clone())
+        let extension = environment.extension_by_identifier(&identifier);
+        extension.map(|extension| (extension.name.clone(), extension.group)).unwrap_or_default()
     };
-    let subscription = match parse(shared, extension.unwrap_or_default(), &body) {
-        Ok(subscription) => subscription,
+    let subscription = match parse(shared, extension, &body) {
+        Ok(subscription) => {
+            let pid = Some(group).filter(|group| *group != 0).map(i32::cast_unsigned);
+            Subscription { pid, ..subscription }
+        }
         Err(message) => return invalid(&message),
     };
     let name = subscription.extension.clone();
@@ -87,6 +91,7 @@ fn parse(shared: &Shared, extension: String, body: &Value) -> Result<Subscriptio
     let max_items = bound("maxItems", 10_000, 1_000, 10_000)? as usize;
     Ok(Subscription {
         extension,
+        pid: None,
         kinds,
         max_items,
         max_bytes,

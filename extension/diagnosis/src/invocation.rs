@@ -83,9 +83,9 @@ impl Attempt {
         done.or_else(|| self.report.as_ref().map(|report| report.at))
     }
 
-    /// The latest time that is known of it.
+    /// The last time that is known of it. Its end, though the clock was set back since it began.
     fn last_at(&self) -> Option<Timestamp> {
-        self.began_at().max(self.ended_at())
+        self.ended_at().or_else(|| self.began_at())
     }
 
     /// Whether anything but a report has told of it.
@@ -228,10 +228,15 @@ impl Attempts {
         if known.is_some_and(|known| self.list[known].started_at.is_some()) {
             return None;
         }
-        // Where the clock was set back since INVOKE.
+        // Where the clock was set back since INVOKE, though its end has been read before.
         let known = known.or_else(|| {
-            let runs = |a: &Attempt| a.invocation > 0 && a.started_at.is_none() && !a.is_over();
-            self.newest_where(|a| a.request_id == request_id && runs(a))
+            let is_its_own = |a: &Attempt| {
+                let is_near = |invoked: Timestamp| {
+                    invoked.ms_since(at).max(at.ms_since(invoked)) < HEARD_LATE_MS
+                };
+                a.started_at.is_none() && a.invoked_at.is_some_and(|at| is_near(at) || !a.is_over())
+            };
+            self.newest_where(|a| a.request_id == request_id && is_its_own(a))
         });
         let index = known.unwrap_or_else(|| self.open(request_id));
         let attempt = self.list.get_mut(index)?;

@@ -203,6 +203,26 @@ fn a_clock_that_is_set_back_makes_no_second_attempt_and_no_earlier_one_the_newes
 }
 
 #[test]
+fn a_beginning_that_is_read_after_an_end_that_the_clock_put_before_it_is_no_second_attempt() {
+    let mut attempts = Attempts::new(false);
+    invoke(&mut attempts, "a", 900_001);
+    assert_eq!(done(&mut attempts, "a", 10), Some(0), "set back while it ran");
+    invoke(&mut attempts, "b", 20);
+    assert_eq!(start(&mut attempts, "a", 900_000), Some(0));
+    assert_eq!(attempts.newest(), Some(1));
+}
+
+#[test]
+fn one_whose_invoke_could_not_be_read_is_the_newest_though_the_clock_was_set_back_before() {
+    let mut attempts = Attempts::new(false);
+    invoke(&mut attempts, "a", 900_000);
+    start(&mut attempts, "a", 900_000);
+    assert_eq!(done(&mut attempts, "a", 10), Some(0), "set back while it ran");
+    start(&mut attempts, "b", 20);
+    assert_eq!(attempts.newest(), Some(1));
+}
+
+#[test]
 fn a_line_that_names_its_invocation_is_its_own_whatever_the_clock_says() {
     let mut attempts = Attempts::new(false);
     invoke(&mut attempts, "a", 0);

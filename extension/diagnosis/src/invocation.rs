@@ -40,6 +40,9 @@ pub struct Attempt {
     pub(crate) invocation: u64,
     /// When it began, as platform.start tells.
     pub started_at: Option<Timestamp>,
+    /// The initialization is a part of it. Its platform.start may have come before there was anybody
+    /// to read it.
+    pub(crate) holds_init: bool,
     /// Its platform.runtimeDone.
     pub runtime_done: Option<Timed<RuntimeDone>>,
     /// How its runtime ended, where the platform's line in the log tells.
@@ -160,6 +163,7 @@ impl Attempts {
     /// the other's.
     pub(crate) fn adopt_init(&mut self, index: usize) {
         if let Some(attempt) = self.list.get_mut(index) {
+            attempt.holds_init = true;
             attempt.told.append(&mut self.init.told);
             for (detector, finding) in self.init.findings.drain(..) {
                 match attempt.findings.iter_mut().find(|(known, _)| *known == detector) {
@@ -292,14 +296,17 @@ impl Attempts {
             return named;
         }
         let by_time = self.by_time();
-        // Within one millisecond the order of the records tells: the start of the one before has
-        // been read, its end and the start of this one have not.
+        // The last words of the one before, by the order of the records: that it began has been
+        // read, its end and the beginning of this one have not, which by the times began a moment
+        // ago.
         let is_before = |position: usize, attempt: &Attempt| {
-            attempt.began_at() == Some(at)
+            let is_new = attempt.began_at().is_some_and(|began| at.ms_since(began) <= AFTERMATH_MS);
+            let before = position.checked_sub(1).map(|before| &self.list[by_time[before]]);
+            is_new
                 && attempt.started_at.is_none()
-                && position.checked_sub(1).is_some_and(|before| {
-                    let before = &self.list[by_time[before]];
-                    before.started_at.is_some_and(|start| at >= start)
+                && before.is_some_and(|before| {
+                    (before.started_at.is_some() || before.holds_init)
+                        && before.began_at().is_some_and(|began| at >= began)
                         && before.ended_at().is_none()
                 })
         };

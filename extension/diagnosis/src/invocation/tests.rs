@@ -93,9 +93,20 @@ fn a_log_line_of_the_millisecond_of_the_next_invoke_belongs_where_it_stands() {
     start(&mut attempts, "a", 0);
     invoke(&mut attempts, "b", 1);
     assert_eq!(attempts.place_log(None, ms(1)), Some(0));
+    assert_eq!(attempts.place_log(None, ms(3)), Some(0), "read late by the platform");
     done(&mut attempts, "a", 1);
     start(&mut attempts, "b", 1);
     assert_eq!(attempts.place_log(None, ms(1)), Some(1));
+}
+
+#[test]
+fn where_the_initialization_is_a_part_of_the_first_its_beginning_may_never_be_read() {
+    let mut attempts = Attempts::new(false);
+    invoke(&mut attempts, "a", 0);
+    invoke(&mut attempts, "b", 5);
+    assert_eq!(attempts.place_log(None, ms(5)), Some(1), "nothing tells how far it was read");
+    attempts.adopt_init(0);
+    assert_eq!(attempts.place_log(None, ms(5)), Some(0));
 }
 
 #[test]

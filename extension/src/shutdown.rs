@@ -56,6 +56,17 @@ impl Budget {
 }
 
 impl Budget {
+    /// The same budget, begun at another time.
+    #[must_use]
+    pub(crate) fn moved(self, begun: Timestamp, now: Timestamp) -> Self {
+        let moved = |at: Timestamp| now.plus_ms(at.ms_since(begun));
+        Self {
+            telemetry_until: moved(self.telemetry_until),
+            work_until: moved(self.work_until),
+            exit_by: moved(self.exit_by),
+        }
+    }
+
     /// What is taken where there is a bug in working it out.
     #[must_use]
     pub(crate) fn short(now: Timestamp) -> Self {

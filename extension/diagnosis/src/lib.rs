@@ -36,6 +36,7 @@ mod report;
 mod runtime_exit;
 mod settings;
 pub mod signatures;
+pub mod snapshot;
 mod text;
 mod timestamp;
 mod trace_header;
@@ -53,7 +54,7 @@ pub use record::{LogsDropped, Record, RecordBody, RuntimeDone, Start, Status};
 pub use report::{MAX_LINE_BYTES, MetricValue, PROBLEMS, Report, SUSPECTED_PROBLEMS, Unit};
 pub use settings::{BadInvocationRate, InvocationRate, Settings};
 pub use timestamp::Timestamp;
-pub use triage::Triage;
+pub use triage::{ProbeOrder, Triage};
 
 /// Names a place at which a test may ask for a panic (see `faults.rs`). Nothing at all without the
 /// feature `faults`.

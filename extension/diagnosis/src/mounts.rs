@@ -10,6 +10,8 @@ pub struct Mount {
     pub point: String,
     /// Its type, as the kernel names it: `ext4`, `nfs4`.
     pub fs_type: String,
+    /// Whether nothing can be written on it.
+    pub is_read_only: bool,
 }
 
 impl Mount {
@@ -42,7 +44,11 @@ pub fn parse_mountinfo(text: &str) -> Vec<Mount> {
         let (before, after) = line.split_once(" - ")?;
         let point = unescaped(before.split(' ').nth(4)?);
         let fs_type = after.split(' ').next().filter(|fs_type| !fs_type.is_empty())?;
-        point.starts_with('/').then(|| Mount { point, fs_type: fs_type.to_owned() })
+        // Of this mount, or of the file system wherever it is mounted.
+        let options = [before.split(' ').nth(5), after.split(' ').nth(2)];
+        let is_read_only = options.iter().flatten().any(|o| o.split(',').next() == Some("ro"));
+        let fs_type = fs_type.to_owned();
+        point.starts_with('/').then_some(Mount { point, fs_type, is_read_only })
     };
     text.lines().filter_map(mount).take(MAX_MOUNTS).collect()
 }
@@ -65,7 +71,7 @@ mod tests {
     use super::*;
 
     fn mount(point: &str, fs_type: &str) -> Mount {
-        Mount { point: point.into(), fs_type: fs_type.into() }
+        Mount { point: point.into(), fs_type: fs_type.into(), is_read_only: false }
     }
 
     #[test]

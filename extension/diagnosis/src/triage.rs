@@ -3,7 +3,9 @@
 
 mod examining;
 mod placing;
+mod probing;
 
+pub use self::probing::ProbeOrder;
 use crate::broken_trace::BrokenTraces;
 use crate::bug::contained;
 use crate::chain::Chains;

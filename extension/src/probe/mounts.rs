@@ -90,7 +90,7 @@ mod tests {
         std::fs::write(root.join("self/mountinfo"), text).unwrap();
         let read = mounts_at(&root);
         std::fs::remove_dir_all(&root).unwrap();
-        let mount = Mount { point: "/mnt/efs".into(), fs_type: "nfs4".into() };
+        let mount = Mount { point: "/mnt/efs".into(), fs_type: "nfs4".into(), is_read_only: false };
         assert_eq!(read.unwrap(), [mount]);
         assert!(mounts_at(&root).is_err());
     }

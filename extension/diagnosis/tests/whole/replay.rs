@@ -83,7 +83,11 @@ impl Fixture {
         };
         if let Some(mounts) = self.given["mounts"].as_array() {
             let text = |value: &Value| value.as_str().unwrap().to_owned();
-            let mount = |m: &Value| Mount { point: text(&m["point"]), fs_type: text(&m["fsType"]) };
+            let mount = |m: &Value| Mount {
+                point: text(&m["point"]),
+                fs_type: text(&m["fsType"]),
+                is_read_only: false,
+            };
             sandbox.triage.handle_mounts(mounts.iter().map(mount).collect());
         }
         for step in steps {

@@ -117,7 +117,11 @@ fn mount(text: &str) -> Result<Mount, String> {
     let (point, fs_type) = text.rsplit_once(':').unwrap_or((text, EFS_TYPE));
     let is_name = !fs_type.is_empty() && !fs_type.contains('/');
     if point.starts_with('/') && is_name {
-        return Ok(Mount { point: point.to_owned(), fs_type: fs_type.to_owned() });
+        return Ok(Mount {
+            point: point.to_owned(),
+            fs_type: fs_type.to_owned(),
+            is_read_only: false,
+        });
     }
     Err("an absolute path is wanted, and after a colon the type: /mnt/efs:nfs4".to_owned())
 }
@@ -137,7 +141,8 @@ mod tests {
             ("/:ext4", "/", "ext4"),
             ("/mnt/a:b:ext4", "/mnt/a:b", "ext4"),
         ] {
-            let expected = Mount { point: point.to_owned(), fs_type: fs_type.to_owned() };
+            let expected =
+                Mount { point: point.to_owned(), fs_type: fs_type.to_owned(), is_read_only: false };
             assert_eq!(mount(text), Ok(expected), "{text}");
         }
         for text in ["", "mnt/efs", ":nfs4", "/mnt/efs:", "/mnt:/efs"] {

@@ -1,0 +1,205 @@
+//! What was read of the function's processes shortly before a deadline.
+//!
+//! The shell reads `/proc` in stages and hands over what it has after each of them, so everything here
+//! may be missing. Nothing that a process was given or works on is in it: no environment, no command
+//! line, no memory.
+
+use std::net::SocketAddr;
+
+/// What was read for one invocation, so far. A later one of the same invocation holds all of the
+/// earlier one.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Snapshot {
+    /// The function's processes, at one moment after another: once at the first stage.
+    pub looks: Vec<Look>,
+    /// What the suspects have open; None until it was read.
+    pub open: Option<Open>,
+    /// The resources of the sandbox; None until they were read.
+    pub resources: Option<Resources>,
+    /// The names of extensions' processes that are not this one, as `comm` gives them.
+    pub other_extensions: Vec<String>,
+    /// Whether there was more than the time or the bounds allowed to read.
+    pub is_partial: bool,
+}
+
+/// The function's processes at one moment.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Look {
+    /// When, in microseconds since the first look began, by a clock that no one sets.
+    pub at_us: u64,
+    /// The function's processes: the runtime and all that descends from it, the runtime first.
+    pub processes: Vec<Process>,
+    /// How many TCP connections were refused or given up since the sandbox began (`AttemptFails` of
+    /// `/proc/net/snmp`).
+    pub refused_connections: Option<u64>,
+}
+
+/// A process of the function.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Process {
+    /// Its process id.
+    pub pid: u32,
+    /// That of its parent.
+    pub parent_pid: u32,
+    /// Its `comm`: 15 bytes at most, whatever they are.
+    pub name: String,
+    /// When it began, in clock ticks: with the process id, what tells it from a later one.
+    pub started_at_ticks: u64,
+    /// Resident memory in KiB.
+    pub resident_kib: Option<u64>,
+    /// Major page faults so far, of all its threads.
+    pub major_faults: u64,
+    /// Its threads, the first of them first.
+    pub threads: Vec<Thread>,
+}
+
+/// A thread of a process.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Thread {
+    /// Its thread id.
+    pub tid: u32,
+    /// Its `comm`.
+    pub name: String,
+    /// Its state, as the kernel's letter: `R`, `S`, `D`, `T`, `Z`.
+    pub state: char,
+    /// CPU time in nanoseconds so far.
+    pub cpu_ns: Option<u64>,
+    /// Time in nanoseconds that it waited for a CPU so far.
+    pub cpu_wait_ns: Option<u64>,
+    /// The kernel function that it waits in, where the kernel tells.
+    pub wait_channel: Option<String>,
+    /// The system call that it waits in, where the kernel tells.
+    pub waits_in: Option<SystemCall>,
+}
+
+/// A system call that a thread waits in: what it says of what is waited for. A number is the
+/// descriptor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SystemCall {
+    /// connect
+    Connect(u32),
+    /// read, recvfrom, recvmsg and their kin
+    Receive(u32),
+    /// write, sendto, sendmsg and their kin
+    Send(u32),
+    /// accept, accept4
+    Accept(u32),
+    /// poll, ppoll, select, pselect6: of which descriptors is in the process's memory
+    Poll,
+    /// `epoll_wait`, `epoll_pwait` and their kin, on this epoll descriptor
+    EpollWait(u32),
+    /// wait4, waitid: for a child
+    WaitChild,
+    /// futex: for another thread
+    Futex,
+    /// nanosleep, `clock_nanosleep`, pause
+    Sleep,
+    /// Calls on files: open, stat, fsync, getdents and their kin
+    File,
+    /// Any other, by its number.
+    Other(u64),
+}
+
+/// What the suspects have open.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Open {
+    /// Their sockets that have a peer, but for those to the Runtime API.
+    pub sockets: Vec<Socket>,
+    /// Descriptors of files on network mounts: process, descriptor, the mount's point.
+    pub network_files: Vec<(u32, u32, String)>,
+    /// How many descriptors each process has open, and how many it may have.
+    pub descriptors: Vec<Used>,
+}
+
+/// How much of a limit a process uses.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Used {
+    /// The process.
+    pub pid: u32,
+    /// How much it uses.
+    pub used: u64,
+    /// How much it may use, where there is a limit.
+    pub limit: Option<u64>,
+}
+
+/// A socket of a suspect.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Socket {
+    /// The process that has it open.
+    pub pid: u32,
+    /// Its descriptor there.
+    pub descriptor: u32,
+    /// The epoll descriptors of that process that watch it.
+    pub epolls: Vec<u32>,
+    /// TCP or UDP.
+    pub protocol: Protocol,
+    /// The other end.
+    pub peer: SocketAddr,
+    /// Its state, once for each time the sockets were read.
+    pub states: Vec<SocketState>,
+    /// Milliseconds since the last data were sent on it, and since the last data came in, where the
+    /// kernel tells.
+    pub last_sent_ms: Option<u64>,
+    /// See there. None also where none ever came.
+    pub last_received_ms: Option<u64>,
+}
+
+/// A transport protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protocol {
+    /// TCP
+    Tcp,
+    /// UDP
+    Udp,
+}
+
+/// A socket at one moment, as a line of `/proc/net/tcp` or `/proc/net/udp` tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SocketState {
+    /// When, in microseconds since the first look began.
+    pub at_us: u64,
+    /// The TCP state.
+    pub state: TcpState,
+    /// Bytes sent and not acknowledged.
+    pub send_queue: u64,
+    /// Bytes received and not read.
+    pub receive_queue: u64,
+    /// How often the oldest unacknowledged segment was sent again.
+    pub retransmits: u64,
+    /// Whether the other end said that it has no room (the zero-window probe runs).
+    pub is_probing: bool,
+}
+
+/// A TCP state that matters here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TcpState {
+    /// 01; of UDP: connected to a peer
+    Established,
+    /// 02: a SYN was sent, nothing came back
+    SynSent,
+    /// 08: the other end has closed
+    CloseWait,
+    /// Any other, by its number.
+    Other(u8),
+}
+
+/// What the sandbox has left.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Resources {
+    /// Memory that the kernel could still give, in KiB (`MemAvailable`).
+    pub memory_available_kib: Option<u64>,
+    /// All the memory there is, in KiB (`MemTotal`).
+    pub memory_total_kib: Option<u64>,
+    /// Bytes left in /tmp, and all of it.
+    pub tmp_free_bytes: Option<u64>,
+    /// See there.
+    pub tmp_total_bytes: Option<u64>,
+    /// Threads of all processes that can be seen, and how many there may be.
+    pub threads: Option<u64>,
+    /// See there (`Max processes` of the runtime's limits).
+    pub threads_limit: Option<u64>,
+    /// The mounts, as they are now.
+    pub mounts: Option<Vec<crate::Mount>>,
+    /// Retransmissions on network mounts so far, from mountstats: the mount's point, how many.
+    pub nfs_retransmissions: Vec<(String, u64)>,
+}

@@ -4,11 +4,13 @@
 //! may be missing. Nothing that a process was given or works on is in it: no environment, no command
 //! line, no memory.
 
+use serde::Deserialize;
 use std::net::SocketAddr;
 
 /// What was read for one invocation, so far. A later one of the same invocation holds all of the
 /// earlier one.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
 pub struct Snapshot {
     /// The function's processes, at one moment after another: once at the first stage.
     pub looks: Vec<Look>,
@@ -23,10 +25,13 @@ pub struct Snapshot {
 }
 
 /// The function's processes at one moment.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
 pub struct Look {
     /// When, in microseconds since the first look began, by a clock that no one sets.
     pub at_us: u64,
+    /// When, in clock ticks since the machine began: the clock of [`Process::started_at_ticks`].
+    pub at_ticks: Option<u64>,
     /// The function's processes: the runtime and all that descends from it, the runtime first.
     pub processes: Vec<Process>,
     /// How many TCP connections were refused or given up since the sandbox began (`AttemptFails` of
@@ -35,7 +40,8 @@ pub struct Look {
 }
 
 /// A process of the function.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
 pub struct Process {
     /// Its process id.
     pub pid: u32,
@@ -54,7 +60,8 @@ pub struct Process {
 }
 
 /// A thread of a process.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
 pub struct Thread {
     /// Its thread id.
     pub tid: u32,
@@ -74,7 +81,8 @@ pub struct Thread {
 
 /// A system call that a thread waits in: what it says of what is waited for. A number is the
 /// descriptor.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub enum SystemCall {
     /// connect
     Connect(u32),
@@ -101,7 +109,8 @@ pub enum SystemCall {
 }
 
 /// What the suspects have open.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
 pub struct Open {
     /// Their sockets that have a peer, but for those to the Runtime API.
     pub sockets: Vec<Socket>,
@@ -112,7 +121,8 @@ pub struct Open {
 }
 
 /// How much of a limit a process uses.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
 pub struct Used {
     /// The process.
     pub pid: u32,
@@ -123,13 +133,15 @@ pub struct Used {
 }
 
 /// A socket of a suspect.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Socket {
     /// The process that has it open.
     pub pid: u32,
     /// Its descriptor there.
     pub descriptor: u32,
     /// The epoll descriptors of that process that watch it.
+    #[serde(default)]
     pub epolls: Vec<u32>,
     /// TCP or UDP.
     pub protocol: Protocol,
@@ -139,13 +151,16 @@ pub struct Socket {
     pub states: Vec<SocketState>,
     /// Milliseconds since the last data were sent on it, and since the last data came in, where the
     /// kernel tells.
+    #[serde(default)]
     pub last_sent_ms: Option<u64>,
     /// See there. None also where none ever came.
+    #[serde(default)]
     pub last_received_ms: Option<u64>,
 }
 
 /// A transport protocol.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub enum Protocol {
     /// TCP
     Tcp,
@@ -154,7 +169,8 @@ pub enum Protocol {
 }
 
 /// A socket at one moment, as a line of `/proc/net/tcp` or `/proc/net/udp` tells.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct SocketState {
     /// When, in microseconds since the first look began.
     pub at_us: u64,
@@ -171,7 +187,8 @@ pub struct SocketState {
 }
 
 /// A TCP state that matters here.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub enum TcpState {
     /// 01; of UDP: connected to a peer
     Established,
@@ -184,7 +201,8 @@ pub enum TcpState {
 }
 
 /// What the sandbox has left.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
 pub struct Resources {
     /// Memory that the kernel could still give, in KiB (`MemAvailable`).
     pub memory_available_kib: Option<u64>,

@@ -12,7 +12,7 @@ mod told;
 use crate::snapshot::{Open, Process, Snapshot, SystemCall, Thread};
 use serde_json::{Map, Value};
 
-pub(crate) use causes::CAUSES;
+pub(crate) use causes::{CAUSES, CAUSES_NEAR};
 
 /// What was seen, and the cause where it is known.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -199,6 +199,7 @@ async fn prepare(
         name: identity.name.clone().or(registration.function_name).unwrap_or_default(),
         version: identity.version.clone().or(registration.function_version).unwrap_or_default(),
         concurrent: !registration.invoke_events,
+        memory_size_mb: identity.memory_size_mb,
     };
     Parts {
         extension,

@@ -42,6 +42,7 @@ mod timestamp;
 mod trace_header;
 mod triage;
 mod vocabulary;
+mod why;
 
 pub use decode::{Body, Malformed};
 pub use detector::{Cause, Detector, Knob, Sign};

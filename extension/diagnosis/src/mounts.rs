@@ -1,16 +1,20 @@
 //! What is mounted in the sandbox, and whether a path lies on a network file system.
 
+use serde::Deserialize;
+
 /// Mounts that are kept; a sandbox has some tens.
 pub(crate) const MAX_MOUNTS: usize = 256;
 
 /// One mounted file system.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Mount {
     /// Where it is mounted, an absolute path.
     pub point: String,
     /// Its type, as the kernel names it: `ext4`, `nfs4`.
     pub fs_type: String,
     /// Whether nothing can be written on it.
+    #[serde(default)]
     pub is_read_only: bool,
 }
 

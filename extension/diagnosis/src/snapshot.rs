@@ -13,10 +13,11 @@ mod socket_table;
 mod system_call;
 mod thread_files;
 
-pub use counters::{parse_attempt_fails, parse_limit, parse_meminfo};
+pub use counters::{parse_attempt_fails, parse_limit, parse_meminfo, parse_uptime};
 pub use epoll::{Descriptor, parse_epoll};
 pub use mount_stats::parse_mountstats;
 pub use process_stat::Stat;
+use serde::Deserialize;
 pub use socket_diag::{DiagAnswer, LastMoved, diag_request, parse_diag_answer};
 pub use socket_table::{TableEntry, parse_socket_line};
 use std::net::SocketAddr;
@@ -25,7 +26,8 @@ pub use thread_files::{parse_schedstat, parse_syscall, parse_wchan};
 
 /// What was read for one invocation, so far. A later one of the same invocation holds all of the
 /// earlier one.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
 pub struct Snapshot {
     /// The function's processes, at one moment after another: once at the first stage.
     pub looks: Vec<Look>,
@@ -40,10 +42,13 @@ pub struct Snapshot {
 }
 
 /// The function's processes at one moment.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
 pub struct Look {
     /// When, in microseconds since the first look began, by a clock that no one sets.
     pub at_us: u64,
+    /// When, in clock ticks since the machine began: the clock of [`Process::started_at_ticks`].
+    pub at_ticks: Option<u64>,
     /// The function's processes: the runtime and all that descends from it, the runtime first.
     pub processes: Vec<Process>,
     /// How many TCP connections were refused or given up since the sandbox began (`AttemptFails` of
@@ -52,7 +57,8 @@ pub struct Look {
 }
 
 /// A process of the function.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
 pub struct Process {
     /// Its process id.
     pub pid: u32,
@@ -71,7 +77,8 @@ pub struct Process {
 }
 
 /// A thread of a process.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
 pub struct Thread {
     /// Its thread id.
     pub tid: u32,
@@ -90,7 +97,8 @@ pub struct Thread {
 }
 
 /// What the suspects have open.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
 pub struct Open {
     /// Their sockets that have a peer, but for those to the Runtime API.
     pub sockets: Vec<Socket>,
@@ -101,7 +109,8 @@ pub struct Open {
 }
 
 /// How much of a limit a process uses.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
 pub struct Used {
     /// The process.
     pub pid: u32,
@@ -112,13 +121,15 @@ pub struct Used {
 }
 
 /// A socket of a suspect.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Socket {
     /// The process that has it open.
     pub pid: u32,
     /// Its descriptor there.
     pub descriptor: u32,
     /// The epoll descriptors of that process that watch it.
+    #[serde(default)]
     pub epolls: Vec<u32>,
     /// TCP or UDP.
     pub protocol: Protocol,
@@ -128,13 +139,16 @@ pub struct Socket {
     pub states: Vec<SocketState>,
     /// Milliseconds since the last data were sent on it, and since the last data came in, where the
     /// kernel tells.
+    #[serde(default)]
     pub last_sent_ms: Option<u64>,
     /// See there. None also where none ever came.
+    #[serde(default)]
     pub last_received_ms: Option<u64>,
 }
 
 /// A transport protocol.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub enum Protocol {
     /// TCP
     Tcp,
@@ -143,7 +157,8 @@ pub enum Protocol {
 }
 
 /// A socket at one moment, as a line of `/proc/net/tcp` or `/proc/net/udp` tells.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct SocketState {
     /// When, in microseconds since the first look began.
     pub at_us: u64,
@@ -160,7 +175,8 @@ pub struct SocketState {
 }
 
 /// A TCP state that matters here.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub enum TcpState {
     /// 01; of UDP: connected to a peer
     Established,
@@ -173,7 +189,8 @@ pub enum TcpState {
 }
 
 /// What the sandbox has left.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
 pub struct Resources {
     /// Memory that the kernel could still give, in KiB (`MemAvailable`).
     pub memory_available_kib: Option<u64>,
@@ -215,6 +232,7 @@ mod tests {
         let _ = parse_mountstats(&text);
         let _ = parse_attempt_fails(&text);
         let _ = parse_meminfo(&text, "MemTotal");
+        let _ = parse_uptime(&text);
         let _ = parse_limit(&text, "Max open files");
     }
 

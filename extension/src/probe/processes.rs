@@ -6,7 +6,7 @@ use std::io;
 use std::time::Instant;
 use triage_diagnosis::snapshot::{
     Architecture, Look, Process, Stat, Thread, parse_attempt_fails, parse_schedstat, parse_syscall,
-    parse_wchan,
+    parse_uptime, parse_wchan,
 };
 
 /// Processes that are listed: those of a sandbox, in which there may be 1,024 threads.
@@ -46,6 +46,7 @@ pub(super) fn look(
     begun: Instant,
 ) -> io::Result<Found> {
     let at_us = micros_since(begun);
+    let at_ticks = at_ticks(proc);
     let own = proc.small(format_args!("self/stat"))?;
     let own = Stat::parse(own).ok_or(io::ErrorKind::InvalidData)?;
     let mut ids = Vec::new();
@@ -77,7 +78,7 @@ pub(super) fn look(
     }
     is_partial |= !read_waits(proc, &mut processes);
     let refused_connections = refused_connections(proc);
-    let look = Look { at_us, processes, refused_connections };
+    let look = Look { at_us, at_ticks, processes, refused_connections };
     Ok(Found { look, other_extensions: found.other_extensions, threads, is_partial })
 }
 
@@ -160,6 +161,12 @@ fn read_waits(proc: &mut Proc<'_>, processes: &mut [Process]) -> bool {
     waiting.len() <= MAX_WAITING
 }
 
+fn at_ticks(proc: &mut Proc<'_>) -> Option<u64> {
+    let notes = proc.notes;
+    let uptime = proc.small(format_args!("uptime")).inspect_err(|e| notes.note_absent("uptime", e));
+    parse_uptime(std::str::from_utf8(uptime.ok()?).ok()?)
+}
+
 fn refused_connections(proc: &mut Proc<'_>) -> Option<u64> {
     let snmp = proc.text(format_args!("self/net/snmp"), SNMP_BYTES);
     let snmp = snmp.inspect_err(|e| proc.notes.note_absent("net/snmp", e)).ok()?;
@@ -169,7 +176,8 @@ fn refused_connections(proc: &mut Proc<'_>) -> Option<u64> {
 /// Looks again at the threads of `first` that ran since `last` or were to run: their times and states
 /// alone. In the first of several such looks (`last` is `first`) the times of all are read.
 pub(super) fn look_again(proc: &mut Proc<'_>, first: &Look, last: &Look, begun: Instant) -> Look {
-    let mut look = Look { at_us: micros_since(begun), ..Look::default() };
+    let at_us = micros_since(begun);
+    let mut look = Look { at_us, at_ticks: at_ticks(proc), ..Look::default() };
     let is_first = std::ptr::eq(first, last);
     for process in &last.processes {
         let mut threads = Vec::new();

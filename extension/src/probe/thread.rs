@@ -3,7 +3,6 @@
 use super::files::Notes;
 use super::sampling::{Scene, sample};
 use super::sockets::OwnEndpoints;
-use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,10 +12,6 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use triage_diagnosis::snapshot::Snapshot;
 use triage_diagnosis::{ProbeOrder, Timestamp, fault_point};
 
-/// Extensions' names that are kept; Lambda allows ten extensions.
-const MAX_NAMES: usize = 32;
-/// A name that is longer is cut: of a process's name there are 15 bytes.
-const NAME_BYTES: usize = 64;
 /// A time that is passed by so much was slept through, or what is to be done by it was starved.
 const LATE_MS: u64 = 20;
 /// How long what has arrived meanwhile is waited for then: it may say that the invocation is over.
@@ -31,7 +26,6 @@ pub(crate) struct ProcessProbe {
     is_wanted: bool,
     proc: PathBuf,
     own: Arc<OwnEndpoints>,
-    extension_names: VecDeque<String>,
     notes: Arc<Notes>,
     under_way: Option<UnderWay>,
     held: Option<Held>,
@@ -83,7 +77,6 @@ impl ProcessProbe {
             is_wanted,
             proc: proc.to_owned(),
             own: Arc::new(own),
-            extension_names: VecDeque::new(),
             notes: Arc::default(),
             under_way: None,
             held: None,
@@ -96,15 +89,6 @@ impl ProcessProbe {
     /// Whether looks may be wanted at all.
     pub(crate) fn is_wanted(&self) -> bool {
         self.is_wanted
-    }
-
-    /// The platform tells of an extension.
-    pub(crate) fn handle_extension(&mut self, name: &str) {
-        let name: String = name.chars().take(NAME_BYTES).collect();
-        if self.is_wanted && !self.extension_names.contains(&name) {
-            self.extension_names.truncate(MAX_NAMES - 1);
-            self.extension_names.push_front(name);
-        }
     }
 
     /// When the loop is to come back, at the latest, for this order and for what is held.
@@ -124,8 +108,14 @@ impl ProcessProbe {
     }
 
     /// Begins the look that is wanted, if its time has come. One that is late, as after a freeze, is
-    /// begun a moment later, if it is still wanted then.
-    pub(crate) fn handle_order(&mut self, order: Option<&ProbeOrder>, now: Timestamp) {
+    /// begun a moment later, if it is still wanted then. `extension_names` are those that the platform
+    /// tells.
+    pub(crate) fn handle_order(
+        &mut self,
+        order: Option<&ProbeOrder>,
+        extension_names: impl FnOnce() -> Vec<String>,
+        now: Timestamp,
+    ) {
         let Some(order) = order.filter(|order| self.is_new(order) && now >= order.at) else {
             self.held_until = None;
             return;
@@ -143,11 +133,17 @@ impl ProcessProbe {
         self.looked_at = Some((order.request_id.clone(), order.deadline));
         let left_ms = order.deadline.ms_since(now);
         if left_ms > 0 {
-            self.begin(&order.request_id, left_ms, now);
+            self.begin(&order.request_id, left_ms, extension_names(), now);
         }
     }
 
-    fn begin(&mut self, request_id: &str, left_ms: u64, now: Timestamp) {
+    fn begin(
+        &mut self,
+        request_id: &str,
+        left_ms: u64,
+        extension_names: Vec<String>,
+        now: Timestamp,
+    ) {
         fault_point!("probe");
         if self.under_way.is_some() {
             if !self.told_of_stuck {
@@ -161,7 +157,7 @@ impl ProcessProbe {
         let (send, snapshots) = unbounded_channel();
         let cancelled = Arc::<AtomicBool>::default();
         let scene = Scene {
-            extension_names: self.extension_names.iter().cloned().collect(),
+            extension_names,
             own: self.own.clone(),
             notes: self.notes.clone(),
             cancelled: cancelled.clone(),

@@ -36,10 +36,14 @@ impl Observer {
             }
         }
         if let Some((request_id, snapshot)) = self.probe.poll_snapshot(now) {
-            self.diagnose(|triage| triage.handle_snapshot(&request_id, snapshot, now));
+            self.diagnose(|triage| triage.handle_snapshot(&request_id, &snapshot, now));
         }
         let order = self.probe_order(now);
-        let begun = contained(|| self.probe.handle_order(order.as_ref(), now));
+        let names = || self.triage.look(|triage| triage.extension_names().to_vec());
+        let begin = || {
+            self.probe.handle_order(order.as_ref(), || names().unwrap_or_default(), now);
+        };
+        let begun = contained(begin);
         self.tell_of_a_bug(begun.is_none());
     }
 }

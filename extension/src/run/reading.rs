@@ -76,11 +76,6 @@ impl Observer {
                             flush.handle_runtime_done(&done.request_id, record.time, now);
                         }
                     });
-                    if let RecordBody::Extension(state) = &record.body
-                        && let Some(name) = &state.name
-                    {
-                        self.probe.handle_extension(name);
-                    }
                     self.diagnose(|triage| triage.handle_record(record, now));
                 }
             }

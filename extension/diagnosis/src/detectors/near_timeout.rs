@@ -18,6 +18,7 @@ use crate::detector::{Case, CaseEvent, Detector, Knob, Sign};
 use crate::finding::{Finding, View};
 use crate::level::Level;
 use crate::record::Status;
+use crate::why::CAUSES;
 
 /// See the module's text.
 pub(crate) const DETECTOR: Detector = Detector {
@@ -27,7 +28,7 @@ pub(crate) const DETECTOR: Detector = Detector {
     metric: "NearTimeouts",
     advice: "The next slower invocation will time out: find out what takes the time, or set the \
              timeout well above the slowest healthy invocation.",
-    causes: &[],
+    causes: CAUSES,
     reference: "https://docs.aws.amazon.com/lambda/latest/dg/configuration-timeout.html",
     outranks: &[],
     views: &[View::Function],
@@ -49,9 +50,11 @@ fn examine(case: &Case<'_>) -> Option<Finding> {
     let percent = duration_ms * 100.0 / timeout_ms as f64;
     // What took longer than its timeout and ended well shows that the timeout is not known: INVOKE was
     // read too late to tell it.
+    // Of one that was told to be about to time out, it is told that it did not.
+    let why = case.attempt.and_then(|attempt| attempt.why.as_deref());
     if limit_percent == 0.0
         || (percent > 100.0 && done.status == Status::Success)
-        || percent < limit_percent
+        || (percent < limit_percent && why.is_none())
         || done.status == Status::Timeout
     {
         return None;
@@ -61,10 +64,10 @@ fn examine(case: &Case<'_>) -> Option<Finding> {
         duration_ms / 1_000.0,
         timeout_ms / 1_000
     );
-    Some(
-        Finding::confirmed(case.at, message)
-            .evidence("durationMs", Some(duration_ms))
-            .evidence("timeoutMs", Some(timeout_ms))
-            .awaiting_report(),
-    )
+    let told = why.map_or(message.clone(), |why| why.told_after(&message));
+    let finding = Finding::confirmed(case.at, told)
+        .evidence("durationMs", Some(duration_ms))
+        .evidence("timeoutMs", Some(timeout_ms))
+        .awaiting_report();
+    Some(why.map_or(finding.clone(), |why| why.added_to(finding)))
 }

@@ -27,6 +27,7 @@ use crate::finding::{Finding, View};
 use crate::level::Level;
 use crate::record::Status;
 use crate::text::Text;
+use crate::why::{CAUSES, Why};
 
 /// See the module's text.
 pub(crate) const DETECTOR: Detector = Detector {
@@ -37,11 +38,11 @@ pub(crate) const DETECTOR: Detector = Detector {
     advice: "Give each client a time-out shorter than the function's, so that the handler can log \
              which call hung; check routes, security groups and VPC endpoints of what it calls; \
              raise the timeout or the memory only if the work is known to need it.",
-    causes: &[],
+    causes: CAUSES,
     reference: "https://docs.aws.amazon.com/lambda/latest/dg/troubleshooting-invocation.html",
     outranks: &["near-timeout", "runtime-crash"],
     views: &[View::Function],
-    signs: &[Sign::RuntimeDone, Sign::Report, Sign::Shutdown, Sign::Log],
+    signs: &[Sign::Deadline, Sign::RuntimeDone, Sign::Report, Sign::Shutdown, Sign::Log],
     knobs: &[],
     texts: &[Text::message("Task timed out after ", View::Function)],
     examine,
@@ -49,6 +50,7 @@ pub(crate) const DETECTOR: Detector = Detector {
 
 fn examine(case: &Case<'_>) -> Option<Finding> {
     let (signal, duration_ms) = match case.event {
+        CaseEvent::Deadline(left_ms) => return Some(imminent(case, left_ms)),
         CaseEvent::RuntimeDone(done) if is_timeout(done.status, done.error_type.as_deref()) => {
             ("runtimeDone", done.duration_ms)
         }
@@ -94,12 +96,26 @@ fn examine(case: &Case<'_>) -> Option<Finding> {
         || "timed out".to_owned(),
         |ms| format!("timed out after {:.2} s", ms / 1_000.0),
     );
+    let why = Why::at_timeout(case);
+    let message = why.as_ref().map_or(message.clone(), |why| why.told_after(&message));
     let finding = Finding::confirmed(case.at, message)
         .evidence(signal, Some("timeout"))
         .evidence("durationMs", duration_ms)
         .evidence("timeoutMs", case.timeout_ms);
+    let finding = match why {
+        Some(why) => why.added_to(finding),
+        None => finding,
+    };
     // The platform's line is one more sign of the one timeout, not one more timeout.
     Some(if signal == "log" { Finding { occurrences: 0, ..finding } } else { finding })
+}
+
+fn imminent(case: &Case<'_>, left_ms: u64) -> Finding {
+    let why = Why::at_timeout(case).unwrap_or_default();
+    let of = case.timeout_ms.map(|ms| format!(" of {:.2} s", ms as f64 / 1_000.0));
+    let message = format!("about to time out: {left_ms} ms{} are left", of.unwrap_or_default());
+    let finding = Finding::imminent(case.at, why.told_after(&message));
+    why.added_to(finding.evidence("leftMs", Some(left_ms)).evidence("timeoutMs", case.timeout_ms))
 }
 
 fn is_timeout(status: Status, error_type: Option<&str>) -> bool {

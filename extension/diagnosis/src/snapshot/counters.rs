@@ -1,4 +1,5 @@
-//! Files of one counter or limit a line: `/proc/net/snmp`, `/proc/meminfo`, `/proc/PID/limits`.
+//! Files of one counter or limit a line: `/proc/net/snmp`, `/proc/meminfo`, `/proc/uptime`,
+//! `/proc/PID/limits`.
 
 /// How many TCP connections were refused or given up since the network namespace began:
 /// `AttemptFails` of `/proc/net/snmp`. It has a line of names for each protocol, and below it one of
@@ -16,6 +17,16 @@ pub fn parse_attempt_fails(snmp: &str) -> Option<u64> {
 pub fn parse_meminfo(meminfo: &str, name: &str) -> Option<u64> {
     let value = meminfo.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
     value.trim().strip_suffix(" kB")?.trim_end().parse().ok()
+}
+
+/// How long the machine has run, in clock ticks: from `/proc/uptime`, which holds it in seconds and
+/// hundredths of them. A clock tick is a hundredth on all of Lambda's architectures.
+#[must_use]
+pub fn parse_uptime(uptime: &str) -> Option<u64> {
+    let (seconds, rest) = uptime.split_once('.')?;
+    let (hundredths, _) = rest.split_once(' ').filter(|(hundredths, _)| hundredths.len() == 2)?;
+    let (seconds, hundredths): (u64, u64) = (seconds.parse().ok()?, hundredths.parse().ok()?);
+    seconds.checked_mul(100)?.checked_add(hundredths)
 }
 
 /// A process's own limit (the soft one) by its name in `/proc/PID/limits`, such as `Max open files`.
@@ -63,6 +74,15 @@ Max nice priority         0                    0                    \n";
             assert_eq!(parse_meminfo(MEMINFO, none), None, "{none}");
         }
         assert_eq!(parse_meminfo("MemTotal: 24684", "MemTotal"), None, "cut");
+    }
+
+    #[test]
+    fn the_time_since_the_machine_began_is_in_ticks() {
+        assert_eq!(parse_uptime("34532.95 67012.30\n"), Some(3_453_295));
+        assert_eq!(parse_uptime("0.07 0.00\n"), Some(7));
+        for bad in ["", "3", "3.1 4", "3.12", "x.12 4", "3.-1 4", "99999999999999999999.00 1"] {
+            assert_eq!(parse_uptime(bad), None, "{bad}");
+        }
     }
 
     #[test]

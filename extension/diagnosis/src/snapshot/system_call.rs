@@ -1,5 +1,7 @@
 //! System calls by their number, on the architectures that Lambda has.
 
+use serde::Deserialize;
+
 /// Whose numbers they are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Architecture {
@@ -11,7 +13,8 @@ pub enum Architecture {
 
 /// A system call that a thread waits in: what it says of what is waited for. A number is the
 /// descriptor.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub enum SystemCall {
     /// connect
     Connect(u32),

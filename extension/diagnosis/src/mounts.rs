@@ -32,7 +32,8 @@ impl Mount {
 
 /// The network mount that a path lies on. Of several mounts above it, the deepest counts and, of
 /// those at one point, the last, which hides the others.
-pub(crate) fn network_mount<'a>(mounts: &'a [Mount], path: &str) -> Option<&'a Mount> {
+#[must_use]
+pub fn network_mount<'a>(mounts: &'a [Mount], path: &str) -> Option<&'a Mount> {
     let above = mounts.iter().filter(|mount| mount.holds(path));
     above.max_by_key(|mount| mount.point.len()).filter(|mount| mount.is_network())
 }
@@ -57,7 +58,7 @@ pub fn parse_mountinfo(text: &str) -> Vec<Mount> {
     text.lines().filter_map(mount).take(MAX_MOUNTS).collect()
 }
 
-fn unescaped(name: &str) -> String {
+pub(crate) fn unescaped(name: &str) -> String {
     let mut bytes = Vec::with_capacity(name.len());
     let mut rest = name;
     while let Some((before, after)) = rest.split_once('\\') {

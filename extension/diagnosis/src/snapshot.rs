@@ -4,8 +4,25 @@
 //! may be missing. Nothing that a process was given or works on is in it: no environment, no command
 //! line, no memory.
 
+mod counters;
+mod epoll;
+mod mount_stats;
+mod process_stat;
+mod socket_diag;
+mod socket_table;
+mod system_call;
+mod thread_files;
+
+pub use counters::{parse_attempt_fails, parse_limit, parse_meminfo, parse_uptime};
+pub use epoll::{Descriptor, parse_epoll};
+pub use mount_stats::parse_mountstats;
+pub use process_stat::Stat;
 use serde::Deserialize;
+pub use socket_diag::{DiagAnswer, LastMoved, diag_request, parse_diag_answer};
+pub use socket_table::{TableEntry, parse_socket_line};
 use std::net::SocketAddr;
+pub use system_call::{Architecture, SystemCall};
+pub use thread_files::{parse_schedstat, parse_syscall, parse_wchan};
 
 /// What was read for one invocation, so far. A later one of the same invocation holds all of the
 /// earlier one.
@@ -77,35 +94,6 @@ pub struct Thread {
     pub wait_channel: Option<String>,
     /// The system call that it waits in, where the kernel tells.
     pub waits_in: Option<SystemCall>,
-}
-
-/// A system call that a thread waits in: what it says of what is waited for. A number is the
-/// descriptor.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum SystemCall {
-    /// connect
-    Connect(u32),
-    /// read, recvfrom, recvmsg and their kin
-    Receive(u32),
-    /// write, sendto, sendmsg and their kin
-    Send(u32),
-    /// accept, accept4
-    Accept(u32),
-    /// poll, ppoll, select, pselect6: of which descriptors is in the process's memory
-    Poll,
-    /// `epoll_wait`, `epoll_pwait` and their kin, on this epoll descriptor
-    EpollWait(u32),
-    /// wait4, waitid: for a child
-    WaitChild,
-    /// futex: for another thread
-    Futex,
-    /// nanosleep, `clock_nanosleep`, pause
-    Sleep,
-    /// Calls on files: open, stat, fsync, getdents and their kin
-    File,
-    /// Any other, by its number.
-    Other(u64),
 }
 
 /// What the suspects have open.
@@ -220,4 +208,49 @@ pub struct Resources {
     pub mounts: Option<Vec<crate::Mount>>,
     /// Retransmissions on network mounts so far, from mountstats: the mount's point, how many.
     pub nfs_retransmissions: Vec<(String, u64)>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn read_all(bytes: &[u8]) {
+        let text = String::from_utf8_lossy(bytes);
+        let _ = Stat::parse(bytes);
+        let _ = parse_schedstat(bytes);
+        let _ = parse_wchan(bytes);
+        for architecture in [Architecture::X86_64, Architecture::Arm64] {
+            let _ = parse_syscall(bytes, architecture);
+        }
+        for line in text.lines() {
+            let _ = parse_socket_line(line);
+        }
+        let _ = parse_diag_answer(bytes);
+        let _ = parse_epoll(&text);
+        let _ = Descriptor::from_link(&text);
+        let _ = parse_mountstats(&text);
+        let _ = parse_attempt_fails(&text);
+        let _ = parse_meminfo(&text, "MemTotal");
+        let _ = parse_uptime(&text);
+        let _ = parse_limit(&text, "Max open files");
+    }
+
+    proptest! {
+        /// Whatever a kernel writes, reading it ends without a panic.
+        #[test]
+        fn any_bytes_can_be_read(bytes: Vec<u8>) {
+            read_all(&bytes);
+        }
+
+        /// The same for what is nearly as it should be.
+        #[test]
+        fn any_text_of_its_alphabet_can_be_read(text in "[ :()0-9A-Fx.\n\t-]{0,200}") {
+            for head in ["", "1 (a) R ", "0: ", "Tcp: AttemptFails\nTcp: ", "tfd: ", "MemTotal:", "socket:[",
+                "device a mounted on /b with fstype nfs4\nper-op statistics\na: "]
+            {
+                read_all((head.to_owned() + &text).as_bytes());
+            }
+        }
+    }
 }

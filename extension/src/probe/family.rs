@@ -93,7 +93,9 @@ pub(super) fn family(
     let extensions = kinds.iter().filter(|(_, kind)| !is_candidate(*kind));
     family.other_extensions =
         extensions.take(MAX_NAMES).map(|(place, _)| all[*place].name.clone()).collect();
-    let rest = kinds.iter().filter(|(_, kind)| is_candidate(*kind)).map(|(place, _)| *place);
+    // What lost its parent is a sibling only where that is the first process.
+    let rest = kinds.iter().filter(|(_, kind)| is_parent_first && is_candidate(*kind));
+    let rest = rest.map(|(place, _)| *place);
     let roots: Vec<usize> =
         runtime.into_iter().chain(rest.filter(|p| Some(*p) != runtime)).collect();
     family.members = with_descendants(all, roots);

@@ -82,10 +82,11 @@ pub(super) fn family(
         let candidates = kinds.iter().filter(|(_, kind)| is_candidate(*kind));
         candidates.map(|(place, _)| *place).max_by_key(started)
     });
+    let is_known = !runtimes.is_empty();
     for (place, kind) in &mut kinds {
-        // Lambda starts the runtime after the extensions.
+        // Lambda starts the runtime after the extensions, and what lost its parent is younger too.
         let is_older = runtime.is_some_and(|runtime| started(place) < started(&runtime));
-        if *kind == Kind::Layer && is_older {
+        if is_older && (*kind == Kind::Layer || is_known && *kind == Kind::Other) {
             *kind = Kind::Extension;
         }
     }

@@ -142,3 +142,130 @@ fn with_descendants(all: Vec<Stat>, roots: Vec<usize>) -> Vec<Stat> {
     }
     members
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stat(id: u32, parent_pid: u32, name: &str, started_at_ticks: u64) -> Stat {
+        let name = name.to_owned();
+        Stat { id, parent_pid, name, state: 'S', threads: 1, started_at_ticks, ..Stat::default() }
+    }
+
+    /// Of these processes, with their executables where they are known, beside the extension 20: who
+    /// is of the function, and who is another extension.
+    fn told(processes: &[(u32, u32, &str, u64, &str)], names: &[&str]) -> (Vec<u32>, Vec<String>) {
+        told_from(1, processes, names)
+    }
+
+    fn told_from(
+        parent: u32,
+        processes: &[(u32, u32, &str, u64, &str)],
+        names: &[&str],
+    ) -> (Vec<u32>, Vec<String>) {
+        let own = stat(20, parent, "lambda-triage", 10);
+        let mut all = vec![stat(1, 0, "init", 0), own.clone()];
+        all.extend(processes.iter().map(|(id, parent, name, at, _)| stat(*id, *parent, name, *at)));
+        let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+        let link = |id, link: &str| match (id, link) {
+            (20, "exe") => Some(PathBuf::from("/opt/extensions/lambda-triage")),
+            (_, "exe") => {
+                let path = processes.iter().find(|process| process.0 == id)?.4;
+                (!path.is_empty()).then(|| PathBuf::from(path))
+            }
+            // The process 41 alone is where the function begins.
+            (id, _) => Some(PathBuf::from(if id == 41 { "/var/task" } else { "/" })),
+        };
+        let family = family(&own, all, &names, link);
+        (family.members.iter().map(|member| member.id).collect(), family.other_extensions)
+    }
+
+    const RUNTIME: (u32, u32, &str, u64, &str) =
+        (40, 1, "python3.12", 30, "/var/lang/bin/python3.12");
+
+    fn named(name: &str) -> Vec<String> {
+        vec![name.to_owned()]
+    }
+
+    #[test]
+    fn the_function_is_the_sibling_that_is_no_extension_and_its_descendants() {
+        let processes = [
+            (30, 1, "datadog-agent", 12, "/opt/extensions/datadog-agent"),
+            (31, 30, "helper", 13, "/usr/bin/helper"),
+            RUNTIME,
+            (51, 50, "convert", 33, "/usr/bin/convert"),
+            (50, 40, "sh", 32, "/usr/bin/sh"),
+        ];
+        assert_eq!(told(&processes, &[]), (vec![40, 50, 51], named("datadog-agent")));
+    }
+
+    #[test]
+    fn a_script_is_told_by_its_name_and_whatever_its_interpreter() {
+        let name = "my-long-named-extension";
+        for exe in ["/usr/bin/bash", "/var/lang/bin/python3.12", ""] {
+            let processes = [(30, 1, &name[..15], 12, exe), RUNTIME];
+            assert_eq!(told(&processes, &[name]), (vec![40], named(&name[..15])), "{exe}");
+        }
+    }
+
+    #[test]
+    fn an_extension_that_becomes_another_program_is_told_by_its_age_and_place() {
+        let processes = [(30, 1, "node", 12, "/opt/agent/bin/node"), RUNTIME];
+        assert_eq!(told(&processes, &[]), (vec![40], named("node")));
+        let processes = [
+            (30, 1, "python3", 12, "/var/lang/bin/python3.12"),
+            (41, 1, "python3", 30, "/var/lang/bin/python3.12"),
+        ];
+        assert_eq!(told(&processes, &[]).0[0], 41, "the function begins in its folder");
+        // A runtime of a layer's own is younger than any extension.
+        let processes =
+            [(30, 1, "node", 12, "/opt/agent/bin/node"), (40, 1, "php", 30, "/opt/bin/php")];
+        assert_eq!(told(&processes, &[]), (vec![40], named("node")));
+    }
+
+    #[test]
+    fn what_lost_its_parent_follows_the_runtime() {
+        let processes = [RUNTIME, (60, 1, "worker", 50, "/tmp/worker"), (61, 60, "sub", 51, "")];
+        assert_eq!(told(&processes, &[]), (vec![40, 60, 61], vec![]));
+        // Without a runtime's executable the newest is taken for it, and none is left out.
+        let processes = [(40, 1, "bootstrap", 30, ""), (60, 1, "worker", 50, "")];
+        assert_eq!(told(&processes, &[]), (vec![60, 40], vec![]));
+    }
+
+    #[test]
+    fn a_runtime_that_is_called_as_an_extension_is_still_the_function() {
+        let processes = [(40, 1, "bootstrap", 30, "/bin/bash")];
+        assert_eq!(told(&processes, &["bootstrap"]), (vec![40], vec![]));
+    }
+
+    #[test]
+    fn nobody_above_and_no_kin_of_others_is_the_function() {
+        // In a local Lambda the parent is an ordinary process among others.
+        let processes = [
+            (5, 1, "bash", 1, "/bin/bash"),
+            (6, 5, "lambda-sandbox", 2, "/usr/bin/lambda-sandbox"),
+            (40, 6, "python3", 30, "/usr/bin/python3"),
+            (70, 1, "sshd", 3, "/usr/sbin/sshd"),
+        ];
+        assert_eq!(told_from(6, &processes, &[]), (vec![40], vec![]));
+        // Where what lost its parent goes is not always visible.
+        let processes = [(40, 0, "bootstrap", 30, ""), (60, 1, "worker", 50, "")];
+        assert_eq!(told_from(0, &processes, &[]), (vec![60, 40], vec![]));
+        assert_eq!(told(&[], &[]), (vec![], vec![]));
+    }
+
+    #[test]
+    fn another_of_this_extension_is_an_extension() {
+        let processes = [(30, 1, "lambda-triage", 12, "/opt/extensions/lambda-triage"), RUNTIME];
+        assert_eq!(told(&processes, &[]), (vec![40], named("lambda-triage")));
+    }
+
+    #[test]
+    fn a_process_that_got_the_id_of_a_parent_has_no_older_children() {
+        let processes = [RUNTIME, (50, 40, "old", 20, ""), (51, 40, "young", 31, "")];
+        assert_eq!(told(&processes, &[]).0, [40, 51]);
+        // Nor does a circle of parents, read while ids were given anew, go round for ever.
+        let processes = [RUNTIME, (50, 51, "a", 31, ""), (51, 50, "b", 31, "")];
+        assert_eq!(told(&processes, &[]).0, [40]);
+    }
+}

@@ -5,14 +5,16 @@
 
 mod causes;
 mod peers;
+mod resources;
 mod service;
 mod threads;
 mod told;
 
+use crate::mounts::Mount;
 use crate::snapshot::{Open, Process, Snapshot, SystemCall, Thread};
 use serde_json::{Map, Value};
 
-pub(crate) use causes::CAUSES;
+pub(crate) use causes::{CAUSES, CAUSES_NEAR};
 
 /// What was seen, and the cause where it is known.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -47,11 +49,13 @@ impl Why {
 
 /// What is known of the invocation beside the snapshot.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Running {
+pub(crate) struct Running<'a> {
     /// For how long it ran when the last look began; None if that is not known.
     pub(crate) ran_ms: Option<u64>,
     /// The function's memory, in MB.
     pub(crate) memory_size_mb: Option<u64>,
+    /// What was mounted when the sandbox began; None if that is not known.
+    pub(crate) mounts: Option<&'a [Mount]>,
 }
 
 /// A rule looks for one cause.
@@ -73,13 +77,14 @@ const RULES: [Rule; 11] = [
 ];
 
 /// What the processes were waiting for.
-pub(crate) fn why(snapshot: &Snapshot, running: Running) -> Why {
+pub(crate) fn why(snapshot: &Snapshot, running: Running<'_>) -> Why {
     let Some(seen) = Seen::of(snapshot, running) else { return Why::default() };
     let mut found = RULES.iter().filter_map(|rule| rule(&seen));
     let named = found.next();
     let others: Vec<_> = found.map(|other| other.in_short()).collect();
     let mut why = named.unwrap_or_default();
     why.evidence.extend(seen.evidence().filter(|_| why.cause.is_none()).into_iter().flatten());
+    let why = resources::add_to(why, &seen);
     let why = why.evidence("alsoSeen", Some(others).filter(|others| !others.is_empty()));
     why.evidence("partial", snapshot.is_partial.then_some(true))
 }
@@ -117,12 +122,12 @@ impl Watched<'_> {
 /// A snapshot in the order in which the rules look at it.
 struct Seen<'a> {
     snapshot: &'a Snapshot,
-    running: Running,
+    running: Running<'a>,
     threads: Vec<Watched<'a>>,
 }
 
 impl<'a> Seen<'a> {
-    fn of(snapshot: &'a Snapshot, running: Running) -> Option<Self> {
+    fn of(snapshot: &'a Snapshot, running: Running<'a>) -> Option<Self> {
         let last = snapshot.looks.last()?;
         let threads = last.processes.iter().flat_map(|process| {
             process.threads.iter().map(move |thread| watched(snapshot, process, thread))

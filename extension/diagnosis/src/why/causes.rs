@@ -2,6 +2,10 @@
 
 use crate::detector::Cause;
 
+/// Those of an invocation that ended just in time: not the last two, as an initialization within
+/// it keeps its timeout from being known.
+pub(crate) const CAUSES_NEAR: &[Cause] = CAUSES.split_at(CAUSES.len() - 2).0;
+
 /// All of them.
 pub(crate) const CAUSES: &[Cause] = &[
     Cause {

@@ -2,7 +2,7 @@
 
 use super::{Seen, Watched, Why, shown};
 use crate::mounts::network_mount;
-use crate::snapshot::{Process, SystemCall};
+use crate::snapshot::{Look, Process, SystemCall};
 
 /// A function with this much memory has one CPU; with less, as much less of it.
 const MB_PER_CPU: f64 = 1_769.0;
@@ -10,6 +10,8 @@ const MB_PER_CPU: f64 = 1_769.0;
 const LEAST_TIME_US: u64 = 20_000;
 /// Of the CPU that a thread could have had, what it must have used to be bound by it.
 const BUSY_SHARE: f64 = 0.5;
+/// The same of several threads that take turns.
+const BUSY_TOGETHER_SHARE: f64 = 0.7;
 /// Of the looks, in how many it must have been running, in percent.
 const BUSY_LOOKS_PERCENT: u32 = 75;
 /// What a thread that sleeps may use in all, of the time between the looks.
@@ -175,11 +177,43 @@ pub(super) fn cpu_bound_main(seen: &Seen<'_>) -> Option<Why> {
     busy(seen, |w| w.is_main())
 }
 
-/// Some thread computes.
+/// Some thread computes, or several do in turn (as with a lock that only one can hold).
 pub(super) fn cpu_bound(seen: &Seen<'_>) -> Option<Why> {
     // In place of the one above, never beside it.
-    let main = cpu_bound_main(seen).is_some();
-    busy(seen, |w| !w.is_main()).filter(|_| !main)
+    if cpu_bound_main(seen).is_some() {
+        return None;
+    }
+    busy(seen, |w| !w.is_main()).or_else(|| busy_together(seen))
+}
+
+fn busy_together(seen: &Seen<'_>) -> Option<Why> {
+    let quota = seen.quota();
+    let time_us = seen.time_us();
+    let looks = seen.snapshot.looks.len();
+    let is_busy = |process: &&Process| {
+        let threads = || seen.threads.iter().filter(|w| w.process.pid == process.pid);
+        let cpu_ns: u64 = threads().map(|w| w.cpu_ns).sum();
+        let runs_in = |look: &Look| {
+            let then = look.processes.iter().find(|p| p.pid == process.pid);
+            then.is_some_and(|then| then.threads.iter().any(|thread| thread.state == 'R'))
+        };
+        let running = seen.snapshot.looks.iter().filter(|look| runs_in(look)).count();
+        looks > 1
+            && time_us >= LEAST_TIME_US
+            && running * 100 >= looks * BUSY_LOOKS_PERCENT as usize
+            && cpu_ns as f64 >= time_us as f64 * 1_000.0 * quota * BUSY_TOGETHER_SHARE
+    };
+    let process = seen.processes().iter().find(is_busy)?;
+    let name = shown(&process.name);
+    let cpu_ns: u64 =
+        seen.threads.iter().filter(|w| w.process.pid == process.pid).map(|w| w.cpu_ns).sum();
+    let share = cpu_ns as f64 / (time_us as f64 * 1_000.0);
+    let clause = format!("while computing: threads of process {name} were running all the time");
+    let why = Why::of("cpu-bound", clause)
+        .evidence("process", Some(name))
+        .evidence("cpuPercent", Some((share * 1_000.0).round() / 10.0))
+        .evidence("quotaPercent", Some((quota * 1_000.0).round() / 10.0));
+    Some(why)
 }
 
 /// A parent that waits for its child.

@@ -70,7 +70,12 @@ fn extension_overhead(case: &Case<'_>) -> Option<Why> {
 /// The initialization began anew within the invocation, and took most of its time.
 fn slow_init(case: &Case<'_>) -> Option<Why> {
     let init_ms = case.init_ms?;
-    let timeout_ms = case.timeout_ms?;
+    // The first invocation of an environment that initializes anew has its INVOKE after that.
+    let left_ms = || {
+        let attempt = case.attempt?;
+        Some(attempt.deadline?.ms_since(attempt.invoked_at?))
+    };
+    let timeout_ms = case.timeout_ms.unwrap_or_else(|| init_ms + left_ms().unwrap_or_default());
     if init_ms * 100 < timeout_ms * INIT_SHARE_PERCENT {
         return None;
     }

@@ -37,12 +37,14 @@ enum Kind {
 }
 
 /// Of all processes those of the function. `extension_names` are those that the platform tells,
-/// `link` says where a process's links `exe` and `cwd` lead, if that may be known.
+/// `link` says where a process's links `exe` and `cwd` lead, if that may be known; `with_api` which of
+/// several processes have a connection to the Runtime API, and is asked where nothing else tells.
 pub(super) fn family(
     own: &Stat,
     all: Vec<Stat>,
     extension_names: &[String],
     mut link: impl FnMut(u32, &str) -> Option<PathBuf>,
+    with_api: impl FnOnce(&[u32]) -> Vec<u32>,
 ) -> Family {
     let own_executable = link(own.id, "exe");
     // What lost its parent goes to the first process, or to none that can be seen.
@@ -80,7 +82,11 @@ pub(super) fn family(
     let runtime = runtimes.iter().copied().min_by_key(|p| (is_elsewhere(*p), started(p)));
     let runtime = runtime.or_else(|| {
         let candidates = kinds.iter().filter(|(_, kind)| is_candidate(*kind));
-        candidates.map(|(place, _)| *place).max_by_key(started)
+        let candidates: Vec<usize> = candidates.map(|(place, _)| *place).collect();
+        let ids: Vec<u32> = candidates.iter().map(|place| all[*place].id).collect();
+        let with_api = if ids.len() > 1 { with_api(&ids) } else { Vec::new() };
+        let has_api = |place: usize| with_api.contains(&all[place].id);
+        candidates.into_iter().max_by_key(|place| (has_api(*place), started(place)))
     });
     let is_known = !runtimes.is_empty();
     for (place, kind) in &mut kinds {
@@ -94,7 +100,10 @@ pub(super) fn family(
     let extensions = kinds.iter().filter(|(_, kind)| !is_candidate(*kind));
     family.other_extensions =
         extensions.take(MAX_NAMES).map(|(place, _)| all[*place].name.clone()).collect();
-    let rest = kinds.iter().filter(|(_, kind)| is_candidate(*kind)).map(|(place, _)| *place);
+    // Where the parent is not the first of all processes, it may have other children, but none that lost
+    // their parents.
+    let may_be_left = |kind: Kind| is_parent_first && is_candidate(kind);
+    let rest = kinds.iter().filter(|(_, kind)| may_be_left(*kind)).map(|(place, _)| *place);
     let roots: Vec<usize> =
         runtime.into_iter().chain(rest.filter(|p| Some(*p) != runtime)).collect();
     family.members = with_descendants(all, roots);
@@ -176,7 +185,9 @@ mod tests {
             // The process 41 alone is where the function begins.
             (id, _) => Some(PathBuf::from(if id == 41 { "/var/task" } else { "/" })),
         };
-        let family = family(&own, all, &names, link);
+        // The process 42 alone has a connection.
+        let with_api = |ids: &[u32]| ids.iter().copied().filter(|id| *id == 42).collect();
+        let family = family(&own, all, &names, link, with_api);
         (family.members.iter().map(|member| member.id).collect(), family.other_extensions)
     }
 
@@ -248,6 +259,10 @@ mod tests {
             (70, 1, "sshd", 3, "/usr/sbin/sshd"),
         ];
         assert_eq!(told_from(6, &processes, &[]), (vec![40], vec![]));
+        // With several children: that which talks to the API or, if none does, the newest.
+        let others = [(40, 6, "a", 30, ""), (42, 6, "b", 31, ""), (43, 6, "c", 32, "")];
+        assert_eq!(told_from(6, &others, &[]).0, [42]);
+        assert_eq!(told_from(6, &[others[0], others[2]], &[]).0, [43]);
         // Where what lost its parent goes is not always visible.
         let processes = [(40, 0, "bootstrap", 30, ""), (60, 1, "worker", 50, "")];
         assert_eq!(told_from(0, &processes, &[]), (vec![60, 40], vec![]));

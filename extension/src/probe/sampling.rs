@@ -67,7 +67,7 @@ pub(super) fn sample(root: &Path, scene: &Scene, left: Duration, hand_over: impl
     let proc = &mut Proc::at(root, &budget, &scene.notes);
     let names = &scene.extension_names;
     let Found { look: first, other_extensions, threads, is_partial } =
-        match look(proc, names, begun) {
+        match look(proc, names, &scene.own, begun) {
             Ok(found) => found,
             Err(e) => return scene.notes.note_absent("processes", &e),
         };
@@ -117,7 +117,7 @@ pub(super) fn sample(root: &Path, scene: &Scene, left: Duration, hand_over: impl
     if budget.is_over() {
         return;
     }
-    let Ok(again) = look(proc, names, begun) else { return };
+    let Ok(again) = look(proc, names, &scene.own, begun) else { return };
     found.read(proc, &again.look.processes, &scene.own, &network_mounts, begun);
     snapshot.looks.push(again.look);
     snapshot.open = Some(found.open);

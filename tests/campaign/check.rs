@@ -128,6 +128,13 @@ fn diagnoses(plan: &Plan, played: &Played, failures: &mut Vec<String>) {
             continue;
         }
         let Some(id) = line["requestId"].as_str() else { continue };
+        // Beforehand, once too, and of what may end well after all.
+        if line["diagnosis"]["stage"] == "imminent" {
+            if !told.insert((format!("imminent {problem}"), id.to_owned())) {
+                failures.push(format!("told twice beforehand: {problem} of {id}"));
+            }
+            continue;
+        }
         if !may_be_told.contains(&(problem.as_str(), id)) {
             failures.push(format!("not due: {problem} of {id}"));
         }

@@ -40,12 +40,18 @@ pub(crate) struct FunctionIdentity {
     pub(crate) name: Option<String>,
     /// `AWS_LAMBDA_FUNCTION_VERSION`
     pub(crate) version: Option<String>,
+    /// `AWS_LAMBDA_FUNCTION_MEMORY_SIZE`, in MB
+    pub(crate) memory_size_mb: Option<u64>,
     /// `AWS_LAMBDA_INITIALIZATION_TYPE` is `lambda-managed-instances`: INVOKE cannot be
     /// registered for, several invocations run at once.
     pub(crate) managed_instances: bool,
     /// `AWS_LAMBDA_INITIALIZATION_TYPE` is `snap-start`: this process is copied to other machines
     /// while it waits for the first event.
     pub(crate) snap_start: bool,
+}
+
+fn memory_size_mb(text: Option<String>) -> Option<u64> {
+    text?.parse().ok()
 }
 
 impl Config {
@@ -130,6 +136,7 @@ impl Config {
         let function = FunctionIdentity {
             name: values.platform("AWS_LAMBDA_FUNCTION_NAME"),
             version: values.platform("AWS_LAMBDA_FUNCTION_VERSION"),
+            memory_size_mb: memory_size_mb(values.platform("AWS_LAMBDA_FUNCTION_MEMORY_SIZE")),
             managed_instances: is_type("lambda-managed-instances"),
             snap_start: is_type("snap-start"),
         };
@@ -147,6 +154,7 @@ impl Config {
             function: FunctionIdentity {
                 name: text("AWS_LAMBDA_FUNCTION_NAME"),
                 version: text("AWS_LAMBDA_FUNCTION_VERSION"),
+                memory_size_mb: memory_size_mb(text("AWS_LAMBDA_FUNCTION_MEMORY_SIZE")),
                 // Known by the registration too.
                 managed_instances: false,
                 snap_start: false,

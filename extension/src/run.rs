@@ -4,6 +4,7 @@
 //! telemetry holds up the next poll, and no timer decides on what has arrived but is not read yet.
 
 mod ending;
+mod probing;
 mod reading;
 
 use self::ending::End;
@@ -13,7 +14,7 @@ use crate::extensions_api::{Event, Extension};
 use crate::flush::{Ask, FlushMode, FlushPolicy};
 use crate::panics::{Guard, contained};
 use crate::polling::{Failed, Polling};
-use crate::probe::MountProbe;
+use crate::probe::{MountProbe, OwnEndpoints, ProcessProbe};
 use crate::shutdown::Ending;
 use crate::signatures::{Loaded, SignatureFile};
 use crate::sinks::{Lines, Stream};
@@ -23,6 +24,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use triage_diagnosis::signatures::Signatures;
+use triage_diagnosis::snapshot::Snapshot;
 use triage_diagnosis::{Function, Settings, Shutdown, Timestamp, Triage, fault_point};
 
 /// A timer that is this late woke from a freeze or was starved: what happened meanwhile comes first.
@@ -63,6 +65,8 @@ pub(crate) struct Parts {
     pub(crate) flush: FlushMode,
     /// Whether /proc may be read.
     pub(crate) probe: bool,
+    /// What is no peer of the function's.
+    pub(crate) own: OwnEndpoints,
     /// Ends the process after a time, even if the loop is stuck.
     pub(crate) exit_after: fn(Duration),
 }
@@ -80,6 +84,7 @@ pub(crate) struct Observer {
     kept_signatures: Arc<OnceLock<Signatures>>,
     flush: Guard<FlushPolicy>,
     mounts: MountProbe,
+    probe: ProcessProbe,
     polling: Polling,
     sigterm: Option<Signal>,
     /// The delivery being worked through.
@@ -109,6 +114,8 @@ enum Input {
     Sigterm,
     /// The file of signatures is read.
     Signatures(Loaded),
+    /// More was read of the function's processes, or nothing more comes.
+    Probed(Option<Snapshot>),
     /// There is telemetry to work through.
     Telemetry,
     /// All diagnoses are written: there is room for more.
@@ -160,6 +167,7 @@ impl Observer {
             kept_signatures,
             flush: flush_policy(parts.flush),
             mounts: MountProbe::new(parts.probe),
+            probe: ProcessProbe::new(parts.probe, parts.own),
             polling: Polling::new(parts.extension),
             sigterm: None,
             delivery: None,
@@ -215,6 +223,7 @@ impl Observer {
             let done = contained(|| {
                 fault_point!("handle");
                 self.handle(input, now);
+                self.probe(now);
             });
             let written = contained(|| self.write_reports(now));
             if done.is_none() || written.is_none() {
@@ -250,6 +259,7 @@ impl Observer {
             event = self.polling.event() => event.map_or_else(|Failed| Input::PollFailed, Input::Next),
             () = received(&mut self.sigterm), if self.end.is_none() => Input::Sigterm,
             loaded = self.signatures.loaded() => Input::Signatures(loaded),
+            snapshot = self.probe.snapshot() => Input::Probed(snapshot),
             () = telemetry(&self.inbox, more, rest_ms), if !is_held => Input::Telemetry,
             () = self.lines.drained(Stream::Stdout), if unwritten => Input::LinesWritten,
             () = tokio::time::sleep(Duration::from_millis(wait_ms.unwrap_or_default())),
@@ -264,7 +274,8 @@ impl Observer {
         let end = self.end.map(|end| self.telemetry_end(end));
         let held = self.held.as_ref().map(|(_, until)| *until);
         let signatures = self.signatures.due(self.clock.now());
-        let due = [wake, end, held, self.ask_at, signatures].into_iter().flatten().min();
+        let probe = self.probe_due();
+        let due = [wake, end, held, self.ask_at, signatures, probe].into_iter().flatten().min();
         // Should the clock have been set back since, the pause must not last until it has caught up.
         let pause_end = self.no_timer_before.min(self.clock.now().plus_ms(TIMER_PAUSE_MS));
         due.map(|due| due.max(pause_end))
@@ -294,6 +305,7 @@ impl Observer {
                     self.diagnose(|triage| triage.watch_for(signatures));
                 }
             }
+            Input::Probed(snapshot) => self.probe.handle_snapshot(snapshot, now),
             Input::Due { .. } => self.signatures.handle_due(now),
             // What else is due is done after every input.
             Input::PollFailed | Input::LinesWritten => {}

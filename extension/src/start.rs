@@ -7,6 +7,7 @@ use crate::extensions_api::{Extension, RegisterError, Registration, extension_na
 use crate::log::LogSubscriber;
 use crate::panics::{self, contained, contained_future};
 use crate::polling::Polling;
+use crate::probe::OwnEndpoints;
 use crate::run::{Observer, Parts, received};
 use crate::runtime_api::{Endpoint, EndpointError, RuntimeApi};
 use crate::shutdown::exit_after;
@@ -178,7 +179,8 @@ async fn prepare(
     registration: Registration,
 ) -> Parts {
     let inbox = Inbox::default();
-    let subscription = contained_future(listen(&mut extension, inbox.clone()))
+    let mut own = OwnEndpoints::of(config.runtime_api.as_deref().unwrap_or_default());
+    let subscription = contained_future(listen(&mut extension, inbox.clone(), &mut own))
         .await
         .unwrap_or_else(|| Subscription::Without("a bug on the way to it".to_owned()));
     match subscription {
@@ -197,6 +199,7 @@ async fn prepare(
         name: identity.name.clone().or(registration.function_name).unwrap_or_default(),
         version: identity.version.clone().or(registration.function_version).unwrap_or_default(),
         concurrent: !registration.invoke_events,
+        memory_size_mb: identity.memory_size_mb,
     };
     Parts {
         extension,
@@ -209,15 +212,17 @@ async fn prepare(
         emf: config.emf,
         flush: config.flush,
         probe: config.probe,
+        own,
         exit_after,
     }
 }
 
 /// Listens for telemetry and subscribes to it.
-async fn listen(extension: &mut Extension, inbox: Inbox) -> Subscription {
+async fn listen(extension: &mut Extension, inbox: Inbox, own: &mut OwnEndpoints) -> Subscription {
     let bound = bind().await.and_then(|listener| Ok((listener.local_addr()?, listener)));
     match bound {
         Ok((address, listener)) => {
+            own.ports.push(address.port());
             tokio::spawn(serve(listener, inbox));
             subscribe(extension, address.port()).await
         }

@@ -54,6 +54,8 @@ pub enum Sign {
     InitDone,
     /// `platform.extension`
     Extension,
+    /// A look at the function's processes shortly before the deadline.
+    Deadline,
     /// `platform.runtimeDone`
     RuntimeDone,
     /// `platform.report`
@@ -73,6 +75,7 @@ impl Sign {
             Self::Log => "the function's log",
             Self::InitDone => "platform.initRuntimeDone, platform.initReport",
             Self::Extension => "platform.extension",
+            Self::Deadline => "a look at the function's processes shortly before the deadline",
             Self::RuntimeDone => "platform.runtimeDone",
             Self::Report => "platform.report",
             Self::Shutdown => "SHUTDOWN",
@@ -117,6 +120,11 @@ pub struct Case<'a> {
     pub mounts: Option<&'a [Mount]>,
     /// How the sandbox's initialization ended, where that is known.
     pub init: Option<&'a InitEnd>,
+    /// How much of the invocation's time the initialization took so far, in milliseconds, where it is a
+    /// part of it.
+    pub init_ms: Option<u64>,
+    /// The names of all extensions that the platform has told of, this one's too.
+    pub extension_names: &'a [String],
     /// The user's settings.
     pub settings: &'a Settings,
 }
@@ -132,6 +140,9 @@ pub enum CaseEvent<'a> {
     InitDone(&'a InitEnd),
     /// `platform.extension`
     Extension(&'a ExtensionState),
+    /// The function's processes were looked at shortly before the deadline: how long there is left, in
+    /// milliseconds.
+    Deadline(u64),
     /// `platform.runtimeDone`
     RuntimeDone(&'a RuntimeDone),
     /// `platform.report`

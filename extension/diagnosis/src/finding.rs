@@ -50,6 +50,12 @@ impl Finding {
         Self { stage: Stage::Suspected, ..Self::confirmed(at, message) }
     }
 
+    /// What is about to happen to this function, without evidence yet.
+    #[must_use]
+    pub fn imminent(at: Timestamp, message: String) -> Self {
+        Self { stage: Stage::Imminent, ..Self::confirmed(at, message) }
+    }
+
     /// Names the cause.
     #[must_use]
     pub fn cause(self, cause: &'static str) -> Self {
@@ -117,6 +123,8 @@ impl View {
 /// How sure a diagnosis is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Stage {
+    /// It is about to happen. Counts in no metric.
+    Imminent,
     /// What is seen fits, but may have another explanation. Counts in `SuspectedProblems` alone.
     Suspected,
     /// The platform or the service that failed said so. Counts in its metric and in `Problems`.
@@ -128,6 +136,7 @@ impl Stage {
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
+            Self::Imminent => "imminent",
             Self::Suspected => "suspected",
             Self::Confirmed => "confirmed",
         }

@@ -5,6 +5,7 @@ use crate::detector::Detector;
 use crate::diagnosis::Diagnosis;
 use crate::fault_point;
 use crate::finding::{Finding, Stage};
+use crate::report::{Unit, unit_of};
 use std::collections::VecDeque;
 
 /// Lines of one problem that are written singly within a window.
@@ -47,7 +48,12 @@ pub(crate) struct Fold {
 
 impl Folding {
     /// Whether a diagnosis is told singly, and not folded.
-    pub(crate) fn admits(&mut self, detector: &'static Detector, now: Timestamp) -> bool {
+    pub(crate) fn admits(
+        &mut self,
+        detector: &'static Detector,
+        stage: Stage,
+        now: Timestamp,
+    ) -> bool {
         fault_point!("admit");
         let problem = self.problem(detector, now);
         // A clock that was set back begins a new window.
@@ -56,7 +62,8 @@ impl Folding {
             problem.singles = 0;
         }
         let is_admitted = problem.singles < SINGLE_LINES;
-        problem.singles += u32::from(is_admitted);
+        // What is only about to happen takes no line from what has.
+        problem.singles += u32::from(is_admitted && stage > Stage::Imminent);
         is_admitted
     }
 
@@ -122,7 +129,12 @@ impl Problem {
         fold.first_at = fold.first_at.min(finding.at);
         fold.last_at = fold.last_at.max(finding.at);
         let mut values = std::mem::take(&mut fold.example.values);
-        values.append(&mut finding.values);
+        for (name, value) in finding.values.drain(..) {
+            match values.iter_mut().find(|(known, _)| *known == name) {
+                Some((_, sum)) if unit_of(name) == Unit::Count => *sum += value,
+                _ => values.push((name, value)),
+            }
+        }
         keep_largest(&mut values);
         let cause = fold.example.cause.filter(|cause| finding.cause == Some(*cause));
         fold.example = Finding { cause, values, ..finding };
@@ -164,7 +176,7 @@ mod tests {
         times
             .filter(|at| {
                 let diagnosis = diagnosis(*at, None);
-                let is_single = folding.admits(diagnosis.detector, ms(*at));
+                let is_single = folding.admits(diagnosis.detector, Stage::Confirmed, ms(*at));
                 if !is_single {
                     folding.fold(diagnosis, ms(*at));
                 }

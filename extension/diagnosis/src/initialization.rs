@@ -10,6 +10,7 @@ pub(crate) struct Initialization {
     is_within_invocation: bool,
     /// The end that tells most: a failure rather than a success.
     end: Option<InitEnd>,
+    began_at: Option<Timestamp>,
     ended_at: Option<Timestamp>,
 }
 
@@ -21,6 +22,7 @@ impl Initialization {
             *self = Self::default();
         }
         self.is_within_invocation |= init.is_within_invocation;
+        self.began_at.get_or_insert(at);
         is_another
     }
 
@@ -36,6 +38,13 @@ impl Initialization {
     /// Whether it takes its time from an invocation's.
     pub(crate) fn is_within_invocation(&self) -> bool {
         self.is_within_invocation
+    }
+
+    /// How long it took, or has taken until now where no end is known.
+    pub(crate) fn took_ms(&self, now: Timestamp) -> Option<u64> {
+        let told = self.end.as_ref().and_then(|end| end.duration_ms);
+        let until = self.ended_at.unwrap_or(now);
+        told.map(|ms| ms as u64).or_else(|| Some(until.ms_since(self.began_at?)))
     }
 
     /// When its last known part ended.

@@ -12,6 +12,8 @@ pub struct Function {
     /// Several invocations at once, no INVOKE events and no runtimeDone records: Lambda Managed
     /// Instances, or a platform that refuses to register INVOKE.
     pub concurrent: bool,
+    /// How much memory it may use, in MB, which also tells its share of CPU; None if not known.
+    pub memory_size_mb: Option<u64>,
 }
 
 /// The INVOKE event of the Extensions API.

@@ -7,6 +7,7 @@ use crate::input::Invoke;
 use crate::record::{InvocationReport, RuntimeDone, Start};
 use crate::runtime_exit::RuntimeExit;
 use crate::trace_header::TraceHeader;
+use crate::why::Why;
 use std::collections::VecDeque;
 
 /// Invocations remembered where they come one after another: late records find theirs.
@@ -43,6 +44,8 @@ pub struct Attempt {
     /// The initialization is a part of it. Its platform.start may have come before there was anybody
     /// to read it.
     pub(crate) holds_init: bool,
+    /// What its processes were waiting for shortly before its deadline, once they were looked at.
+    pub(crate) why: Option<Box<Why>>,
     /// Its platform.runtimeDone.
     pub runtime_done: Option<Timed<RuntimeDone>>,
     /// How its runtime ended, where the platform's line in the log tells.

@@ -42,13 +42,14 @@ mod timestamp;
 mod trace_header;
 mod triage;
 mod vocabulary;
+mod why;
 
 pub use decode::{Body, Malformed};
 pub use detector::{Cause, Detector, Knob, Sign};
 pub use finding::{Stage, View};
 pub use input::{Dropped, Function, Invoke, Shutdown};
 pub use level::Level;
-pub use mounts::{Mount, parse_mountinfo};
+pub use mounts::{Mount, network_mount, parse_mountinfo};
 pub use record::{ExtensionState, FunctionLog, InitEnd, InitPhase, InitStart, InvocationReport};
 pub use record::{LogsDropped, Record, RecordBody, RuntimeDone, Start, Status};
 pub use report::{MAX_LINE_BYTES, MetricValue, PROBLEMS, Report, SUSPECTED_PROBLEMS, Unit};

@@ -1,16 +1,20 @@
 //! What is mounted in the sandbox, and whether a path lies on a network file system.
 
+use serde::Deserialize;
+
 /// Mounts that are kept; a sandbox has some tens.
 pub(crate) const MAX_MOUNTS: usize = 256;
 
 /// One mounted file system.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Mount {
     /// Where it is mounted, an absolute path.
     pub point: String,
     /// Its type, as the kernel names it: `ext4`, `nfs4`.
     pub fs_type: String,
     /// Whether nothing can be written on it.
+    #[serde(default)]
     pub is_read_only: bool,
 }
 
@@ -28,7 +32,8 @@ impl Mount {
 
 /// The network mount that a path lies on. Of several mounts above it, the deepest counts and, of
 /// those at one point, the last, which hides the others.
-pub(crate) fn network_mount<'a>(mounts: &'a [Mount], path: &str) -> Option<&'a Mount> {
+#[must_use]
+pub fn network_mount<'a>(mounts: &'a [Mount], path: &str) -> Option<&'a Mount> {
     let above = mounts.iter().filter(|mount| mount.holds(path));
     above.max_by_key(|mount| mount.point.len()).filter(|mount| mount.is_network())
 }
@@ -53,7 +58,7 @@ pub fn parse_mountinfo(text: &str) -> Vec<Mount> {
     text.lines().filter_map(mount).take(MAX_MOUNTS).collect()
 }
 
-fn unescaped(name: &str) -> String {
+pub(crate) fn unescaped(name: &str) -> String {
     let mut bytes = Vec::with_capacity(name.len());
     let mut rest = name;
     while let Some((before, after)) = rest.split_once('\\') {

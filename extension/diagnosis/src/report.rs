@@ -140,20 +140,29 @@ fn metrics(detector: &Detector, finding: &Finding, diagnoses: u64) -> Vec<Metric
     let count = diagnoses as f64;
     let counted = |name| MetricValue { name, unit: Unit::Count, values: vec![count] };
     match finding.stage {
+        Stage::Imminent => Vec::new(),
         Stage::Suspected => vec![counted(SUSPECTED_PROBLEMS)],
         Stage::Confirmed => {
             let mut metrics = vec![counted(detector.metric), counted(PROBLEMS)];
             for (name, value) in &finding.values {
                 match metrics.iter_mut().find(|metric| metric.name == *name) {
                     Some(metric) => metric.values.push(*value),
-                    None => {
-                        metrics.push(MetricValue { name, unit: Unit::None, values: vec![*value] })
-                    }
+                    None => metrics.push(MetricValue {
+                        name,
+                        unit: unit_of(name),
+                        values: vec![*value],
+                    }),
                 }
             }
             metrics
         }
     }
+}
+
+/// The unit of a metric beside the problem's own: those that count problems count.
+pub(crate) fn unit_of(metric: &str) -> Unit {
+    let counts = crate::detectors().iter().any(|detector| detector.metric == metric);
+    if counts { Unit::Count } else { Unit::None }
 }
 
 impl Report {
@@ -197,7 +206,7 @@ impl Report {
     fn level(&self) -> Level {
         match self.finding.stage {
             Stage::Confirmed => self.detector.level,
-            Stage::Suspected => self.detector.level.min(Level::Warn),
+            Stage::Suspected | Stage::Imminent => self.detector.level.min(Level::Warn),
         }
     }
 

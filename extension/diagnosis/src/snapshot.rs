@@ -4,11 +4,30 @@
 //! may be missing. Nothing that a process was given or works on is in it: no environment, no command
 //! line, no memory.
 
+mod counters;
+mod epoll;
+mod mount_stats;
+mod process_stat;
+mod socket_diag;
+mod socket_table;
+mod system_call;
+mod thread_files;
+
+pub use counters::{parse_attempt_fails, parse_limit, parse_meminfo, parse_uptime};
+pub use epoll::{Descriptor, parse_epoll};
+pub use mount_stats::parse_mountstats;
+pub use process_stat::Stat;
+use serde::Deserialize;
+pub use socket_diag::{DiagAnswer, LastMoved, diag_request, parse_diag_answer};
+pub use socket_table::{TableEntry, parse_socket_line};
 use std::net::SocketAddr;
+pub use system_call::{Architecture, SystemCall};
+pub use thread_files::{parse_schedstat, parse_syscall, parse_wchan};
 
 /// What was read for one invocation, so far. A later one of the same invocation holds all of the
 /// earlier one.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
 pub struct Snapshot {
     /// The function's processes, at one moment after another: once at the first stage.
     pub looks: Vec<Look>,
@@ -23,10 +42,13 @@ pub struct Snapshot {
 }
 
 /// The function's processes at one moment.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
 pub struct Look {
     /// When, in microseconds since the first look began, by a clock that no one sets.
     pub at_us: u64,
+    /// When, in clock ticks since the machine began: the clock of [`Process::started_at_ticks`].
+    pub at_ticks: Option<u64>,
     /// The function's processes: the runtime and all that descends from it, the runtime first.
     pub processes: Vec<Process>,
     /// How many TCP connections were refused or given up since the sandbox began (`AttemptFails` of
@@ -35,7 +57,8 @@ pub struct Look {
 }
 
 /// A process of the function.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
 pub struct Process {
     /// Its process id.
     pub pid: u32,
@@ -54,7 +77,8 @@ pub struct Process {
 }
 
 /// A thread of a process.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
 pub struct Thread {
     /// Its thread id.
     pub tid: u32,
@@ -72,36 +96,9 @@ pub struct Thread {
     pub waits_in: Option<SystemCall>,
 }
 
-/// A system call that a thread waits in: what it says of what is waited for. A number is the
-/// descriptor.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SystemCall {
-    /// connect
-    Connect(u32),
-    /// read, recvfrom, recvmsg and their kin
-    Receive(u32),
-    /// write, sendto, sendmsg and their kin
-    Send(u32),
-    /// accept, accept4
-    Accept(u32),
-    /// poll, ppoll, select, pselect6: of which descriptors is in the process's memory
-    Poll,
-    /// `epoll_wait`, `epoll_pwait` and their kin, on this epoll descriptor
-    EpollWait(u32),
-    /// wait4, waitid: for a child
-    WaitChild,
-    /// futex: for another thread
-    Futex,
-    /// nanosleep, `clock_nanosleep`, pause
-    Sleep,
-    /// Calls on files: open, stat, fsync, getdents and their kin
-    File,
-    /// Any other, by its number.
-    Other(u64),
-}
-
 /// What the suspects have open.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
 pub struct Open {
     /// Their sockets that have a peer, but for those to the Runtime API.
     pub sockets: Vec<Socket>,
@@ -112,7 +109,8 @@ pub struct Open {
 }
 
 /// How much of a limit a process uses.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
 pub struct Used {
     /// The process.
     pub pid: u32,
@@ -123,13 +121,15 @@ pub struct Used {
 }
 
 /// A socket of a suspect.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Socket {
     /// The process that has it open.
     pub pid: u32,
     /// Its descriptor there.
     pub descriptor: u32,
     /// The epoll descriptors of that process that watch it.
+    #[serde(default)]
     pub epolls: Vec<u32>,
     /// TCP or UDP.
     pub protocol: Protocol,
@@ -139,13 +139,16 @@ pub struct Socket {
     pub states: Vec<SocketState>,
     /// Milliseconds since the last data were sent on it, and since the last data came in, where the
     /// kernel tells.
+    #[serde(default)]
     pub last_sent_ms: Option<u64>,
     /// See there. None also where none ever came.
+    #[serde(default)]
     pub last_received_ms: Option<u64>,
 }
 
 /// A transport protocol.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub enum Protocol {
     /// TCP
     Tcp,
@@ -154,7 +157,8 @@ pub enum Protocol {
 }
 
 /// A socket at one moment, as a line of `/proc/net/tcp` or `/proc/net/udp` tells.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct SocketState {
     /// When, in microseconds since the first look began.
     pub at_us: u64,
@@ -171,7 +175,8 @@ pub struct SocketState {
 }
 
 /// A TCP state that matters here.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub enum TcpState {
     /// 01; of UDP: connected to a peer
     Established,
@@ -184,7 +189,8 @@ pub enum TcpState {
 }
 
 /// What the sandbox has left.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
 pub struct Resources {
     /// Memory that the kernel could still give, in KiB (`MemAvailable`).
     pub memory_available_kib: Option<u64>,
@@ -202,4 +208,49 @@ pub struct Resources {
     pub mounts: Option<Vec<crate::Mount>>,
     /// Retransmissions on network mounts so far, from mountstats: the mount's point, how many.
     pub nfs_retransmissions: Vec<(String, u64)>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn read_all(bytes: &[u8]) {
+        let text = String::from_utf8_lossy(bytes);
+        let _ = Stat::parse(bytes);
+        let _ = parse_schedstat(bytes);
+        let _ = parse_wchan(bytes);
+        for architecture in [Architecture::X86_64, Architecture::Arm64] {
+            let _ = parse_syscall(bytes, architecture);
+        }
+        for line in text.lines() {
+            let _ = parse_socket_line(line);
+        }
+        let _ = parse_diag_answer(bytes);
+        let _ = parse_epoll(&text);
+        let _ = Descriptor::from_link(&text);
+        let _ = parse_mountstats(&text);
+        let _ = parse_attempt_fails(&text);
+        let _ = parse_meminfo(&text, "MemTotal");
+        let _ = parse_uptime(&text);
+        let _ = parse_limit(&text, "Max open files");
+    }
+
+    proptest! {
+        /// Whatever a kernel writes, reading it ends without a panic.
+        #[test]
+        fn any_bytes_can_be_read(bytes: Vec<u8>) {
+            read_all(&bytes);
+        }
+
+        /// The same for what is nearly as it should be.
+        #[test]
+        fn any_text_of_its_alphabet_can_be_read(text in "[ :()0-9A-Fx.\n\t-]{0,200}") {
+            for head in ["", "1 (a) R ", "0: ", "Tcp: AttemptFails\nTcp: ", "tfd: ", "MemTotal:", "socket:[",
+                "device a mounted on /b with fstype nfs4\nper-op statistics\na: "]
+            {
+                read_all((head.to_owned() + &text).as_bytes());
+            }
+        }
+    }
 }

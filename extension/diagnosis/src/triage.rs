@@ -12,7 +12,7 @@ use crate::chain::Chains;
 use crate::detector::{CaseEvent, Detector, Loss};
 use crate::diagnosis::{Diagnosis, take_due};
 use crate::fault_point;
-use crate::finding::Finding;
+use crate::finding::{Finding, Stage};
 use crate::folding::Folding;
 use crate::initialization::Initialization;
 use crate::input::{Dropped, Function, Invoke, Shutdown};
@@ -40,6 +40,8 @@ pub struct Triage {
     chains: Chains,
     init: Initialization,
     timeout_ms: Option<u64>,
+    /// Of all extensions that the platform told of.
+    extension_names: Vec<String>,
     /// What is mounted; None while that is not known.
     mounts: Option<Vec<Mount>>,
     invocations: u64,
@@ -91,6 +93,7 @@ impl Triage {
             chains: Chains::default(),
             init: Initialization::default(),
             timeout_ms: None,
+            extension_names: Vec::new(),
             mounts: None,
             invocations: 0,
             is_first_cut_short: false,
@@ -166,6 +169,7 @@ impl Triage {
                 self.adopt_init(at);
             }
             RecordBody::Extension(state) => {
+                self.note_extension(state.name.as_deref());
                 let place = self.attempts.place_log(None, at).unwrap_or(INIT);
                 self.examine(Some(place), CaseEvent::Extension(&state), at, now);
             }
@@ -274,9 +278,13 @@ impl Triage {
         self.settle(now);
         while let Some(diagnosis) = self.ready.pop_front() {
             let detector = diagnosis.detector;
+            let stage = diagnosis.finding.stage;
             // Rather one line too many than a problem untold.
-            if contained(|| self.folding.admits(detector, now)).unwrap_or(true) {
+            if contained(|| self.folding.admits(detector, stage, now)).unwrap_or(true) {
                 return Some(self.teller.single(diagnosis, now));
+            }
+            if stage == Stage::Imminent {
+                continue;
             }
             self.folding.fold(diagnosis, now);
         }
@@ -377,7 +385,7 @@ impl Triage {
     fn make_ready(&mut self, diagnosis: Diagnosis, now: Timestamp) {
         if self.ready.len() < MAX_READY {
             self.ready.push_back(diagnosis);
-        } else {
+        } else if diagnosis.finding.stage > Stage::Imminent {
             self.folding.fold(diagnosis, now);
         }
     }

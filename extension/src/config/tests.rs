@@ -64,6 +64,7 @@ fn every_variable_is_read() {
         Config {
             runtime_api: Some("127.0.0.1:9001".to_owned()),
             function: FunctionIdentity {
+                memory_size_mb: None,
                 name: Some("orders".to_owned()),
                 version: Some("$LATEST".to_owned()),
                 managed_instances: true,

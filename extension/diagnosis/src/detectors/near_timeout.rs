@@ -1,13 +1,27 @@
 //! The invocation ended just before its timeout: the next one, a little slower, will not.
 //!
 //! ## Causes
-//! Work that grows (payloads, tables, queues), a dependency that gets slower, retries that use up
+//! Where the processes were looked at before the deadline, what they were waiting for:
+//! - `unreachable-peer`: a SYN was sent to that address, and nothing came back. No route leads there, or a
+//!   security group or network ACL drops it.
+//! - `refused-peer`: connections are refused again and again.
+//! - `awaiting-peer`: a connection is there, something was sent on it, and no answer came.
+//! - `peer-not-reading`: the other end takes nothing more.
+//! - `dns`: the name server does not answer.
+//! - `cpu-bound`: a thread was running all the time.
+//! - `memory-pressure`: memory is nearly full, and the function's own code is read again and again.
+//! - `file-system-stall`: a thread waits for a file system and cannot be interrupted.
+//! - `child-process`: a parent waits for its child.
+//! - `idle`: everything sleeps, and nothing is on its way that could wake it.
+//!
+//! Else work that grows (payloads, tables, queues), a dependency that gets slower, retries that use up
 //! the time, a timeout set to what the average takes.
 //!
 //! ## Evidence
 //! `durationMs` of `platform.runtimeDone` against the function's timeout: the longest time that an
 //! invocation in this sandbox had when it began, rounded up to a second. Where no deadline is told
-//! (Managed Instances) it is not known, and nothing is reported. It waits for the platform's report,
+//! (Managed Instances) it is not known, and nothing is reported. One that was told to be about to time out and
+//! ended in time is reported from any share on. It waits for the platform's report,
 //! which may still call it a timeout.
 //!
 //! ## What to do
@@ -18,6 +32,7 @@ use crate::detector::{Case, CaseEvent, Detector, Knob, Sign};
 use crate::finding::{Finding, View};
 use crate::level::Level;
 use crate::record::Status;
+use crate::why::{CAUSES_NEAR, Why};
 
 /// See the module's text.
 pub(crate) const DETECTOR: Detector = Detector {
@@ -27,11 +42,11 @@ pub(crate) const DETECTOR: Detector = Detector {
     metric: "NearTimeouts",
     advice: "The next slower invocation will time out: find out what takes the time, or set the \
              timeout well above the slowest healthy invocation.",
-    causes: &[],
+    causes: CAUSES_NEAR,
     reference: "https://docs.aws.amazon.com/lambda/latest/dg/configuration-timeout.html",
     outranks: &[],
     views: &[View::Function],
-    signs: &[Sign::RuntimeDone],
+    signs: &[Sign::Deadline, Sign::RuntimeDone],
     knobs: &[Knob {
         variable: "TRIAGE_NEAR_TIMEOUT_PERCENT",
         default: "90",
@@ -49,9 +64,11 @@ fn examine(case: &Case<'_>) -> Option<Finding> {
     let percent = duration_ms * 100.0 / timeout_ms as f64;
     // What took longer than its timeout and ended well shows that the timeout is not known: INVOKE was
     // read too late to tell it.
+    // Of one that was told to be about to time out, it is told that it did not.
+    let is_told = case.attempt.is_some_and(|attempt| attempt.why.is_some());
     if limit_percent == 0.0
         || (percent > 100.0 && done.status == Status::Success)
-        || percent < limit_percent
+        || (percent < limit_percent && !is_told)
         || done.status == Status::Timeout
     {
         return None;
@@ -61,10 +78,14 @@ fn examine(case: &Case<'_>) -> Option<Finding> {
         duration_ms / 1_000.0,
         timeout_ms / 1_000
     );
-    Some(
-        Finding::confirmed(case.at, message)
-            .evidence("durationMs", Some(duration_ms))
-            .evidence("timeoutMs", Some(timeout_ms))
-            .awaiting_report(),
-    )
+    let why = Why::at_timeout(case);
+    let message = why.as_ref().map_or(message.clone(), |why| why.told_after(&message));
+    let finding = Finding::confirmed(case.at, message)
+        .evidence("durationMs", Some(duration_ms))
+        .evidence("timeoutMs", Some(timeout_ms))
+        .awaiting_report();
+    Some(match why {
+        Some(why) => why.added_to(finding),
+        None => finding,
+    })
 }

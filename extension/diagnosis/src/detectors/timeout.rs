@@ -2,12 +2,23 @@
 //! `Sandbox.Timedout`.
 //!
 //! ## Causes
-//! - A call to another service that never answers: a missing route or security group rule, a missing
-//!   VPC endpoint, a client without a time-out of its own.
-//! - More work than fits: a larger payload than usual, or a CPU share too small for it (CPU grows
-//!   with memory).
-//! - An initialization within the invocation, after a crash or timeout of the one before, which
-//!   takes its time from this one's.
+//! Shortly before the deadline (3 % of the timeout, at least 150 ms and at most 2 s) the function's processes
+//! are looked at twice or more, and what the looks have in common may name the cause:
+//! - `unreachable-peer`: a SYN was sent to that address, and nothing came back. No route leads there, or a
+//!   security group or network ACL drops it.
+//! - `refused-peer`: connections are refused again and again.
+//! - `awaiting-peer`: a connection is there, something was sent on it, and no answer came.
+//! - `peer-not-reading`: the other end takes nothing more.
+//! - `dns`: the name server does not answer.
+//! - `cpu-bound`: a thread was running all the time.
+//! - `memory-pressure`: memory is nearly full, and the function's own code is read again and again.
+//! - `file-system-stall`: a thread waits for a file system and cannot be interrupted.
+//! - `child-process`: a parent waits for its child.
+//! - `idle`: everything sleeps, and nothing is on its way that could wake it.
+//! - `slow-init`: the initialization began anew within the invocation and took half of its time or more.
+//! - `extension-overhead`: the function had answered, and another extension held the invocation.
+//!
+//! Without a cause the line says what was seen of the main thread. `TRIAGE_PROBE=off` turns the looks off.
 //!
 //! ## Evidence
 //! Confirmed by the platform: `platform.runtimeDone` or `platform.report` with the status `timeout`,
@@ -15,6 +26,13 @@
 //! them count once; those that were seen when the line was written are named. `durationMs` is the
 //! platform's figure, `timeoutMs` the longest time that an invocation in this sandbox had when it
 //! began, rounded up to a second.
+//!
+//! A line with the stage `imminent` comes before the deadline, after the first look, as there may be no time
+//! after it; it counts in no metric. `peer` is an address and port as the kernel lists it, `service` what
+//! the port stands for. `waitedMs` is since when data were sent that are not answered; `synsSent` counts the
+//! first one too. `cpuPercent` is of one CPU, `quotaPercent` what the memory size gives. `alsoSeen` are causes for
+//! which there was evidence too, `partial` says that not all could be read in time. A stall of a network
+//! file system counts in EfsFailures too.
 //!
 //! ## What to do
 //! Give every client a time-out shorter than what is left of the invocation's, so that the handler
@@ -27,6 +45,7 @@ use crate::finding::{Finding, View};
 use crate::level::Level;
 use crate::record::Status;
 use crate::text::Text;
+use crate::why::{CAUSES, Why};
 
 /// See the module's text.
 pub(crate) const DETECTOR: Detector = Detector {
@@ -37,11 +56,11 @@ pub(crate) const DETECTOR: Detector = Detector {
     advice: "Give each client a time-out shorter than the function's, so that the handler can log \
              which call hung; check routes, security groups and VPC endpoints of what it calls; \
              raise the timeout or the memory only if the work is known to need it.",
-    causes: &[],
+    causes: CAUSES,
     reference: "https://docs.aws.amazon.com/lambda/latest/dg/troubleshooting-invocation.html",
     outranks: &["near-timeout", "runtime-crash"],
     views: &[View::Function],
-    signs: &[Sign::RuntimeDone, Sign::Report, Sign::Shutdown, Sign::Log],
+    signs: &[Sign::Deadline, Sign::RuntimeDone, Sign::Report, Sign::Shutdown, Sign::Log],
     knobs: &[],
     texts: &[Text::message("Task timed out after ", View::Function)],
     examine,
@@ -49,6 +68,7 @@ pub(crate) const DETECTOR: Detector = Detector {
 
 fn examine(case: &Case<'_>) -> Option<Finding> {
     let (signal, duration_ms) = match case.event {
+        CaseEvent::Deadline(left_ms) => return Some(imminent(case, left_ms)),
         CaseEvent::RuntimeDone(done) if is_timeout(done.status, done.error_type.as_deref()) => {
             ("runtimeDone", done.duration_ms)
         }
@@ -94,12 +114,31 @@ fn examine(case: &Case<'_>) -> Option<Finding> {
         || "timed out".to_owned(),
         |ms| format!("timed out after {:.2} s", ms / 1_000.0),
     );
+    let why = Why::at_timeout(case);
+    let message = why.as_ref().map_or(message.clone(), |why| why.told_after(&message));
     let finding = Finding::confirmed(case.at, message)
         .evidence(signal, Some("timeout"))
         .evidence("durationMs", duration_ms)
         .evidence("timeoutMs", case.timeout_ms);
+    let finding = match why {
+        Some(why) => why.added_to(finding),
+        None => finding,
+    };
     // The platform's line is one more sign of the one timeout, not one more timeout.
     Some(if signal == "log" { Finding { occurrences: 0, ..finding } } else { finding })
+}
+
+fn imminent(case: &Case<'_>, left_ms: u64) -> Finding {
+    let why = Why::at_timeout(case).unwrap_or_default();
+    let of = case.timeout_ms.map(|ms| format!(" of {:.2} s", ms as f64 / 1_000.0));
+    let message = format!("about to time out: {left_ms} ms{} are left", of.unwrap_or_default());
+    // One look names no cause.
+    let message = match why.cause {
+        Some(_) => why.told_after(&message),
+        None => message,
+    };
+    let finding = Finding::imminent(case.at, message);
+    why.added_to(finding.evidence("leftMs", Some(left_ms)).evidence("timeoutMs", case.timeout_ms))
 }
 
 fn is_timeout(status: Status, error_type: Option<&str>) -> bool {

@@ -140,11 +140,15 @@ impl Triage {
     }
 
     fn case<'a>(&'a self, attempt: Option<usize>, event: CaseEvent<'a>, at: Timestamp) -> Case<'a> {
+        let attempt = attempt.filter(|i| *i != INIT).and_then(|index| self.attempts.get(index));
+        let init_ms = attempt.filter(|a| a.holds_init).and_then(|_| self.init.took_ms(at));
         Case {
             event,
             at,
-            attempt: attempt.filter(|i| *i != INIT).and_then(|index| self.attempts.get(index)),
+            attempt,
             init: self.init.known_end(),
+            init_ms,
+            extension_names: &self.extension_names,
             timeout_ms: self.timeout_ms,
             mounts: self.mounts.as_deref(),
             settings: &self.settings,

@@ -88,7 +88,8 @@ pub(crate) struct LoggingFunction {
 
 impl LoggingFunction {
     pub(crate) fn new() -> Self {
-        let function = Function { name: "orders".into(), version: "7".into(), concurrent: false };
+        let function =
+            Function { name: "orders".into(), version: "7".into(), ..Function::default() };
         Self {
             triage: Triage::new(Settings::default(), function),
             now: Timestamp::parse("2026-03-01T12:00:00Z").unwrap(),

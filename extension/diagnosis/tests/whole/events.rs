@@ -9,7 +9,8 @@ pub(crate) const KMS: &str =
     "[ERROR] KMSDisabledException: An error occurred (KMSDisabledException)";
 
 pub(crate) fn triage(concurrent: bool) -> Triage {
-    let function = Function { name: "orders".into(), version: "7".into(), concurrent };
+    let function =
+        Function { name: "orders".into(), version: "7".into(), concurrent, ..Function::default() };
     let rate = InvocationRate { invocations: 5, seconds: 10 };
     Triage::new(Settings { recursion_rate: Some(rate), ..Settings::default() }, function)
 }

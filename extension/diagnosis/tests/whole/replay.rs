@@ -7,7 +7,8 @@ use triage_diagnosis::{
 };
 
 /// One fixture: `telemetry.ndjson` holds telemetry records and, as `{"at", "next"}`, events of the
-/// Extensions API or, as `{"at", "dropped"}`, what the shell left out; `expected.json` the lines that
+/// Extensions API or, as `{"at", "dropped"}`, what the shell left out or, as `{"at", "of", "snapshot"}`,
+/// what it read of the function's processes; `expected.json` the lines that
 /// must come out, as far as they matter; `given.json`, if there is one, settings and mounts.
 pub(crate) struct Fixture {
     pub(crate) name: String,
@@ -136,6 +137,7 @@ impl Fixture {
             name: "orders".into(),
             version: "$LATEST".into(),
             concurrent: self.given["concurrent"] == true,
+            memory_size_mb: self.given["memorySizeMb"].as_u64(),
         }
     }
 }
@@ -154,6 +156,11 @@ impl Sandbox {
             let number = |name: &str| dropped[name].as_u64().unwrap();
             let (deliveries, bytes) = (number("deliveries"), number("bytes"));
             self.triage.handle_dropped(Dropped { deliveries, bytes }, self.now);
+            return;
+        }
+        if let Some(snapshot) = event.get("snapshot") {
+            let snapshot = serde_json::from_value(snapshot.clone()).unwrap();
+            self.triage.handle_snapshot(&text(&event["of"]), &snapshot, self.now);
             return;
         }
         let next = &event["next"];

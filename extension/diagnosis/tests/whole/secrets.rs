@@ -89,7 +89,8 @@ struct Sandbox {
 
 impl Sandbox {
     fn new() -> Self {
-        let function = Function { name: "orders".into(), version: "7".into(), concurrent: false };
+        let function =
+            Function { name: "orders".into(), version: "7".into(), ..Function::default() };
         let now = Timestamp::parse("2026-03-01T12:00:00Z").unwrap();
         Self { triage: Triage::new(Settings::default(), function), now, invocations: 0 }
     }

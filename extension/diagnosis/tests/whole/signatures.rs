@@ -292,7 +292,7 @@ fn no_entry_makes_a_line_too_long() {
     );
     let long = "\"".repeat(1_000);
     let settings = Settings { namespace: "x".repeat(255), ..Settings::default() };
-    let function = Function { name: long.clone(), version: long.clone(), concurrent: false };
+    let function = Function { name: long.clone(), version: long.clone(), ..Function::default() };
     let mut triage = Triage::new(settings, function);
     triage.watch_for(kept(&file));
     let invoke = Invoke {

@@ -129,6 +129,7 @@ impl Sandboxes {
             name: or(&self.function.name, named.map(|(name, _)| name)),
             version: or(&self.function.version, named.map(|(_, version)| version)),
             concurrent: self.function.concurrent,
+            memory_size_mb: None,
         };
         if self.streams.len() < MAX_COUNTED {
             self.streams.insert(self.hasher.hash_one(stream));

@@ -91,6 +91,7 @@ impl ReplayOptions {
             name: self.function_name.clone(),
             version: self.function_version.clone(),
             concurrent: self.concurrent,
+            memory_size_mb: None,
         }
     }
 

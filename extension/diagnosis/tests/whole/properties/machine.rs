@@ -103,7 +103,12 @@ impl Scenario {
             namespace: if setup & 64 == 0 { "LambdaTriage".to_owned() } else { hostile() },
         };
         let name = if setup & 64 == 0 { "orders".to_owned() } else { hostile() };
-        let function = Function { version: name.clone(), name, concurrent: setup & 128 != 0 };
+        let function = Function {
+            version: name.clone(),
+            name,
+            concurrent: setup & 128 != 0,
+            ..Function::default()
+        };
         let mut happenings = Vec::new();
         while !bytes.is_empty()
             && let Ok(happening) = Happening::read(&mut bytes)

@@ -18,8 +18,12 @@ pub(super) fn holds(bytes: &[u8]) {
     let rate = InvocationRate { invocations: 5, seconds: 10 };
     let settings =
         Settings { recursion_rate: (setup & 1 == 1).then_some(rate), ..Settings::default() };
-    let function =
-        Function { name: "orders".to_owned(), version: "7".to_owned(), concurrent: setup & 2 == 2 };
+    let function = Function {
+        name: "orders".to_owned(),
+        version: "7".to_owned(),
+        concurrent: setup & 2 == 2,
+        ..Function::default()
+    };
     let now = Timestamp::parse("2026-03-01T12:00:00Z").unwrap();
     let mut watch = Watch::new(settings, function, now);
     let mut late: Vec<Vec<u8>> = Vec::new();

@@ -1,0 +1,210 @@
+//! What the kernel answers when it is asked for TCP sockets by `NETLINK_SOCK_DIAG`: more than its
+//! tables hold, such as when data last moved.
+//!
+//! Shapes as in the kernel's `netlink.h`, `inet_diag.h` and `tcp.h`, in the byte order of the
+//! machine; newer kernels add to the end of each.
+
+/// When data last moved on a TCP socket.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LastMoved {
+    /// The socket's inode.
+    pub inode: u64,
+    /// Milliseconds since data were last sent; None if none ever were, or the kernel does not tell.
+    pub sent_ms: Option<u64>,
+    /// Milliseconds since data last came in; None likewise.
+    pub received_ms: Option<u64>,
+}
+
+/// What a datagram of the answer held.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DiagAnswer {
+    /// The sockets in it.
+    pub sockets: Vec<LastMoved>,
+    /// Whether the answer ends with it. It does too where the kernel refuses, or what came is none.
+    pub is_last: bool,
+}
+
+const HEADER_BYTES: usize = 16;
+const SOCK_DIAG_BY_FAMILY: u16 = 20;
+const DONE: u16 = 3;
+const ERROR: u16 = 2;
+/// A request for all that match.
+const REQUEST_DUMP: u16 = 0x301;
+const TCP: u8 = 6;
+/// `tcp_info` is wanted.
+const INFO: u16 = 2;
+/// `inet_diag_msg` without what follows it.
+const MESSAGE_BYTES: usize = 72;
+const INODE_AT: usize = 68;
+/// The states that have a peer which may be waited for: established, SYN sent, FIN_WAIT1 and 2,
+/// CLOSE_WAIT, LAST_ACK, CLOSING.
+const STATES: u32 = 1 << 1 | 1 << 2 | 1 << 4 | 1 << 5 | 1 << 8 | 1 << 9 | 1 << 11;
+
+// In `tcp_info`.
+const LAST_SENT_AT: usize = 44;
+const LAST_RECEIVED_AT: usize = 52;
+const BYTES_RECEIVED_AT: usize = 128;
+const SEGMENTS_SENT_AT: usize = 156;
+
+/// The request for all TCP sockets that have a peer, of IPv4 or IPv6.
+#[must_use]
+pub fn diag_request(is_ipv6: bool) -> Vec<u8> {
+    const LENGTH: u32 = 72;
+    let family = if is_ipv6 { 10 } else { 2 };
+    let mut request = Vec::with_capacity(LENGTH as usize);
+    request.extend(LENGTH.to_ne_bytes());
+    request.extend(SOCK_DIAG_BY_FAMILY.to_ne_bytes());
+    request.extend(REQUEST_DUMP.to_ne_bytes());
+    // Sequence number and port, which need not be told apart here.
+    request.extend([0; 8]);
+    request.extend([family, TCP, 1 << (INFO - 1), 0]);
+    request.extend(STATES.to_ne_bytes());
+    // No socket in particular.
+    request.resize(LENGTH as usize, 0);
+    request
+}
+
+/// The sockets of a datagram that came in answer.
+#[must_use]
+pub fn parse_diag_answer(mut datagram: &[u8]) -> DiagAnswer {
+    let mut answer = DiagAnswer { is_last: datagram.is_empty(), ..DiagAnswer::default() };
+    while !datagram.is_empty() {
+        let (Some(length), Some(kind)) = (u32_at(datagram, 0), u16_at(datagram, 4)) else {
+            answer.is_last = true;
+            break;
+        };
+        let Some(message) = datagram.get(HEADER_BYTES..length as usize) else {
+            answer.is_last = true;
+            break;
+        };
+        match kind {
+            DONE | ERROR => answer.is_last = true,
+            SOCK_DIAG_BY_FAMILY => answer.sockets.extend(socket(message)),
+            _ => {}
+        }
+        datagram = datagram.get(aligned(length as usize)..).unwrap_or_default();
+    }
+    answer
+}
+
+fn socket(message: &[u8]) -> Option<LastMoved> {
+    let inode = u64::from(u32_at(message, INODE_AT)?);
+    let mut moved = LastMoved { inode, ..LastMoved::default() };
+    let mut attributes = message.get(MESSAGE_BYTES..)?;
+    while let (Some(length), Some(kind)) = (u16_at(attributes, 0), u16_at(attributes, 2)) {
+        let length = usize::from(length);
+        let Some(info) = attributes.get(4..length) else { break };
+        if kind == INFO {
+            // Where nothing ever moved, the time is that since the connection was made, or none at
+            // all. Kernels before 4.6 do not tell.
+            let has_sent = u32_at(info, SEGMENTS_SENT_AT).is_some_and(|segments| segments > 0);
+            let has_received = u64_at(info, BYTES_RECEIVED_AT).is_some_and(|bytes| bytes > 0);
+            let time = |at| u32_at(info, at).map(u64::from);
+            moved.sent_ms = time(LAST_SENT_AT).filter(|_| has_sent);
+            moved.received_ms = time(LAST_RECEIVED_AT).filter(|_| has_received);
+        }
+        attributes = attributes.get(aligned(length)..).unwrap_or_default();
+    }
+    (inode != 0).then_some(moved)
+}
+
+const fn aligned(length: usize) -> usize {
+    length.next_multiple_of(4)
+}
+
+fn bytes_at<const N: usize>(bytes: &[u8], at: usize) -> Option<[u8; N]> {
+    bytes.get(at..at + N)?.try_into().ok()
+}
+
+fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
+    bytes_at(bytes, at).map(u16::from_ne_bytes)
+}
+
+fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
+    bytes_at(bytes, at).map(u32::from_ne_bytes)
+}
+
+fn u64_at(bytes: &[u8], at: usize) -> Option<u64> {
+    bytes_at(bytes, at).map(u64::from_ne_bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message(kind: u16, body: &[u8]) -> Vec<u8> {
+        let length = u32::try_from(HEADER_BYTES + body.len()).unwrap();
+        let mut message = length.to_ne_bytes().to_vec();
+        message.extend(kind.to_ne_bytes());
+        message.resize(HEADER_BYTES, 0);
+        message.extend(body);
+        message.resize(aligned(message.len()), 0);
+        message
+    }
+
+    fn attribute(kind: u16, value: &[u8]) -> Vec<u8> {
+        let length = u16::try_from(4 + value.len()).unwrap();
+        let mut attribute = length.to_ne_bytes().to_vec();
+        attribute.extend(kind.to_ne_bytes());
+        attribute.extend(value);
+        attribute.resize(aligned(attribute.len()), 0);
+        attribute
+    }
+
+    /// Of a kernel whose `tcp_info` has so many bytes.
+    fn socket_message(inode: u32, segments: u32, bytes: u64, info_bytes: usize) -> Vec<u8> {
+        let mut info = vec![0; info_bytes.max(SEGMENTS_SENT_AT + 4)];
+        let mut put = |at: usize, value: &[u8]| info[at..at + value.len()].copy_from_slice(value);
+        put(LAST_SENT_AT, &2_100_u32.to_ne_bytes());
+        put(LAST_RECEIVED_AT, &2_000_u32.to_ne_bytes());
+        put(BYTES_RECEIVED_AT, &bytes.to_ne_bytes());
+        put(SEGMENTS_SENT_AT, &segments.to_ne_bytes());
+        info.truncate(info_bytes);
+        let mut body = vec![0; MESSAGE_BYTES];
+        body[INODE_AT..].copy_from_slice(&inode.to_ne_bytes());
+        // Another attribute, of odd length, before it.
+        body.extend(attribute(8, b"c"));
+        body.extend(attribute(INFO, &info));
+        message(SOCK_DIAG_BY_FAMILY, &body)
+    }
+
+    #[test]
+    fn when_data_last_moved_is_read() {
+        let mut datagram = socket_message(77, 3, 10, 240);
+        datagram.extend(socket_message(78, 1, 0, 300));
+        let moved = |inode, sent_ms, received_ms| LastMoved { inode, sent_ms, received_ms };
+        let sockets = vec![moved(77, Some(2_100), Some(2_000)), moved(78, Some(2_100), None)];
+        let answer = parse_diag_answer(&datagram);
+        assert_eq!(answer, DiagAnswer { sockets, is_last: false });
+        datagram.extend(message(DONE, &[0; 4]));
+        assert!(parse_diag_answer(&datagram).is_last);
+        let old = parse_diag_answer(&socket_message(77, 3, 10, 104)).sockets;
+        assert_eq!(old, [moved(77, None, None)], "a kernel that does not count bytes");
+        assert_eq!(parse_diag_answer(&socket_message(0, 3, 10, 240)).sockets, [], "no owner");
+    }
+
+    #[test]
+    fn a_refusal_and_what_is_no_answer_are_the_last() {
+        assert!(parse_diag_answer(&message(ERROR, &[0; 4])).is_last);
+        assert!(parse_diag_answer(&[]).is_last);
+        let whole = socket_message(77, 3, 10, 240);
+        for end in 0..whole.len() {
+            assert!(parse_diag_answer(&whole[..end]).is_last, "{end}");
+        }
+        for length in [0_u32, 15, u32::MAX] {
+            let mut forged = whole.clone();
+            forged[..4].copy_from_slice(&length.to_ne_bytes());
+            assert!(parse_diag_answer(&forged).is_last, "{length}");
+        }
+    }
+
+    #[test]
+    fn the_request_is_whole() {
+        for is_ipv6 in [false, true] {
+            let request = diag_request(is_ipv6);
+            assert_eq!(request.len(), 72);
+            assert_eq!(u32_at(&request, 0), Some(72));
+            assert_eq!(request[16], if is_ipv6 { 10 } else { 2 });
+        }
+    }
+}

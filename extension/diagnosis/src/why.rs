@@ -1,0 +1,201 @@
+//! What the function's processes were waiting for shortly before a deadline.
+//!
+//! A cause is named only with the evidence for it, by what two looks some time apart have in common:
+//! one look alone names none. At most one is named; what else was seen stays in the evidence.
+
+mod causes;
+mod peers;
+mod resources;
+mod service;
+mod threads;
+mod told;
+
+use crate::mounts::Mount;
+use crate::snapshot::{Open, Process, Snapshot, SystemCall, Thread};
+use serde_json::{Map, Value};
+
+pub(crate) use causes::{CAUSES, CAUSES_NEAR};
+
+/// What was seen, and the cause where it is known.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Why {
+    /// One of [`CAUSES`].
+    pub(crate) cause: Option<&'static str>,
+    /// What follows "timed out after 3.00 s" in a sentence.
+    pub(crate) clause: String,
+    /// What it rests on.
+    pub(crate) evidence: Map<String, Value>,
+    /// Whether a network file system holds it up.
+    pub(crate) is_of_network_files: bool,
+}
+
+impl Why {
+    fn of(cause: &'static str, clause: String) -> Self {
+        Self { cause: Some(cause), clause, ..Self::default() }
+    }
+
+    fn evidence<V: Into<Value>>(mut self, name: &str, value: Option<V>) -> Self {
+        if let Some(value) = value {
+            self.evidence.insert(name.to_owned(), value.into());
+        }
+        self
+    }
+
+    /// In a few words, for the evidence of another cause.
+    fn in_short(&self) -> String {
+        format!("{}: {}", self.cause.unwrap_or_default(), self.clause.trim_start_matches("while "))
+    }
+}
+
+/// What is known of the invocation beside the snapshot.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Running<'a> {
+    /// For how long it ran when the last look began; None if that is not known.
+    pub(crate) ran_ms: Option<u64>,
+    /// The function's memory, in MB.
+    pub(crate) memory_size_mb: Option<u64>,
+    /// What was mounted when the sandbox began; None if that is not known.
+    pub(crate) mounts: Option<&'a [Mount]>,
+}
+
+/// A rule looks for one cause.
+type Rule = fn(&Seen<'_>) -> Option<Why>;
+
+/// The rules, those first whose evidence leaves least doubt.
+const RULES: [Rule; 11] = [
+    threads::memory_pressure,
+    threads::file_system_stall,
+    peers::refused_peer,
+    threads::cpu_bound_main,
+    peers::unreachable_peer,
+    peers::dns,
+    peers::peer_not_reading,
+    threads::cpu_bound,
+    peers::awaiting_peer,
+    threads::child_process,
+    threads::idle,
+];
+
+/// What the processes were waiting for.
+pub(crate) fn why(snapshot: &Snapshot, running: Running<'_>) -> Why {
+    let Some(seen) = Seen::of(snapshot, running) else { return Why::default() };
+    let mut found = RULES.iter().filter_map(|rule| rule(&seen));
+    let named = found.next();
+    let others: Vec<_> = found.map(|other| other.in_short()).collect();
+    let mut why = named.unwrap_or_default();
+    why.evidence.extend(seen.evidence().filter(|_| why.cause.is_none()).into_iter().flatten());
+    let why = resources::add_to(why, &seen);
+    let why = why.evidence("alsoSeen", Some(others).filter(|others| !others.is_empty()));
+    why.evidence("partial", snapshot.is_partial.then_some(true))
+}
+
+/// A thread of the function, in the last look and in those before it.
+#[derive(Clone, Copy, Debug)]
+struct Watched<'a> {
+    process: &'a Process,
+    thread: &'a Thread,
+    /// Of how many looks that showed it, it was running, and in uninterruptible sleep.
+    looks: u32,
+    running: u32,
+    stuck: u32,
+    /// Between the first look that showed it and the last.
+    time_us: u64,
+    cpu_ns: u64,
+}
+
+impl Watched<'_> {
+    /// The first thread of a process runs what the process is there for.
+    fn is_main(&self) -> bool {
+        self.thread.tid == self.process.pid
+    }
+
+    fn waits_in(&self, is_it: impl Fn(SystemCall) -> bool) -> bool {
+        self.thread.waits_in.is_some_and(is_it)
+    }
+
+    fn waits_at(&self, kernel_functions: &[&str]) -> bool {
+        let at = self.thread.wait_channel.as_deref();
+        at.is_some_and(|at| kernel_functions.iter().any(|name| at.contains(name)))
+    }
+}
+
+/// A snapshot in the order in which the rules look at it.
+struct Seen<'a> {
+    snapshot: &'a Snapshot,
+    running: Running<'a>,
+    threads: Vec<Watched<'a>>,
+}
+
+impl<'a> Seen<'a> {
+    fn of(snapshot: &'a Snapshot, running: Running<'a>) -> Option<Self> {
+        let last = snapshot.looks.last()?;
+        let threads = last.processes.iter().flat_map(|process| {
+            process.threads.iter().map(move |thread| watched(snapshot, process, thread))
+        });
+        Some(Self { snapshot, running, threads: threads.collect() })
+    }
+
+    fn processes(&self) -> &'a [Process] {
+        self.snapshot.looks.last().map_or(&[], |look| &look.processes)
+    }
+
+    fn open(&self) -> Option<&'a Open> {
+        self.snapshot.open.as_ref()
+    }
+
+    /// The time between the first look and the last.
+    fn time_us(&self) -> u64 {
+        let at = |look: Option<&crate::snapshot::Look>| look.map_or(0, |look| look.at_us);
+        let looks = &self.snapshot.looks;
+        at(looks.last()).saturating_sub(at(looks.first()))
+    }
+
+    /// Whether a process is one of this invocation's: it began in it.
+    fn began_in_invocation(&self, process: &Process) -> Option<bool> {
+        let now_ticks = self.snapshot.looks.last()?.at_ticks?;
+        let age_ms = now_ticks.saturating_sub(process.started_at_ticks).saturating_mul(10);
+        Some(age_ms <= self.running.ran_ms?)
+    }
+
+    /// What was seen of the main thread, for a line that names no cause.
+    fn evidence(&self) -> Option<Map<String, Value>> {
+        let main = self.threads.first()?;
+        let seen = Why::default()
+            .evidence("process", Some(shown(&main.process.name)))
+            .evidence("state", Some(main.thread.state.to_string()))
+            .evidence("waitsIn", main.thread.waits_in.map(threads::call_name))
+            .evidence("waitChannel", main.thread.wait_channel.as_deref().map(shown))
+            .evidence("processes", Some(self.processes().len()))
+            .evidence("threads", Some(self.threads.len()));
+        Some(seen.evidence)
+    }
+}
+
+fn watched<'a>(snapshot: &Snapshot, process: &'a Process, thread: &'a Thread) -> Watched<'a> {
+    let same_process =
+        |p: &&Process| (p.pid, p.started_at_ticks) == (process.pid, process.started_at_ticks);
+    let mut watched =
+        Watched { process, thread, looks: 0, running: 0, stuck: 0, time_us: 0, cpu_ns: 0 };
+    let last_us = snapshot.looks.last().map_or(0, |look| look.at_us);
+    for look in &snapshot.looks {
+        let Some(then) = look.processes.iter().find(same_process) else { continue };
+        let Some(then) = then.threads.iter().find(|t| t.tid == thread.tid) else { continue };
+        if watched.looks == 0 {
+            watched.time_us = last_us.saturating_sub(look.at_us);
+            let cpu_ns = thread.cpu_ns.zip(then.cpu_ns);
+            watched.cpu_ns = cpu_ns.map_or(0, |(now, then)| now.saturating_sub(then));
+        }
+        watched.looks += 1;
+        watched.running += u32::from(then.state == 'R');
+        watched.stuck += u32::from(then.state == 'D');
+    }
+    watched
+}
+
+/// A name that a process gave itself, as it is printed.
+fn shown(name: &str) -> String {
+    name.chars().filter(|c| !c.is_control()).take(32).collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,246 @@
+//! Causes that a socket shows.
+
+use super::service::service;
+use super::{Seen, Watched, Why};
+use crate::snapshot::{Protocol, Socket, SocketState, SystemCall, TcpState};
+use std::net::{IpAddr, SocketAddr};
+
+/// Connections refused between two looks, from which on it is a loop and not one that was tried.
+const REFUSED_IN_A_LOOP: u64 = 2;
+/// The DNS port.
+const DNS: u16 = 53;
+
+impl Socket {
+    fn is_dns(&self) -> bool {
+        self.peer.port() == DNS
+    }
+
+    fn last(&self) -> Option<&SocketState> {
+        self.states.last()
+    }
+
+    /// Whether every reading showed it so, and there was more than one.
+    fn stayed(&self, is_so: impl Fn(&SocketState) -> bool) -> bool {
+        self.states.len() > 1 && self.states.iter().all(is_so)
+    }
+
+    fn is_unanswered(&self) -> bool {
+        let sent_again = self.last().is_some_and(|last| last.retransmits > 0);
+        let is_syn = |s: &SocketState| s.state == TcpState::SynSent;
+        self.protocol == Protocol::Tcp
+            && self.last().is_some_and(is_syn)
+            && (sent_again || self.stayed(is_syn))
+    }
+}
+
+/// Whether a thread waits on this very descriptor, or on an epoll set that holds it.
+fn waits_on(watched: &Watched<'_>, socket: &Socket) -> bool {
+    let descriptor = socket.descriptor;
+    watched.process.pid == socket.pid
+        && watched.waits_in(|call| match call {
+            SystemCall::Connect(on) | SystemCall::Receive(on) | SystemCall::Send(on) => {
+                on == descriptor
+            }
+            SystemCall::EpollWait(set) => socket.epolls.contains(&set),
+            _ => false,
+        })
+}
+
+impl Seen<'_> {
+    fn sockets(&self) -> impl Iterator<Item = &Socket> {
+        self.open().into_iter().flat_map(|open| &open.sockets)
+    }
+
+    fn is_waited_on(&self, socket: &Socket) -> bool {
+        self.threads.iter().any(|watched| waits_on(watched, socket))
+    }
+
+    /// The one that a thread waits on, if there is one, else the first.
+    fn foremost<'s>(&'s self, sockets: impl Iterator<Item = &'s Socket>) -> Option<&'s Socket> {
+        let sockets: Vec<_> = sockets.collect();
+        let waited_on = sockets.iter().find(|socket| self.is_waited_on(socket));
+        waited_on.or(sockets.first()).copied()
+    }
+
+    fn named(&self, socket: &Socket, why: Why) -> Why {
+        let process = self.processes().iter().find(|process| process.pid == socket.pid);
+        why.evidence("peer", Some(socket.peer.to_string()))
+            .evidence("service", service(socket.peer.port()))
+            .evidence("process", process.map(|process| super::shown(&process.name)))
+    }
+
+    /// Whether something was sent in this invocation that has not been answered; None where the
+    /// kernel does not tell.
+    fn is_pending(&self, socket: &Socket) -> Option<bool> {
+        let sent_ms = socket.last_sent_ms?;
+        let is_older = |ms: u64| self.running.ran_ms.is_some_and(|ran| ms > ran);
+        let is_answered = socket.last_received_ms.is_some_and(|received| received < sent_ms);
+        Some(!is_answered && !is_older(sent_ms))
+    }
+}
+
+/// A peer with its service, for a sentence.
+fn with_service(peer: SocketAddr) -> String {
+    let peer = match peer.ip() {
+        // As the function's own code and its security groups know it.
+        IpAddr::V6(ip) => match ip.to_ipv4_mapped() {
+            Some(ip) => SocketAddr::new(ip.into(), peer.port()),
+            None => peer,
+        },
+        IpAddr::V4(_) => peer,
+    };
+    match service(peer.port()) {
+        Some(service) => format!("{peer} ({service})"),
+        None => peer.to_string(),
+    }
+}
+
+fn times(n: u64, one: &str, many: &str) -> String {
+    if n == 1 { format!("1 {one}") } else { format!("{n} {many}") }
+}
+
+/// A SYN that nothing answers.
+pub(super) fn unreachable_peer(seen: &Seen<'_>) -> Option<Why> {
+    let unanswered = seen.sockets().filter(|socket| socket.is_unanswered() && !socket.is_dns());
+    if let Some(socket) = seen.foremost(unanswered) {
+        let syns = socket.last().map_or(1, |last| last.retransmits.saturating_add(1));
+        let peer = with_service(socket.peer);
+        let clause = format!(
+            "while connecting to {peer}: no answer to {}; the subnet has no route to it, or a \
+             security group or network ACL drops it",
+            times(syns, "SYN", "SYNs")
+        );
+        let why = Why::of("unreachable-peer", clause).evidence("synsSent", Some(syns));
+        return Some(seen.named(socket, why));
+    }
+    // A connection that was there, and on which nothing is acknowledged any more.
+    let silent = |s: &SocketState| {
+        s.state != TcpState::SynSent && s.send_queue > 0 && s.retransmits > 1 && !s.is_probing
+    };
+    let lost = seen.sockets().filter(|socket| socket.stayed(silent) && !socket.is_dns());
+    let socket = seen.foremost(lost)?;
+    let last = socket.last()?;
+    let clause = format!(
+        "while sending to {}: {} bytes not acknowledged though sent again {}",
+        with_service(socket.peer),
+        last.send_queue,
+        times(last.retransmits, "time", "times")
+    );
+    let why = Why::of("unreachable-peer", clause)
+        .evidence("unacknowledgedBytes", Some(last.send_queue))
+        .evidence("retransmits", Some(last.retransmits));
+    Some(seen.named(socket, why))
+}
+
+/// Connections that are refused again and again.
+pub(super) fn refused_peer(seen: &Seen<'_>) -> Option<Why> {
+    let looks = &seen.snapshot.looks;
+    let first = looks.iter().find_map(|look| look.refused_connections)?;
+    let last = looks.iter().rev().find_map(|look| look.refused_connections)?;
+    let refused = last.checked_sub(first).filter(|refused| *refused >= REFUSED_IN_A_LOOP)?;
+    let ms = seen.time_us() / 1_000;
+    let clause = format!(
+        "while connecting again and again: {} refused in the last {ms} ms",
+        times(refused, "connection was", "connections were")
+    );
+    let why = Why::of("refused-peer", clause)
+        .evidence("refusedConnections", Some(refused))
+        .evidence("refusedWithinMs", Some(ms));
+    Some(why)
+}
+
+/// A name server that does not answer.
+pub(super) fn dns(seen: &Seen<'_>) -> Option<Why> {
+    let asked = seen.sockets().filter(|socket| {
+        let is_open = match socket.protocol {
+            Protocol::Udp => socket.stayed(|s| s.receive_queue == 0),
+            Protocol::Tcp => {
+                socket.is_unanswered()
+                    || socket.stayed(|s| s.receive_queue == 0)
+                        && seen.is_pending(socket) == Some(true)
+            }
+        };
+        socket.is_dns() && is_open
+    });
+    let socket = seen.foremost(asked)?;
+    let clause =
+        format!("while resolving a name: no answer from the DNS server {}", socket.peer.ip());
+    Some(seen.named(socket, Why::of("dns", clause)))
+}
+
+/// A peer that takes nothing more.
+pub(super) fn peer_not_reading(seen: &Seen<'_>) -> Option<Why> {
+    let full = seen.sockets().filter(|socket| {
+        let least = socket.states.iter().map(|s| s.send_queue).min().unwrap_or_default();
+        let is_shrinking = socket.states.windows(2).any(|s| s[1].send_queue < s[0].send_queue);
+        let is_held = socket.last().is_some_and(|last| last.is_probing)
+            || seen.threads.iter().any(|watched| {
+                waits_on(watched, socket) && watched.waits_in(|c| matches!(c, SystemCall::Send(_)))
+            });
+        socket.protocol == Protocol::Tcp
+            && socket.states.len() > 1
+            && least > 0
+            && is_held
+            && !is_shrinking
+    });
+    let socket = seen.foremost(full)?;
+    let queued = socket.last()?.send_queue;
+    let clause = format!(
+        "while sending to {}: it does not read, {queued} bytes wait to be sent",
+        with_service(socket.peer)
+    );
+    let why = Why::of("peer-not-reading", clause).evidence("sendQueueBytes", Some(queued));
+    Some(seen.named(socket, why))
+}
+
+/// A connection on which an answer is due.
+pub(super) fn awaiting_peer(seen: &Seen<'_>) -> Option<Why> {
+    let silent = |s: &SocketState| {
+        s.state == TcpState::Established && s.send_queue == 0 && s.receive_queue == 0
+    };
+    let quiet: Vec<_> = seen
+        .sockets()
+        .filter(|s| s.protocol == Protocol::Tcp && !s.is_dns() && s.stayed(silent))
+        .collect();
+    // A thread that waits to receive on this very socket, and nothing else, leaves no doubt.
+    let received_on = |socket: &Socket| {
+        let receives = |call| call == SystemCall::Receive(socket.descriptor);
+        seen.threads.iter().any(|w| w.process.pid == socket.pid && w.waits_in(receives))
+    };
+    let pending = |socket: &&Socket| seen.is_pending(socket) == Some(true);
+    let longest = |sockets: Vec<&'_ Socket>| {
+        sockets.into_iter().max_by_key(|socket| socket.last_sent_ms).cloned()
+    };
+    let by_call: Vec<_> = quiet.iter().copied().filter(|socket| received_on(socket)).collect();
+    let by_time: Vec<_> = quiet.iter().copied().filter(pending).collect();
+    let others = by_time.len();
+    let socket = longest(by_call).or_else(|| longest(by_time))?;
+    let peer = with_service(socket.peer);
+    let for_ms = socket.last_sent_ms.filter(|_| seen.is_pending(&socket) == Some(true));
+    let silent_for = for_ms.map(|ms| format!(" for {:.2} s", ms as f64 / 1_000.0));
+    let clause = format!(
+        "while waiting for {peer}: connected, nothing has come back{}",
+        silent_for.unwrap_or_default()
+    );
+    let why = Why::of("awaiting-peer", clause)
+        .evidence("waitedMs", for_ms)
+        .evidence("awaitedConnections", Some(others).filter(|others| *others > 1));
+    Some(seen.named(&socket, why))
+}
+
+impl Seen<'_> {
+    /// Whether every socket that the function has open is known to wait for nothing.
+    pub(super) fn sockets_are_idle(&self) -> bool {
+        let Some(open) = self.open() else { return false };
+        open.sockets.iter().all(|socket| {
+            socket.protocol == Protocol::Tcp
+                && socket.last().is_some_and(|last| {
+                    matches!(
+                        last.state,
+                        TcpState::Established | TcpState::CloseWait | TcpState::Other(_)
+                    ) && last.send_queue == 0
+                })
+                && self.is_pending(socket) == Some(false)
+        })
+    }
+}

@@ -1,0 +1,270 @@
+//! Causes that the states of threads and processes show.
+
+use super::{Seen, Watched, Why, shown};
+use crate::mounts::network_mount;
+use crate::snapshot::{Look, Process, SystemCall};
+
+/// A function with this much memory has one CPU; with less, as much less of it.
+const MB_PER_CPU: f64 = 1_769.0;
+/// Between looks that are nearer than this nothing can be told of progress.
+const LEAST_TIME_US: u64 = 20_000;
+/// Of the CPU that a thread could have had, what it must have used to be bound by it.
+const BUSY_SHARE: f64 = 0.5;
+/// The same of several threads that take turns.
+const BUSY_TOGETHER_SHARE: f64 = 0.7;
+/// Of the looks, in how many it must have been running, in percent.
+const BUSY_LOOKS_PERCENT: u32 = 75;
+/// What a thread that sleeps may use in all, of the time between the looks.
+const ASLEEP_SHARE: f64 = 0.05;
+/// Resident memory of the limit, from which on major faults mean that memory is short.
+const FULL_PERCENT: u64 = 85;
+/// Major faults a second that mean that code or data is read again and again.
+const THRASHING_FAULTS_PER_S: u64 = 100;
+
+/// A call's name as one knows it.
+pub(super) const fn call_name(call: SystemCall) -> &'static str {
+    match call {
+        SystemCall::Connect(_) => "connect",
+        SystemCall::Receive(_) => "read",
+        SystemCall::Send(_) => "write",
+        SystemCall::Accept(_) => "accept",
+        SystemCall::Poll => "poll",
+        SystemCall::EpollWait(_) => "epoll_wait",
+        SystemCall::WaitChild => "wait",
+        SystemCall::Futex => "futex",
+        SystemCall::Sleep => "sleep",
+        SystemCall::File => "file",
+        SystemCall::Other(_) => "other",
+    }
+}
+
+impl Seen<'_> {
+    /// The share of one CPU that the function may use, one thread at most.
+    fn quota(&self) -> f64 {
+        self.running.memory_size_mb.map_or(1.0, |mb| (mb as f64 / MB_PER_CPU).clamp(0.01, 1.0))
+    }
+
+    fn parent_waits_for(&self, watched: &Watched<'_>) -> Option<&Process> {
+        let is_child = |p: &&Process| p.parent_pid == watched.process.pid;
+        // The youngest, as one that is there all the time is not waited for.
+        self.processes().iter().filter(is_child).max_by_key(|p| (p.started_at_ticks, p.pid))
+    }
+}
+
+impl Watched<'_> {
+    fn cpu_share(&self) -> f64 {
+        if self.time_us == 0 {
+            return 0.0;
+        }
+        self.cpu_ns as f64 / (self.time_us as f64 * 1_000.0)
+    }
+
+    fn is_busy(&self, quota: f64) -> bool {
+        self.time_us >= LEAST_TIME_US
+            && self.looks > 1
+            && self.running * 100 >= self.looks * BUSY_LOOKS_PERCENT
+            && self.cpu_share() >= quota * BUSY_SHARE
+    }
+
+    /// In uninterruptible sleep at every look, without progress.
+    fn is_stuck(&self) -> bool {
+        self.looks > 1
+            && self.time_us >= LEAST_TIME_US
+            && self.stuck == self.looks
+            && self.cpu_share() < ASLEEP_SHARE
+    }
+
+    /// A parent that sleeps uninterruptibly until its child has begun another program.
+    fn is_in_vfork(&self) -> bool {
+        self.waits_at(&["vfork", "kernel_clone", "_do_fork"])
+    }
+}
+
+/// Nearly all memory is in use, and what had to make room is read again and again.
+pub(super) fn memory_pressure(seen: &Seen<'_>) -> Option<Why> {
+    let limit_mb = seen.running.memory_size_mb?;
+    let (first, last) = (seen.snapshot.looks.first()?, seen.snapshot.looks.last()?);
+    let seconds = seen.time_us().max(1) as f64 / 1_000_000.0;
+    if seen.time_us() < LEAST_TIME_US {
+        return None;
+    }
+    let faults = |processes: &[Process]| processes.iter().map(|p| p.major_faults).sum::<u64>();
+    let faults = faults(&last.processes).saturating_sub(faults(&first.processes));
+    let faults_per_s = (faults as f64 / seconds) as u64;
+    let resident_kib: u64 = last.processes.iter().filter_map(|p| p.resident_kib).sum();
+    let is_full = resident_kib / 1_024 * 100 >= limit_mb * FULL_PERCENT;
+    if !is_full || faults_per_s < THRASHING_FAULTS_PER_S {
+        return None;
+    }
+    let clause = format!(
+        "while short of memory: {} of {limit_mb} MB in use, {faults_per_s} major page faults a second",
+        resident_kib / 1_024
+    );
+    let why = Why::of("memory-pressure", clause)
+        .evidence("residentMb", Some(resident_kib / 1_024))
+        .evidence("memorySizeMb", Some(limit_mb))
+        .evidence("majorFaultsPerSecond", Some(faults_per_s));
+    Some(why)
+}
+
+/// A thread that cannot even be killed: it waits for a file system.
+pub(super) fn file_system_stall(seen: &Seen<'_>) -> Option<Why> {
+    let stuck = seen.threads.iter().filter(|w| w.is_stuck() && !w.is_in_vfork());
+    let stuck: Vec<_> = stuck.filter(|w| !is_vfork_unseen(seen, w)).collect();
+    let first = stuck.iter().find(|w| w.is_main()).or(stuck.first())?;
+    let is_of_server = stuck.iter().find(|w| w.waits_at(&["nfs", "rpc_"])).is_some();
+    let pids: Vec<_> = stuck.iter().map(|w| w.process.pid).collect();
+    let files = seen.open().map_or(&[][..], |open| &open.network_files);
+    let mount = files.iter().find(|(pid, ..)| pids.contains(pid)).map(|(.., point)| point);
+    let mounts = seen.snapshot.resources.as_ref().and_then(|r| r.mounts.as_deref());
+    // Where the kernel names NFS, the only mount of that kind is meant.
+    let only = mounts.filter(|_| is_of_server).and_then(|mounts| {
+        let mut network = mounts.iter().filter(|m| network_mount(mounts, &m.point) == Some(*m));
+        network.next().filter(|_| network.next().is_none()).map(|m| &m.point)
+    });
+    let mount = mount.or(only);
+    let whom = match mount {
+        Some(point) => format!("the file system on {}", shown(point)),
+        None if is_of_server => "a network file system".to_owned(),
+        None => "a file system".to_owned(),
+    };
+    let clause = format!(
+        "while waiting for {whom}: {} of process {} cannot be interrupted",
+        if stuck.len() == 1 { "a thread".to_owned() } else { format!("{} threads", stuck.len()) },
+        shown(&first.process.name)
+    );
+    let mut why = Why::of("file-system-stall", clause)
+        .evidence("process", Some(shown(&first.process.name)))
+        .evidence("stuckThreads", Some(stuck.len()))
+        .evidence("mount", mount.map(|point| shown(point)))
+        .evidence("waitChannel", first.thread.wait_channel.as_deref().map(shown));
+    why.is_of_network_files = is_of_server || mount.is_some();
+    Some(why)
+}
+
+/// A parent in vfork where the kernel does not tell what it waits in: its child still bears its name.
+fn is_vfork_unseen(seen: &Seen<'_>, watched: &Watched<'_>) -> bool {
+    watched.thread.wait_channel.is_none()
+        && watched.waits_in(|call| !matches!(call, SystemCall::File))
+        && seen.parent_waits_for(watched).is_some()
+}
+
+fn busy(seen: &Seen<'_>, is_it: impl Fn(&Watched<'_>) -> bool) -> Option<Why> {
+    let quota = seen.quota();
+    let busy = seen.threads.iter().filter(|w| w.is_busy(quota) && is_it(w));
+    let most = busy.max_by(|a, b| a.cpu_ns.cmp(&b.cpu_ns))?;
+    let share = most.cpu_share();
+    let of_quota = (share / quota * 100.0).round().min(100.0);
+    let process = shown(&most.process.name);
+    let thread = shown(&most.thread.name);
+    let who = match most.is_main() || thread == process {
+        true => format!("process {process}"),
+        false => format!("thread {thread} of process {process}"),
+    };
+    let clause = format!(
+        "while computing: {who} was running all the time, on {of_quota} % of the CPU that it can have"
+    );
+    let why = Why::of("cpu-bound", clause)
+        .evidence("process", Some(process))
+        .evidence("thread", Some(thread).filter(|_| !most.is_main()))
+        .evidence("cpuPercent", Some((share * 1_000.0).round() / 10.0))
+        .evidence("quotaPercent", Some((quota * 1_000.0).round() / 10.0));
+    Some(why)
+}
+
+/// The thread that runs the handler computes.
+pub(super) fn cpu_bound_main(seen: &Seen<'_>) -> Option<Why> {
+    busy(seen, |w| w.is_main())
+}
+
+/// Some thread computes, or several do in turn (as with a lock that only one can hold).
+pub(super) fn cpu_bound(seen: &Seen<'_>) -> Option<Why> {
+    // In place of the one above, never beside it.
+    if cpu_bound_main(seen).is_some() {
+        return None;
+    }
+    busy(seen, |w| !w.is_main()).or_else(|| busy_together(seen))
+}
+
+fn busy_together(seen: &Seen<'_>) -> Option<Why> {
+    let quota = seen.quota();
+    let time_us = seen.time_us();
+    let looks = seen.snapshot.looks.len();
+    let is_busy = |process: &&Process| {
+        let threads = || seen.threads.iter().filter(|w| w.process.pid == process.pid);
+        let cpu_ns: u64 = threads().map(|w| w.cpu_ns).sum();
+        let runs_in = |look: &Look| {
+            let then = look.processes.iter().find(|p| p.pid == process.pid);
+            then.is_some_and(|then| then.threads.iter().any(|thread| thread.state == 'R'))
+        };
+        let running = seen.snapshot.looks.iter().filter(|look| runs_in(look)).count();
+        looks > 1
+            && time_us >= LEAST_TIME_US
+            && running * 100 >= looks * BUSY_LOOKS_PERCENT as usize
+            && cpu_ns as f64 >= time_us as f64 * 1_000.0 * quota * BUSY_TOGETHER_SHARE
+    };
+    let process = seen.processes().iter().find(is_busy)?;
+    let name = shown(&process.name);
+    let cpu_ns: u64 =
+        seen.threads.iter().filter(|w| w.process.pid == process.pid).map(|w| w.cpu_ns).sum();
+    let share = cpu_ns as f64 / (time_us as f64 * 1_000.0);
+    let clause = format!("while computing: threads of process {name} were running all the time");
+    let why = Why::of("cpu-bound", clause)
+        .evidence("process", Some(name))
+        .evidence("cpuPercent", Some((share * 1_000.0).round() / 10.0))
+        .evidence("quotaPercent", Some((quota * 1_000.0).round() / 10.0));
+    Some(why)
+}
+
+/// A parent that waits for its child.
+pub(super) fn child_process(seen: &Seen<'_>) -> Option<Why> {
+    let waits = |w: &&Watched<'_>| {
+        w.waits_in(|call| call == SystemCall::WaitChild)
+            || w.waits_at(&["do_wait"])
+            || w.is_in_vfork()
+            || w.stuck == w.looks && w.looks > 1 && is_vfork_unseen(seen, w)
+    };
+    let waited_for = seen.threads.iter().filter(waits).find_map(|w| seen.parent_waits_for(w));
+    // Without a thread that waits for it, one that began in this invocation.
+    let begun = || {
+        let runtime = seen.processes().first()?;
+        let is_new =
+            |p: &&Process| p.pid != runtime.pid && seen.began_in_invocation(p) == Some(true);
+        seen.processes().iter().filter(is_new).max_by_key(|p| (p.started_at_ticks, p.pid))
+    };
+    let child = waited_for.or_else(begun)?;
+    let name = shown(&child.name);
+    let clause = format!("while waiting for its child process {name}");
+    Some(Why::of("child-process", clause).evidence("process", Some(name)))
+}
+
+/// Everything sleeps, and nothing is on its way that could wake it.
+pub(super) fn idle(seen: &Seen<'_>) -> Option<Why> {
+    let asleep = |w: &Watched<'_>| w.looks > 1 && w.thread.state == 'S' && w.stuck == 0;
+    let cpu_ns: u64 = seen.threads.iter().map(|w| w.cpu_ns).sum();
+    let is_quiet =
+        (cpu_ns as f64) < seen.time_us() as f64 * 1_000.0 * ASLEEP_SHARE * seen.quota().max(0.2);
+    let all_asleep = !seen.threads.is_empty() && seen.threads.iter().all(asleep);
+    if seen.time_us() < LEAST_TIME_US
+        || !all_asleep
+        || !is_quiet
+        || !seen.sockets_are_idle()
+        || seen.snapshot.is_partial
+    {
+        return None;
+    }
+    let main = seen.threads.first()?;
+    let what = match main.thread.waits_in {
+        Some(SystemCall::Sleep) => "it sleeps",
+        Some(SystemCall::Futex) => "its threads wait for one another",
+        _ => "no connection and no child process is waited for",
+    };
+    let clause = format!(
+        "while waiting for nothing that could come: {what}; a callback or promise may have been lost"
+    );
+    let why = Why::of("idle", clause)
+        .evidence("process", Some(shown(&main.process.name)))
+        .evidence("waitsIn", main.thread.waits_in.map(call_name))
+        .evidence("threads", Some(seen.threads.len()));
+    Some(why)
+}

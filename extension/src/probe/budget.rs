@@ -1,0 +1,48 @@
+//! How long there is to read, and whether anybody waits for it.
+
+use std::cell::Cell;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+/// Asked between any two files: by a clock that nobody sets.
+#[derive(Debug)]
+pub(super) struct Budget {
+    /// The end of the stage that is under way.
+    stage_end: Cell<Instant>,
+    cancelled: Arc<AtomicBool>,
+}
+
+impl Budget {
+    pub(super) fn until(stage_end: Instant, cancelled: Arc<AtomicBool>) -> Self {
+        Self { stage_end: Cell::new(stage_end), cancelled }
+    }
+
+    /// The next stage has until then.
+    pub(super) fn next_stage(&self, end: Instant) {
+        self.stage_end.set(end);
+    }
+
+    /// Whether the invocation is over, so that nothing is wanted any more.
+    pub(super) fn is_cancelled(&self) -> bool {
+        self.cancelled.load(Ordering::Relaxed)
+    }
+
+    /// Whether nothing more is to be read in this stage.
+    pub(super) fn is_over(&self) -> bool {
+        self.is_cancelled() || Instant::now() >= self.stage_end.get()
+    }
+
+    /// Waits until then, at most until the end of the stage or until the invocation is over: whoever
+    /// cancels unparks this thread.
+    pub(super) fn wait_until(&self, until: Instant) {
+        let until = until.min(self.stage_end.get());
+        while !self.is_cancelled() {
+            let left = until.saturating_duration_since(Instant::now());
+            if left == Duration::ZERO {
+                return;
+            }
+            std::thread::park_timeout(left);
+        }
+    }
+}

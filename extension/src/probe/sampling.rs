@@ -1,0 +1,134 @@
+//! The look at the function's processes, in stages, each shorter than the time that is left.
+//!
+//! After each of them what was read so far is handed over, as there may be no time for the next one:
+//! first what the threads do; then what the processes have open, and short looks at who runs; and as
+//! late as possible all of it again, for what has changed meanwhile.
+
+use super::Budget;
+use super::files::{Notes, Proc};
+use super::processes::{Found, look, look_again};
+use super::resources::{mounts, resources};
+use super::sockets::{OpenFound, OwnEndpoints};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::{Duration, Instant};
+use triage_diagnosis::fault_point;
+use triage_diagnosis::snapshot::{Look, Snapshot};
+
+/// The least that is left before the deadline, for the lines to get out.
+const LEAST_RESERVE: Duration = Duration::from_millis(40);
+/// And the most.
+const MOST_RESERVE: Duration = Duration::from_millis(250);
+/// Between two looks at who runs.
+const LOOK_PAUSE: Duration = Duration::from_millis(3);
+/// How often that is looked at in the second stage.
+const LOOKS: usize = 5;
+/// Between the first look and the last one. In less nothing can be seen to have changed.
+const LEAST_SPAN: Duration = Duration::from_millis(20);
+
+/// What is known before anything is read.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Scene {
+    pub(super) extension_names: Vec<String>,
+    pub(super) own: Arc<OwnEndpoints>,
+    pub(super) notes: Arc<Notes>,
+    pub(super) cancelled: Arc<AtomicBool>,
+}
+
+/// When each stage ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Ends {
+    first: Instant,
+    second: Instant,
+    third: Instant,
+}
+
+impl Ends {
+    /// Of the time that is left until the deadline.
+    fn of(begun: Instant, left: Duration) -> Self {
+        let reserve = (left / 3).min(MOST_RESERVE).max(LEAST_RESERVE.min(left / 2));
+        let time = left.saturating_sub(reserve);
+        Self { first: begun + time / 3, second: begun + time / 4 * 3, third: begun + time }
+    }
+}
+
+/// Reads in stages until the deadline is near, `left` from now, or the invocation is over. `hand_over`
+/// gets what there is after each stage.
+pub(super) fn sample(root: &Path, scene: &Scene, left: Duration, hand_over: impl Fn(Snapshot)) {
+    fault_point!("sample");
+    let begun = Instant::now();
+    let ends = Ends::of(begun, left);
+    let budget = Budget::until(ends.first, scene.cancelled.clone());
+    let proc = &mut Proc::at(root, &budget, &scene.notes);
+    let names = &scene.extension_names;
+    let Found { look: first, other_extensions, threads, is_partial } =
+        match look(proc, names, begun) {
+            Ok(found) => found,
+            Err(e) => return scene.notes.note_absent("processes", &e),
+        };
+    let mut snapshot =
+        Snapshot { looks: vec![first], other_extensions, is_partial, ..Snapshot::default() };
+    let first_took = begun.elapsed();
+    if budget.is_cancelled() {
+        return;
+    }
+    hand_over(snapshot.clone());
+
+    fault_point!("sample again");
+    budget.next_stage(ends.second);
+    let second_begun = Instant::now();
+    let mut last_look = second_begun;
+    look_at_who_runs(proc, &mut snapshot.looks, begun);
+    let mounts = mounts(proc);
+    let mut found = OpenFound::default();
+    let network_mounts = mounts.clone().unwrap_or_default();
+    if let Some(Look { processes, .. }) = snapshot.looks.first() {
+        found.read(proc, processes, &scene.own, &network_mounts, begun);
+        let runtime = processes.first().map(|runtime| runtime.pid);
+        snapshot.resources = runtime.map(|runtime| resources(proc, runtime, threads, mounts));
+    }
+    snapshot.open = Some(found.open.clone());
+    snapshot.is_partial |= found.is_partial;
+    let open_took = second_begun.elapsed();
+    for _ in 1..LOOKS {
+        budget.wait_until(last_look + LOOK_PAUSE);
+        if budget.is_over() {
+            break;
+        }
+        last_look = Instant::now();
+        look_at_who_runs(proc, &mut snapshot.looks, begun);
+    }
+    if budget.is_cancelled() {
+        return;
+    }
+    hand_over(snapshot.clone());
+
+    budget.next_stage(ends.third);
+    // Twice as long as it took before, as it need not take as long each time.
+    let latest = ends.third.checked_sub((first_took + open_took) * 2).unwrap_or(begun);
+    budget.wait_until(latest.max(begun + LEAST_SPAN));
+    if budget.is_over() {
+        return;
+    }
+    let Ok(again) = look(proc, names, begun) else { return };
+    found.read(proc, &again.look.processes, &scene.own, &network_mounts, begun);
+    snapshot.looks.push(again.look);
+    snapshot.open = Some(found.open);
+    snapshot.is_partial |= again.is_partial | found.is_partial;
+    if !budget.is_cancelled() {
+        hand_over(snapshot);
+    }
+}
+
+/// Adds a short look, unless nobody ran since the last one.
+fn look_at_who_runs(proc: &mut Proc<'_>, looks: &mut Vec<Look>, begun: Instant) {
+    if let [first, ..] = &looks[..]
+        && let [.., last] = &looks[..]
+    {
+        let look = look_again(proc, first, last, begun);
+        if !look.processes.is_empty() {
+            looks.push(look);
+        }
+    }
+}

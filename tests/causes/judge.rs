@@ -93,12 +93,17 @@ pub(crate) fn judge(plan: &Plan, told: &Told) -> Judgement {
     let wanted = if is_near { "near-timeout" } else { "timeout" };
     let named = match &final_lines[..] {
         [] => Named::Nothing,
-        [line] if line["diagnosis"]["problem"] == wanted => {
-            match line["diagnosis"]["cause"].as_str() {
+        [line] => match (&line["diagnosis"]["problem"], line["diagnosis"]["cause"].as_str()) {
+            // The same, of an initialization that left nothing to the invocation.
+            (problem, Some("suppressed-init")) if problem == "init-timeout" => {
+                Named::Cause("slow-init")
+            }
+            (problem, cause) if problem == wanted => match cause {
                 None => Named::Unknown,
                 Some(cause) => made::known(cause).map_or(Named::Odd, Named::Cause),
-            }
-        }
+            },
+            _ => Named::Odd,
+        },
         _ => Named::Odd,
     };
     let shown = told.lines.iter().map(|(at_ms, line)| format!("  {at_ms} ms {}\n", brief(line)));

@@ -53,8 +53,7 @@ pub(crate) struct Provocation {
     pub(crate) freeze_after_ms: Option<u64>,
 }
 
-/// The ways to make this cause. The ones that differ most stand first and in the middle: they are what
-/// is played where not all is.
+/// The ways to make this cause. The first two are what is played where not all is.
 pub(crate) fn provocations(made: &'static str) -> Vec<Provocation> {
     let of_runtimes = match made {
         "unreachable-peer" => unreachable_peer(),
@@ -151,7 +150,7 @@ fn unreachable_peer() -> Vec<Provocation> {
         with_time_out(Python).with_kept().at_quota(),
         v4(Node).at_quota(),
         late(Rust).at_quota(),
-        v4(Python).with("timeout_s", json!("$end-80")).in_time(),
+        v4(Python).with("timeout_s", json!("$end-40")).in_time(),
     ]
 }
 
@@ -216,7 +215,7 @@ fn awaiting_peer() -> Vec<Provocation> {
 
 fn answered_late(runtime: Runtime) -> Provocation {
     let fields = json!({
-        "address": address::PEER, "port": port::ANSWERING, "after_ms": "$end-80",
+        "address": address::PEER, "port": port::ANSWERING, "after_ms": "$end-40",
     });
     does(runtime, "request", fields)
 }
@@ -261,7 +260,7 @@ fn dns() -> Vec<Provocation> {
 
 fn cpu_bound() -> Vec<Provocation> {
     let spin = |runtime| does(runtime, "spin", json!({}));
-    let busy = |runtime| does(runtime, "busy", json!({"for_ms": "$end-80"}));
+    let busy = |runtime| does(runtime, "busy", json!({"for_ms": "$end-40"}));
     vec![
         spin(Python),
         spin(Node).with_kept(),
@@ -303,10 +302,10 @@ fn file_system_stall() -> Vec<Provocation> {
     let before = |runtime| frozen(write(runtime).with("delay_ms", json!("%40")), 0);
     vec![
         amid(Python),
+        before(Node).in_style("async").with_kept(),
         amid(Node),
         amid(Rust),
         before(Python).with_kept(),
-        before(Node).in_style("async").with_kept(),
         before(Rust).in_style("async"),
         amid(Python).on("thread"),
         amid(Python).on("child"),
@@ -318,14 +317,14 @@ fn file_system_stall() -> Vec<Provocation> {
 fn child_process() -> Vec<Provocation> {
     let child = |runtime| does(runtime, "child", json!({}));
     let vfork = || child(Python).in_style("vfork").with("path", json!("$here/fifo"));
-    let in_time = |runtime| child(runtime).with("for_ms", json!("$end-80")).in_time();
+    let in_time = |runtime| child(runtime).with("for_ms", json!("$end-40")).in_time();
     vec![
-        child(Python),
+        vfork(),
         child(Node),
+        child(Python),
         child(Python).in_style("pipe").with_kept(),
         child(Rust),
         child(Node).in_style("sync").with_kept(),
-        vfork(),
         child(Python).with_kept(),
         child(Rust).on("thread").with_kept(),
         child(Python).at_quota(),
@@ -338,7 +337,7 @@ fn child_process() -> Vec<Provocation> {
 
 fn idle() -> Vec<Provocation> {
     let sleep = |runtime| does(runtime, "sleep", json!({}));
-    let in_time = |runtime| sleep(runtime).with("for_ms", json!("$end-80")).in_time();
+    let in_time = |runtime| sleep(runtime).with("for_ms", json!("$end-40")).in_time();
     vec![
         sleep(Python),
         sleep(Node).in_style("promise").with_kept(),

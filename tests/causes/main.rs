@@ -64,7 +64,7 @@ async fn each_cause_is_named_for_what_it_is() {
     let failed = [timeouts.failure(), near.failure()];
     let failed: Vec<_> = failed.into_iter().flatten().chain(broken).collect();
     say(&format!("{timeouts}\n{near}\n{shown}"));
-    assert!(failed.is_empty(), "{}\n\n{shown}", failed.join("\n"));
+    assert!(failed.is_empty(), "{}", failed.join("\n"));
 }
 
 /// Not `eprintln`, which the test harness would capture: for what is to be seen in any case.

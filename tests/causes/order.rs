@@ -6,6 +6,7 @@ use serde_json::Value;
 use std::path::{Path, PathBuf};
 
 /// The addresses on a stage. Those of the peers are in a network namespace of their own.
+#[allow(dead_code, reason = "each side uses its own")]
 pub(crate) mod address {
     /// Where the peers are, with what each port does in [`super::port`].
     pub(crate) const PEER: &str = "10.0.3.7";
@@ -20,6 +21,7 @@ pub(crate) mod address {
 }
 
 /// What the ports of a peer do.
+#[allow(dead_code, reason = "each side uses its own")]
 pub(crate) mod port {
     /// Answers each request; `GET /N` after N milliseconds.
     pub(crate) const ANSWERING: u16 = 8080;
@@ -65,6 +67,7 @@ pub(crate) struct Order {
 
 impl Order {
     /// Where the file system is mounted that can be frozen.
+    #[allow(dead_code, reason = "of use to the stage alone")]
     pub(crate) fn disk(&self) -> PathBuf {
         self.directory.join("disk")
     }

@@ -60,8 +60,8 @@ impl Plan {
                 plans.extend(rounds(&late, RUNS));
                 plans.extend(rounds(&near, NEAR_RUNS));
             } else {
-                let some = late.iter().step_by(late.len().div_ceil(2).max(1));
-                plans.extend(some.chain(near.first()).map(|provocation| provocation.plan(1, "%0")));
+                let some = late.iter().take(2).chain(near.first());
+                plans.extend(some.map(|provocation| provocation.plan(1, "%0")));
             }
         }
         plans.sort_by_key(|plan| std::cmp::Reverse(plan.timeout_s));

@@ -82,11 +82,11 @@ const troubles = {
   },
   write(event) {
     if (event.style === "async") {
-      return fs.promises.writeFile(event.path, Buffer.alloc(1 << 24));
+      return fs.promises.writeFile(event.path, Buffer.alloc(1 << 20));
     }
     const file = fs.openSync(event.path, "w");
     for (;;) {
-      fs.writeSync(file, Buffer.alloc(1 << 16));
+      fs.writeSync(file, Buffer.alloc(1 << 16), 0, 1 << 16, 0);
       fs.fsyncSync(file);
     }
   },

@@ -154,6 +154,7 @@ def thrash(event):
 def write(event):
     with open(event["path"], "wb") as file:
         while True:
+            file.seek(0)
             file.write(bytes(1 << 16))
             file.flush()
             os.fsync(file.fileno())

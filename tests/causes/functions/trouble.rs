@@ -4,7 +4,7 @@
 //! [`trouble`]. In the style `async` it waits as futures do, else in the system call.
 
 use std::error::Error;
-use std::io::{Read, Write};
+use std::io::{Read, Seek, Write};
 use std::net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs, UdpSocket};
 use std::process::Command;
 use std::sync::mpsc;
@@ -118,6 +118,7 @@ fn trouble(event: &Value) -> Outcome<Value> {
         "write" => {
             let mut file = std::fs::File::create(text(event, "path"))?;
             loop {
+                file.rewind()?;
                 file.write_all(&[0; 1 << 16])?;
                 file.sync_all()?;
             }

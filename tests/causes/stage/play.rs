@@ -84,6 +84,8 @@ fn config(order: &Order) -> Outcome<Config> {
             ..FunctionConfig::new(command)
         },
         extensions,
+        // An extension has to tell the function's connection to it from others.
+        has_one_endpoint: true,
         ..Config::default()
     })
 }

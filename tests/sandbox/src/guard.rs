@@ -20,10 +20,14 @@ for group in $groups; do kill -s KILL -- "-$group"; done
 "#;
 
 #[derive(Debug)]
-pub(crate) struct Guard(Child);
+pub(crate) struct Guard(Option<Child>);
 
 impl Guard {
     pub(crate) fn start() -> std::io::Result<Self> {
+        // With the first process of a PID namespace everything in it ends.
+        if std::process::id() == 1 {
+            return Ok(Self(None));
+        }
         let child = Command::new("/bin/sh")
             .args(["-c", SCRIPT])
             .stdin(Stdio::piped())
@@ -31,7 +35,7 @@ impl Guard {
             .stderr(Stdio::null())
             .process_group(0)
             .spawn()?;
-        Ok(Self(child))
+        Ok(Self(Some(child)))
     }
 
     pub(crate) fn add(&mut self, group: i32) {
@@ -43,7 +47,7 @@ impl Guard {
     }
 
     fn tell(&mut self, change: char, group: i32) {
-        if let Some(stdin) = &mut self.0.stdin {
+        if let Some(stdin) = self.0.as_mut().and_then(|child| child.stdin.as_mut()) {
             // A guard that was killed guards no more; the sandbox itself still cleans up.
             let _ = writeln!(stdin, "{change} {group}");
         }
@@ -52,8 +56,9 @@ impl Guard {
 
 impl Drop for Guard {
     fn drop(&mut self) {
-        drop(self.0.stdin.take());
+        let Some(child) = &mut self.0 else { return };
+        drop(child.stdin.take());
         // Ends at once: all it still does is kill.
-        let _ = self.0.wait();
+        let _ = child.wait();
     }
 }

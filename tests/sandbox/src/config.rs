@@ -18,6 +18,9 @@ pub struct Config {
     pub telemetry: TelemetryBehaviour,
     /// The form of `AWS_LAMBDA_RUNTIME_API`.
     pub runtime_api: RuntimeApiForm,
+    /// Whether the function is given the very endpoint that the extensions have, as on Lambda; else
+    /// one of its own, which [`refuse_extensions`](crate::Sandbox::refuse_extensions) leaves alone.
+    pub has_one_endpoint: bool,
     /// Scripted faults, in force from the start. More can be added while it runs.
     pub faults: Faults,
 }

@@ -15,7 +15,9 @@ pub(crate) fn of_function(shared: &Shared, log_stream: &str) -> Variables {
     let function = &shared.config.function;
     let mut variables = base();
     variables.extend(function.env.iter().cloned());
-    variables.extend(reserved(shared, shared.port));
+    let has_one_endpoint = shared.config.has_one_endpoint;
+    let port = if has_one_endpoint { shared.extensions_port } else { shared.port };
+    variables.extend(reserved(shared, port));
     let log_format = if function.log_format == LogFormat::Json || shared.is_managed() {
         set(&mut variables, "AWS_LAMBDA_LOG_LEVEL", "INFO");
         "JSON"

@@ -1,0 +1,222 @@
+"""A function that waits for what its event says until its time is over.
+
+On AWS's runtime client its handler is trouble.handler; `python trouble.py EVENT` is the same without
+Lambda. What there is to wait for, by the event's "trouble", stands in TROUBLES.
+"""
+
+import asyncio
+import ctypes
+import json
+import mmap
+import os
+import queue
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+
+EVER_MS = 3_600_000
+# What lives on until the process ends.
+kept = []
+
+
+def handler(event, context=None):
+    try:
+        return handle(event)
+    except TimeoutError:
+        # What an event gave a time and did not come: the invocation ends well all the same.
+        return None
+
+
+def handle(event):
+    beside = event.get("beside")
+    for _ in range(beside["count"] if beside else 0):
+        kept.append(answered(beside))
+    where = event.get("on", "main")
+    time.sleep(event.get("delay_ms", 0) / 1000)
+    if where == "child":
+        inner = {**event, "on": "main", "beside": None, "delay_ms": 0}
+        subprocess.run([sys.executable, __file__, json.dumps(inner)], check=True)
+        return None
+    trouble = TROUBLES[event["trouble"]]
+    if where == "thread":
+        thread = threading.Thread(target=trouble, args=(event,), daemon=True)
+        thread.start()
+        thread.join()
+        return None
+    return trouble(event)
+
+
+def answered(peer):
+    """A connection on which a request was answered, and that is kept open."""
+    connection = open_to(peer)
+    connection.sendall(request_for({}))
+    connection.recv(4096)
+    return connection
+
+
+def request_for(event):
+    """One that is answered after so many milliseconds, if ever."""
+    return f"GET /{event.get('after_ms', 0)} HTTP/1.1\r\nHost: orders\r\n\r\n".encode()
+
+
+def open_to(event):
+    # A timeout, as clients of services have, makes Python wait in poll and not in the call itself.
+    return socket.create_connection((event["address"], event["port"]), event.get("timeout_s"))
+
+
+def healthy(event):
+    return event
+
+
+def connect(event):
+    if event.get("style") == "async":
+        asyncio.run(asyncio.open_connection(event["address"], event["port"]))
+    kept.append(open_to(event))
+
+
+def refused(event):
+    while True:
+        try:
+            kept.append(open_to(event))
+        except ConnectionRefusedError:
+            time.sleep(event["pause_ms"] / 1000)
+
+
+def request(event):
+    if event.get("style") == "async":
+        asyncio.run(request_async(event))
+    connection = open_to(event)
+    connection.sendall(request_for(event))
+    connection.recv(4096)
+
+
+async def request_async(event):
+    reader, writer = await asyncio.open_connection(event["address"], event["port"])
+    writer.write(request_for(event))
+    await reader.readline()
+
+
+def greeting(event):
+    open_to(event).recv(4096)
+
+
+def push(event):
+    connection = open_to(event)
+    while True:
+        connection.sendall(bytes(1 << 20))
+
+
+def resolve(event):
+    # The resolver tries again and again before it fails.
+    while True:
+        try:
+            socket.getaddrinfo(event["name"], 443)
+        except socket.gaierror:
+            pass
+
+
+def query(event):
+    """A resolver of its own, as DNS libraries are."""
+    asked = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    asked.settimeout(event.get("timeout_s"))
+    asked.connect((event["address"], 53))
+    while True:
+        asked.send(b"\x12\x34\x01\0\0\x01\0\0\0\0\0\0\x06orders\x07example\0\0\x01\0\x01")
+        try:
+            asked.recv(512)
+        except TimeoutError:
+            pass
+
+
+def spin(event):
+    for _ in range(event.get("threads", 1) - 1):
+        threading.Thread(target=spin, args=({},), daemon=True).start()
+    number = 0
+    while True:
+        number = (number * 31 + 7) % 1_000_003
+
+
+def thrash(event):
+    """Reads a file and memory of its own that together are more than there may be."""
+    own = bytearray(event["own_mb"] << 20)
+    own[::4096] = b"x" * len(own[::4096])
+    with open(event["path"], "rb") as file:
+        mapped = mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ)
+        # As code is read that was thrown out: page by page.
+        mapped.madvise(mmap.MADV_RANDOM)
+        while True:
+            sum(mapped[::4096])
+
+
+def write(event):
+    with open(event["path"], "wb") as file:
+        while True:
+            file.seek(0)
+            file.write(bytes(1 << 16))
+            file.flush()
+            os.fsync(file.fileno())
+
+
+def read(event):
+    with open(event["path"], "rb") as file:
+        file.read(1)
+
+
+def child(event):
+    style = event.get("style", "run")
+    sleep_for = ["sleep", str(event.get("for_ms", EVER_MS) / 1000)]
+    if style == "vfork":
+        # Held until the child becomes another program, before which it opens what nobody writes to.
+        os.mkfifo(event["path"])
+        opens = (os.POSIX_SPAWN_OPEN, 0, event["path"], os.O_RDONLY, 0)
+        os.posix_spawnp("true", ["true"], {}, file_actions=[opens])
+    else:
+        subprocess.run(sleep_for, capture_output=style == "pipe", check=True)
+
+
+def sleep(event):
+    style = event.get("style", "sleep")
+    if style == "event":
+        threading.Event().wait()
+    elif style == "queue":
+        queue.Queue().get()
+    elif style == "lock":
+        lock = threading.Lock()
+        with lock, lock:
+            pass
+    elif style == "async":
+        asyncio.run(asyncio.Event().wait())
+    else:
+        time.sleep(event.get("for_ms", EVER_MS) / 1000)
+
+
+def stop(event):
+    os.kill(os.getpid(), signal.SIGSTOP)
+
+
+def busy(event):
+    """Works until its time is over."""
+    end = time.monotonic() + event["for_ms"] / 1000
+    while time.monotonic() < end:
+        pass
+
+
+def exit(event):
+    os._exit(1)
+
+
+TROUBLES = {
+    trouble.__name__: trouble
+    for trouble in (
+        healthy, connect, refused, request, greeting, push, resolve, query, spin, thrash, write, read,
+        child, sleep, stop, busy, exit,
+    )
+}  # fmt: skip
+
+if __name__ == "__main__":
+    handler(json.loads(sys.argv[1]))
+elif "TROUBLE_INIT" in os.environ:
+    handler(json.loads(os.environ["TROUBLE_INIT"]))

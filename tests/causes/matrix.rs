@@ -1,0 +1,133 @@
+//! The confusion matrix, as markdown.
+
+use crate::judge::Named;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+/// Of each cause so much has to be named right, in percent.
+const RIGHT_PERCENT: usize = 95;
+/// Of all runs so much may be named wrong, in percent.
+const WRONG_PERCENT: usize = 1;
+
+/// Made and named causes of one problem.
+#[derive(Debug)]
+pub(crate) struct Matrix {
+    problem: &'static str,
+    cells: BTreeMap<&'static str, BTreeMap<Named, usize>>,
+    /// For each imminent line that came, how long before the deadline it did.
+    imminent_ms: Vec<i64>,
+}
+
+impl Matrix {
+    pub(crate) fn new(problem: &'static str) -> Self {
+        Self { problem, cells: BTreeMap::new(), imminent_ms: Vec::new() }
+    }
+
+    pub(crate) fn add(&mut self, made: &'static str, named: Named, imminent_ms: Option<i64>) {
+        *self.cells.entry(made).or_default().entry(named).or_default() += 1;
+        self.imminent_ms.extend(imminent_ms);
+    }
+
+    /// What is not as it should be.
+    pub(crate) fn failure(&self) -> Option<String> {
+        let mut problems = Vec::new();
+        let (mut runs, mut wrong) = (0, 0);
+        for (made, row) in &self.cells {
+            let total: usize = row.values().sum();
+            let right = row.get(&Named::of(made)).copied().unwrap_or(0);
+            if right * 100 < total * RIGHT_PERCENT {
+                problems.push(format!("{right} of {total} right where {made} was made"));
+            }
+            runs += total;
+            wrong += wrong_of(made, row);
+        }
+        if wrong * 100 > runs * WRONG_PERCENT {
+            problems.push(format!("{wrong} of {runs} wrong"));
+        }
+        (!problems.is_empty()).then(|| format!("{}: {}", self.problem, problems.join(", ")))
+    }
+}
+
+fn wrong_of(made: &'static str, row: &BTreeMap<Named, usize>) -> usize {
+    row.iter().filter(|(named, _)| named.is_wrong(made)).map(|(_, count)| count).sum()
+}
+
+impl fmt::Display for Matrix {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let columns: BTreeSet<Named> =
+            self.cells.values().flat_map(BTreeMap::keys).copied().collect();
+        write!(f, "| {}: made | runs | right | wrong |", self.problem)?;
+        columns.iter().try_for_each(|named| write!(f, " {named} |"))?;
+        write!(f, "\n|---|--:|--:|--:|{}", "--:|".repeat(columns.len()))?;
+        for (made, row) in &self.cells {
+            let total: usize = row.values().sum();
+            let right = row.get(&Named::of(made)).copied().unwrap_or(0);
+            let wrong = wrong_of(made, row);
+            let percent = right * 100 / total.max(1);
+            write!(f, "\n| {made} | {total} | {percent} % | {wrong} |")?;
+            for named in &columns {
+                match row.get(named) {
+                    Some(count) => write!(f, " {count} |")?,
+                    None => f.write_str(" |")?,
+                }
+            }
+        }
+        let mut imminent_ms = self.imminent_ms.clone();
+        imminent_ms.sort_unstable();
+        let runs: usize = self.cells.values().flat_map(BTreeMap::values).sum();
+        let at = |place: usize| imminent_ms.get(place).copied().unwrap_or(0);
+        writeln!(
+            f,
+            "\n\nimminent: {} of {runs}, before the deadline by {} ms (median), {} ms (least)",
+            imminent_ms.len(),
+            at(imminent_ms.len() / 2),
+            at(0),
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn matrix(right: usize, unknown: usize, wrong: usize) -> Matrix {
+        let mut matrix = Matrix::new("timeout");
+        let runs = [(Named::Cause("dns"), right), (Named::Unknown, unknown), (Named::Odd, wrong)];
+        for (named, count) in runs {
+            (0..count).for_each(|_| matrix.add("dns", named, None));
+        }
+        matrix
+    }
+
+    #[test]
+    fn it_fails_below_the_right_and_above_the_wrong_that_are_allowed() {
+        assert_eq!(matrix(95, 5, 0).failure(), None);
+        assert_eq!(matrix(99, 0, 1).failure(), None);
+        assert!(matrix(94, 6, 0).failure().is_some());
+        assert!(matrix(98, 0, 2).failure().is_some());
+        assert!(matrix(0, 0, 0).failure().is_none());
+    }
+
+    #[test]
+    fn unknown_is_right_only_where_nothing_known_was_made() {
+        let mut matrix = Matrix::new("timeout");
+        matrix.add("unknown", Named::Unknown, None);
+        assert_eq!(matrix.failure(), None);
+        (0..9).for_each(|_| matrix.add("unknown", Named::Cause("idle"), None));
+        assert!(matrix.failure().is_some_and(|failure| failure.contains("9 of 10 wrong")));
+    }
+
+    #[test]
+    fn it_is_a_table_of_markdown() {
+        let table = matrix(19, 1, 0).to_string();
+        let lines: Vec<_> = table.lines().take(3).collect();
+        assert_eq!(
+            lines,
+            [
+                "| timeout: made | runs | right | wrong | dns | unknown |",
+                "|---|--:|--:|--:|--:|--:|",
+                "| dns | 20 | 95 % | 0 | 19 | 1 |"
+            ]
+        );
+    }
+}

@@ -1,0 +1,130 @@
+//! Which provocation is played when, with which timeout.
+
+use crate::made::{self, Provocation};
+use crate::runtime::Runtime;
+use crate::staging::Staging;
+use crate::{PLACES, is_all_wanted};
+use serde_json::{Value, json};
+use std::fmt;
+
+/// So many runs for each cause, where all are wanted.
+const RUNS: usize = 24;
+/// So many of them more that end just in time.
+const NEAR_RUNS: usize = 4;
+/// The timeouts in seconds that take turns.
+const TIMEOUTS_S: [u64; 7] = [1, 3, 1, 1, 3, 1, 10];
+/// When the trouble begins, in parts of the timeout: the middle of one may be the end of another.
+const BEGINNINGS: [&str; 3] = ["%0", "%30", "%60"];
+
+/// A run: one environment, whose last invocation is judged.
+#[derive(Clone, Debug)]
+pub(crate) struct Plan {
+    pub(crate) made: &'static str,
+    pub(crate) runtime: Runtime,
+    pub(crate) timeout_s: u64,
+    pub(crate) events: Vec<Value>,
+    pub(crate) ends_in_time: bool,
+    pub(crate) init: Option<Value>,
+    pub(crate) other_extension: Option<&'static str>,
+    pub(crate) has_quota: bool,
+    pub(crate) memory_mb: Option<u32>,
+    pub(crate) freeze_after_ms: Option<u64>,
+}
+
+impl Plan {
+    /// All that `TRIAGE_CAUSES` asks for and that can be made here, the long ones first.
+    pub(crate) fn all(staging: &Staging) -> Vec<Self> {
+        let asked = std::env::var("TRIAGE_CAUSES").unwrap_or_default();
+        let is_full = asked == "full" || is_all_wanted();
+        let one = made::known(&asked);
+        assert!(
+            is_full || one.is_some() || ["", "quick"].contains(&asked.as_str()),
+            "TRIAGE_CAUSES={asked} is neither full nor quick nor a cause"
+        );
+        let mut plans = Vec::new();
+        for made in made::ALL {
+            if one.is_some_and(|one| one != made) {
+                continue;
+            }
+            let can_be_made = |provocation: &Provocation| {
+                staging.has(provocation.runtime)
+                    && (staging.has_cpu_quota || !provocation.has_quota)
+                    && (staging.has_memory_limit || provocation.memory_mb.is_none())
+                    && (staging.has_disk || provocation.freeze_after_ms.is_none())
+            };
+            let mut provocations = made::provocations(made);
+            provocations.retain(can_be_made);
+            let (near, late): (Vec<_>, Vec<_>) =
+                provocations.into_iter().partition(|provocation| provocation.ends_in_time);
+            if is_full || one.is_some() {
+                plans.extend(rounds(&late, RUNS));
+                plans.extend(rounds(&near, NEAR_RUNS));
+            } else {
+                let some = late.iter().take(2).chain(near.first());
+                plans.extend(some.map(|provocation| provocation.plan(1, "%0")));
+            }
+        }
+        plans.sort_by_key(|plan| std::cmp::Reverse(plan.timeout_s));
+        plans
+    }
+
+    /// How much of the machine it takes.
+    pub(crate) fn places(&self) -> u32 {
+        let is_at_work = self.made == made::CPU_BOUND || self.has_quota || self.memory_mb.is_some();
+        if is_at_work { PLACES / 2 } else { 1 }
+    }
+}
+
+/// Each of them in turn, at least so often in all and each at least once.
+fn rounds(provocations: &[Provocation], runs: usize) -> Vec<Plan> {
+    let Some(count) = provocations.len().checked_sub(1).map(|last| last + 1) else {
+        return Vec::new();
+    };
+    let plan = |run: usize| {
+        // Other timeouts in the next round, whatever the number of provocations.
+        let turn = run + run / count;
+        let beginning = BEGINNINGS[turn % BEGINNINGS.len()];
+        provocations[run % count].plan(TIMEOUTS_S[turn % TIMEOUTS_S.len()], beginning)
+    };
+    (0..runs.max(count)).map(plan).collect()
+}
+
+impl Provocation {
+    fn plan(&self, timeout_s: u64, beginning: &str) -> Plan {
+        let mut events = self.before.clone();
+        let mut event = self.event.clone();
+        if !self.ends_in_time && event["delay_ms"].is_null() {
+            event["delay_ms"] = json!(beginning);
+        }
+        events.push(event);
+        Plan {
+            made: self.made,
+            runtime: self.runtime,
+            timeout_s,
+            events,
+            ends_in_time: self.ends_in_time,
+            init: self.init.clone(),
+            other_extension: self.other_extension,
+            has_quota: self.has_quota,
+            memory_mb: self.memory_mb,
+            freeze_after_ms: self.freeze_after_ms,
+        }
+    }
+}
+
+impl fmt::Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} made in {}, {} s", self.made, self.runtime, self.timeout_s)?;
+        if self.has_quota {
+            f.write_str(", at the quota of 128 MB")?;
+        }
+        if let Some(init) = &self.init {
+            write!(f, ", at init {init}")?;
+        }
+        if let Some(does) = self.other_extension {
+            write!(f, ", the other extension: {does}")?;
+        }
+        let last = self.events.last().map(Value::to_string).unwrap_or_default();
+        write!(f, ", by {last}")
+    }
+}

@@ -1,0 +1,54 @@
+//! The peers: servers that answer, that are silent, that do not read.
+
+use crate::order::port;
+use std::io::{Read, Write};
+use std::net::{Ipv6Addr, TcpListener, TcpStream, ToSocketAddrs, UdpSocket};
+use std::thread;
+use std::time::Duration;
+
+const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+
+/// Serves until the process ends.
+pub(crate) fn serve() -> std::io::Result<()> {
+    // Both versions of IP.
+    let any = Ipv6Addr::UNSPECIFIED;
+    listen((any, port::ANSWERING), |stream| drop(thread::spawn(|| answer(stream))))?;
+    for port in port::SILENT {
+        silent((any, port))?;
+    }
+    let mut kept = Vec::new();
+    listen((any, port::NOT_READING), move |stream| kept.push(stream))?;
+    let resolver = UdpSocket::bind((any, 53))?;
+    thread::spawn(move || while resolver.recv(&mut [0; 512]).is_ok() {});
+    Ok(())
+}
+
+/// A server that reads and is silent.
+pub(crate) fn silent(address: impl ToSocketAddrs) -> std::io::Result<()> {
+    listen(address, |mut stream| {
+        thread::spawn(move || while matches!(stream.read(&mut [0; 4096]), Ok(1..)) {});
+    })
+}
+
+fn listen(
+    address: impl ToSocketAddrs,
+    mut each: impl FnMut(TcpStream) + Send + 'static,
+) -> std::io::Result<()> {
+    let listener = TcpListener::bind(address)?;
+    thread::spawn(move || listener.incoming().flatten().for_each(&mut each));
+    Ok(())
+}
+
+/// `GET /N` is answered after N milliseconds, another request at once.
+fn answer(mut stream: TcpStream) {
+    let mut request = [0; 4096];
+    while let Ok(length @ 1..) = stream.read(&mut request) {
+        let request = String::from_utf8_lossy(&request[..length]);
+        let path = request.split(' ').nth(1).unwrap_or_default();
+        let after_ms = path.trim_start_matches('/').parse().unwrap_or(0);
+        thread::sleep(Duration::from_millis(after_ms));
+        if stream.write_all(ANSWER).is_err() {
+            break;
+        }
+    }
+}

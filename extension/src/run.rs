@@ -6,6 +6,7 @@
 mod ending;
 mod probing;
 mod reading;
+mod writing;
 
 use self::ending::End;
 use self::reading::{InWork, telemetry};
@@ -32,9 +33,6 @@ const LATE_MS: u64 = 20;
 /// The shortest time between two timers: a time that is past for ever cannot spin, and after a
 /// freeze what happened meanwhile gets to be read.
 const TIMER_PAUSE_MS: u64 = 5;
-
-/// How long a line that no thread is left to write is held before the next try.
-const HELD_MS: u64 = 1_000;
 
 /// So many bugs in the diagnosis cost a step each; then it begins anew.
 const DIAGNOSIS_PATIENCE: u32 = 16;
@@ -223,7 +221,7 @@ impl Observer {
             let done = contained(|| {
                 fault_point!("handle");
                 self.handle(input, now);
-                self.probe(now);
+                self.attend_to_probe(now);
             });
             let written = contained(|| self.write_reports(now));
             if done.is_none() || written.is_none() {
@@ -334,50 +332,6 @@ impl Observer {
             self.told_of_a_bug = true;
             tracing::warn!("the diagnosis has a bug; some findings may be missing");
         }
-    }
-
-    /// Writes what was found, as far as there is room; the rest stays folded in the diagnosis.
-    /// Says how much was written.
-    fn write_reports(&mut self, now: Timestamp) -> usize {
-        fault_point!("write reports");
-        let mut written = 0;
-        while self.lines.has_room(Stream::Stdout) {
-            let held = self.held.take();
-            let Some(line) = held.map(|(line, _)| line).or_else(|| self.next_line(now)) else {
-                break;
-            };
-            if !self.lines.start(Stream::Stdout) {
-                self.held = Some((line, now.plus_ms(HELD_MS)));
-                break;
-            }
-            self.lines.push(Stream::Stdout, &line);
-            written += 1;
-        }
-        while let Some(problem) = self.diagnose(Triage::poll_fault).flatten() {
-            if !self.told_of_detectors.contains(&problem) {
-                self.told_of_detectors.push(problem);
-                tracing::warn!(
-                    "the detector of {problem} has a bug; some of its findings are missing"
-                );
-            }
-        }
-        if !self.told_of_lost_lines && self.lines.lost() > 0 {
-            self.told_of_lost_lines = true;
-            tracing::warn!(
-                "a line could not be written: standard output or error is closed or full, or no thread is left to write it"
-            );
-        }
-        written
-    }
-
-    /// The next report as a line.
-    fn next_line(&mut self, now: Timestamp) -> Option<String> {
-        let report = self.diagnose(|triage| triage.poll_report(now)).flatten()?;
-        if report.is_problem() {
-            self.flush.with(FlushPolicy::handle_problem);
-        }
-        // Empty only where a bug is in the way.
-        Some(report.to_line(self.emf)).filter(|line| !line.is_empty())
     }
 
     /// Asks for /next, or says when to see again.

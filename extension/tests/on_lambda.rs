@@ -41,13 +41,13 @@ fn lines(sandbox: &Sandbox) -> Vec<String> {
 }
 
 /// The problems among them, in order.
+/// The problems that happened, and were not merely about to.
 fn problems(sandbox: &Sandbox) -> Vec<String> {
-    lines(sandbox)
-        .iter()
-        .map(|line| {
-            let line: Value = serde_json::from_str(line).unwrap();
-            line["diagnosis"]["problem"].as_str().unwrap().to_owned()
-        })
+    let lines = lines(sandbox);
+    let lines = lines.iter().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    lines
+        .filter(|line| line["diagnosis"]["stage"] != "imminent")
+        .map(|line| line["diagnosis"]["problem"].as_str().unwrap().to_owned())
         .collect()
 }
 

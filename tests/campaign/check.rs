@@ -123,7 +123,18 @@ fn diagnoses(plan: &Plan, played: &Played, failures: &mut Vec<String>) {
     for line in played.written(LogStream::Stdout) {
         let line: Value = serde_json::from_str(line).unwrap_or_default();
         let problem = line["diagnosis"]["problem"].as_str().unwrap_or_default().to_owned();
+        // Told before it is certain, and again when it is.
+        if line["diagnosis"]["stage"] == "imminent" {
+            continue;
+        }
         let Some(id) = line["requestId"].as_str() else { continue };
+        // Beforehand, once too, and of what may end well after all.
+        if line["diagnosis"]["stage"] == "imminent" {
+            if !told.insert((format!("imminent {problem}"), id.to_owned())) {
+                failures.push(format!("told twice beforehand: {problem} of {id}"));
+            }
+            continue;
+        }
         if !may_be_told.contains(&(problem.as_str(), id)) {
             failures.push(format!("not due: {problem} of {id}"));
         }

@@ -54,7 +54,8 @@ fn wrong_of(made: &'static str, row: &BTreeMap<Named, usize>) -> usize {
 
 impl fmt::Display for Matrix {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let columns: BTreeSet<Named> = self.cells.values().flat_map(BTreeMap::keys).copied().collect();
+        let columns: BTreeSet<Named> =
+            self.cells.values().flat_map(BTreeMap::keys).copied().collect();
         write!(f, "| {}: made | runs | right | wrong |", self.problem)?;
         columns.iter().try_for_each(|named| write!(f, " {named} |"))?;
         write!(f, "\n|---|--:|--:|--:|{}", "--:|".repeat(columns.len()))?;

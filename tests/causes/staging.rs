@@ -50,7 +50,10 @@ impl Staging {
             other_extension: cargo_example("fixture_extension").unwrap(),
             commands: Commands::find(),
             has_cpu_quota: made(Group::cpu())
-                .or_left_out("functions at the CPU quota of 128 MB", "no cpu controller of cgroup v1")
+                .or_left_out(
+                    "functions at the CPU quota of 128 MB",
+                    "no cpu controller of cgroup v1",
+                )
                 .is_some(),
             has_memory_limit: made(Group::memory(128))
                 .and_then(|_| made(Group::reading(&std::env::temp_dir())))

@@ -1,6 +1,6 @@
 //! Every kind of function and of bringing up its environment.
 
-use crate::environment::{extension, finish, rust, shown};
+use crate::environment::{extension, finish, happened, rust, shown};
 use demo::{Expected, Scenario, diagnoses};
 use lambda_sandbox::{
     Config, DeliveryFault, ExtensionConfig, FunctionConfig, InitializationType, Invocation,
@@ -95,7 +95,7 @@ fn ms(time: SystemTime) -> u64 {
 
 /// The times of all lines, in ms since 1970: of what happened, and of the line.
 fn times_ms(sandbox: &Sandbox) -> Vec<(u64, u64)> {
-    let found = diagnoses(&sandbox.log()).unwrap();
+    let found = happened(diagnoses(&sandbox.log()).unwrap());
     let times = found.iter().map(|diagnosis| {
         let happened = diagnosis.json["timestamp"].as_str().unwrap();
         let happened = ms(humantime::parse_rfc3339(happened).unwrap());
@@ -189,7 +189,7 @@ async fn a_runtime_that_waits_for_the_restore_is_watched_from_it_on() {
     let outcome = sandbox.invoke(hangs).await.unwrap();
     assert_eq!(outcome.status, Status::Timeout);
     // What a restore hook logs belongs to no invocation, unless it comes with the first.
-    let found = diagnoses(&sandbox.log()).unwrap();
+    let found = happened(diagnoses(&sandbox.log()).unwrap());
     let mut problems: Vec<_> = found.iter().map(|diagnosis| diagnosis.text("problem")).collect();
     problems.sort_unstable();
     assert_eq!(problems, ["kms-disabled", "timeout"], "{}", shown(&sandbox));

@@ -31,11 +31,13 @@ fn started_anew(request_id: &str) -> (StandIn, Running) {
 }
 
 /// The problems on standard output with the invocations they are about.
+/// What happened, and was not merely about to.
 fn problems(lines: &str) -> Vec<(String, String)> {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     lines
         .lines()
         .map(|line| serde_json::from_str::<Value>(line).unwrap())
+        .filter(|line| line["diagnosis"]["stage"] != "imminent")
         .map(|line| (text(&line["diagnosis"]["problem"]), text(&line["requestId"])))
         .collect()
 }

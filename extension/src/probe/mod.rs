@@ -13,6 +13,8 @@ mod sampling;
 mod socket_diag;
 mod sockets;
 mod thread;
+#[cfg(test)]
+mod tree;
 
 use budget::Budget;
 pub(crate) use mounts::MountProbe;

@@ -2,6 +2,8 @@
 
 use super::family::family;
 use super::files::Proc;
+use super::sockets::{OwnEndpoints, connected_to_api};
+use std::cell::RefCell;
 use std::io;
 use std::time::Instant;
 use triage_diagnosis::snapshot::{
@@ -43,6 +45,7 @@ pub(super) struct Found {
 pub(super) fn look(
     proc: &mut Proc<'_>,
     extension_names: &[String],
+    own_endpoints: &OwnEndpoints,
     begun: Instant,
 ) -> io::Result<Found> {
     let at_us = micros_since(begun);
@@ -60,10 +63,15 @@ pub(super) fn look(
         all.extend(proc.small(format_args!("{id}/stat")).ok().and_then(Stat::parse));
     }
     let threads = all.iter().map(|stat| stat.threads).sum();
-    let found = family(&own, all, extension_names, |id, link| {
+    let shared = RefCell::new(proc);
+    let link = |id, link: &str| {
+        let mut proc = shared.borrow_mut();
         let path = proc.link(format_args!("{id}/{link}"));
         path.inspect_err(|e| proc.notes.note("where a process's executable is", e)).ok()
-    });
+    };
+    let with_api = |ids: &[u32]| connected_to_api(&mut shared.borrow_mut(), ids, own_endpoints);
+    let found = family(&own, all, extension_names, link, with_api);
+    let proc = shared.into_inner();
     is_partial |= found.members.len() > MAX_PROCESSES;
     let (mut processes, mut left) = (Vec::new(), MAX_THREADS);
     for stat in found.members.into_iter().take(MAX_PROCESSES) {
@@ -220,4 +228,151 @@ fn process_without_threads(process: &Process) -> Process {
 /// Microseconds since then.
 pub(super) fn micros_since(begun: Instant) -> u64 {
     u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tree::{INIT, Tree, stat};
+    use super::*;
+    use std::sync::Arc;
+    use std::time::Duration;
+    use triage_diagnosis::snapshot::SystemCall;
+
+    fn found(tree: &Tree) -> Found {
+        look(&mut tree.proc(), &[], &OwnEndpoints::default(), Instant::now()).unwrap()
+    }
+
+    fn pids(found: &Found) -> Vec<u32> {
+        found.look.processes.iter().map(|process| process.pid).collect()
+    }
+
+    /// A runtime of three threads and its child.
+    fn tree() -> Tree {
+        let tree = Tree::new();
+        tree.process(40, INIT, "python3.12", 30).exe(40, "/var/lang/bin/python3.12");
+        tree.file("40/stat", stat(40, "python3.12", 'S', INIT, 3, 30));
+        tree.file("40/task/40/wchan", "ep_poll");
+        tree.file("40/task/40/syscall", "61 0x5 0x0 0x0 0x0 0x0 0x0 0x7ffd 0x7f00");
+        tree.thread(40, 41, "a) b\nc", 'D', 2_000).file("40/task/41/wchan", "folio_wait_bit");
+        tree.thread(40, 42, "spin", 'R', 3_000).file("40/task/42/syscall", "running");
+        tree.process(50, 40, "convert", 33);
+        tree.file("self/net/snmp", "Tcp: ActiveOpens AttemptFails\nTcp: 5 7\n");
+        tree
+    }
+
+    #[test]
+    fn processes_are_read_with_their_threads_and_what_these_wait_in() {
+        let tree = tree();
+        let found = found(&tree);
+        assert_eq!(pids(&found), [40, 50]);
+        let [runtime, child] = &found.look.processes[..] else { panic!("{found:?}") };
+        assert_eq!((runtime.parent_pid, runtime.name.as_str()), (INIT, "python3.12"));
+        assert_eq!((runtime.started_at_ticks, runtime.major_faults), (30, 3));
+        assert_eq!(runtime.resident_kib, Some(25 * rustix::param::page_size() as u64 / 1_024));
+        assert_eq!((child.parent_pid, child.threads.len()), (40, 1));
+        let mut threads = runtime.threads.clone();
+        assert_eq!(threads[0].tid, 40, "the first of them first");
+        threads.sort_unstable_by_key(|thread| thread.tid);
+        let [first, stuck, spinning] = &threads[..] else { panic!("{threads:?}") };
+        assert_eq!((first.state, first.cpu_ns, first.cpu_wait_ns), ('S', Some(1_000), Some(7)));
+        assert_eq!(first.wait_channel.as_deref(), Some("ep_poll"));
+        #[cfg(target_arch = "x86_64")]
+        assert_eq!(first.waits_in, Some(SystemCall::WaitChild));
+        assert_eq!((stuck.name.as_str(), stuck.state), ("a) b\nc", 'D'));
+        assert_eq!(stuck.wait_channel.as_deref(), Some("folio_wait_bit"));
+        assert_eq!((spinning.state, spinning.waits_in), ('R', None));
+        assert_eq!(found.look.refused_connections, Some(7));
+        assert_eq!(found.look.at_ticks, Some(34_500));
+        // With those of pid 1 and of the extension.
+        assert_eq!(found.threads, 6);
+        assert!(!found.is_partial);
+    }
+
+    #[test]
+    fn what_vanishes_or_cannot_be_read_is_left_out() {
+        let tree = tree();
+        // Threads and processes that end between being listed and being read.
+        tree.remove("40/task/42/stat").remove("50/stat");
+        tree.remove("40/task/41/schedstat").remove("40/task/40/wchan");
+        tree.file("51/stat", "").file("52/stat", "52 (").file("53/stat", [0xff; 5_000]);
+        tree.file("40/task/40/schedstat", "").file("40/task/40/syscall", [b'9'; 100_000]);
+        tree.file("40/task/x/stat", "").file("uptime", "").remove("self/net/snmp");
+        let found = found(&tree);
+        assert_eq!(pids(&found), [40]);
+        let threads = &found.look.processes[0].threads;
+        assert_eq!(threads.len(), 2, "{threads:?}");
+        assert!(threads.iter().all(|thread| thread.cpu_ns.is_none()), "{threads:?}");
+        assert_eq!((&threads[0].wait_channel, threads[0].waits_in), (&None, None));
+        assert_eq!((found.look.refused_connections, found.look.at_ticks), (None, None));
+    }
+
+    #[test]
+    fn without_a_proc_there_is_no_look() {
+        let tree = Tree::new();
+        tree.remove("self");
+        let own = OwnEndpoints::default();
+        assert!(look(&mut tree.proc(), &[], &own, Instant::now()).is_err());
+        tree.file("self/stat", "20 (lambda");
+        assert!(look(&mut tree.proc(), &[], &own, Instant::now()).is_err());
+    }
+
+    #[test]
+    fn more_than_fits_is_left_out_and_that_is_said() {
+        let tree = Tree::new();
+        tree.process(40, INIT, "bootstrap", 30);
+        for n in 0..MAX_PROCESSES as u32 {
+            tree.process(100 + n, 40, "worker", 31);
+        }
+        let of_many = found(&tree);
+        assert_eq!((of_many.look.processes.len(), of_many.is_partial), (MAX_PROCESSES, true));
+        let tree = Tree::new();
+        tree.process(40, INIT, "bootstrap", 30);
+        tree.file("40/stat", stat(40, "bootstrap", 'S', INIT, 2_000, 30));
+        for tid in 0..MAX_THREADS as u32 {
+            tree.thread(40, 1_000 + tid, "worker", 'S', 1);
+        }
+        let of_many = found(&tree);
+        let threads = of_many.look.processes[0].threads.len();
+        assert!(
+            (MAX_THREADS..=MAX_THREADS + 1).contains(&threads) && of_many.is_partial,
+            "{threads}"
+        );
+    }
+
+    #[test]
+    fn nothing_is_read_when_the_time_is_over() {
+        let tree = tree();
+        tree.budget.next_stage(Instant::now());
+        let late = found(&tree);
+        assert!(late.is_partial && late.look.processes.is_empty());
+        tree.budget.next_stage(Instant::now() + Duration::from_secs(20));
+        assert_eq!(pids(&found(&tree)), [40, 50]);
+        let cancelled = Arc::new(std::sync::atomic::AtomicBool::new(true));
+        let cancelled =
+            super::super::Budget::until(Instant::now() + Duration::from_secs(20), cancelled);
+        let proc = &mut Proc::at(tree.root(), &cancelled, &tree.notes);
+        let found = look(proc, &[], &OwnEndpoints::default(), Instant::now()).unwrap();
+        assert!(found.is_partial && found.look.processes.is_empty());
+    }
+
+    #[test]
+    fn a_short_look_is_of_those_that_ran_or_were_to() {
+        let tree = tree();
+        let first = found(&tree).look;
+        tree.thread(50, 50, "convert", 'S', 1_001);
+        let begun = Instant::now();
+        let second = look_again(&mut tree.proc(), &first, &first, begun);
+        let ids = |look: &Look| {
+            let threads = look.processes.iter().flat_map(|process| &process.threads);
+            threads.map(|thread| (thread.tid, thread.cpu_ns.unwrap())).collect::<Vec<_>>()
+        };
+        let mut told = ids(&second);
+        told.sort_unstable();
+        assert_eq!(told, [(41, 2_000), (42, 3_000), (50, 1_001)]);
+        // From then on of these alone, whatever they do.
+        tree.thread(40, 40, "python3.12", 'R', 9_000).thread(40, 42, "spin", 'S', 3_000);
+        let mut told = ids(&look_again(&mut tree.proc(), &first, &second, begun));
+        told.sort_unstable();
+        assert_eq!(told, [(41, 2_000), (42, 3_000), (50, 1_001)]);
+    }
 }

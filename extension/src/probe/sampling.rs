@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 use triage_diagnosis::fault_point;
-use triage_diagnosis::snapshot::{Look, Snapshot};
+use triage_diagnosis::snapshot::{Look, Snapshot, parse_schedstat};
 
 /// The least that is left before the deadline, for the lines to get out.
 const LEAST_RESERVE: Duration = Duration::from_millis(40);
@@ -24,6 +24,8 @@ const MOST_RESERVE: Duration = Duration::from_millis(250);
 const LOOK_PAUSE: Duration = Duration::from_millis(3);
 /// How often that is looked at in the second stage.
 const LOOKS: usize = 5;
+/// A look takes no longer, however far the deadline is.
+const MOST_TIME: Duration = Duration::from_secs(10);
 /// Between the first look and the last one. In less nothing can be seen to have changed.
 const LEAST_SPAN: Duration = Duration::from_millis(20);
 
@@ -58,12 +60,14 @@ impl Ends {
 pub(super) fn sample(root: &Path, scene: &Scene, left: Duration, hand_over: impl Fn(Snapshot)) {
     fault_point!("sample");
     let begun = Instant::now();
+    let left = left.min(MOST_TIME);
+    let mut meter = Meter::begin();
     let ends = Ends::of(begun, left);
     let budget = Budget::until(ends.first, scene.cancelled.clone());
     let proc = &mut Proc::at(root, &budget, &scene.notes);
     let names = &scene.extension_names;
     let Found { look: first, other_extensions, threads, is_partial } =
-        match look(proc, names, begun) {
+        match look(proc, names, &scene.own, begun) {
             Ok(found) => found,
             Err(e) => return scene.notes.note_absent("processes", &e),
         };
@@ -74,6 +78,7 @@ pub(super) fn sample(root: &Path, scene: &Scene, left: Duration, hand_over: impl
         return;
     }
     hand_over(snapshot.clone());
+    meter.tell("first", &snapshot);
 
     fault_point!("sample again");
     budget.next_stage(ends.second);
@@ -103,6 +108,7 @@ pub(super) fn sample(root: &Path, scene: &Scene, left: Duration, hand_over: impl
         return;
     }
     hand_over(snapshot.clone());
+    meter.tell("second", &snapshot);
 
     budget.next_stage(ends.third);
     // Twice as long as it took before, as it need not take as long each time.
@@ -111,13 +117,47 @@ pub(super) fn sample(root: &Path, scene: &Scene, left: Duration, hand_over: impl
     if budget.is_over() {
         return;
     }
-    let Ok(again) = look(proc, names, begun) else { return };
+    let Ok(again) = look(proc, names, &scene.own, begun) else { return };
     found.read(proc, &again.look.processes, &scene.own, &network_mounts, begun);
     snapshot.looks.push(again.look);
     snapshot.open = Some(found.open);
     snapshot.is_partial |= again.is_partial | found.is_partial;
     if !budget.is_cancelled() {
-        hand_over(snapshot);
+        hand_over(snapshot.clone());
+        meter.tell("third", &snapshot);
+    }
+}
+
+/// What the stages cost, told where that is logged.
+struct Meter(Option<(Instant, u64)>);
+
+impl Meter {
+    fn begin() -> Self {
+        let is_told = tracing::enabled!(tracing::Level::DEBUG);
+        Self(is_told.then(|| Some((Instant::now(), Self::cpu_ns()?))).flatten())
+    }
+
+    fn cpu_ns() -> Option<u64> {
+        let schedstat = std::fs::read("/proc/thread-self/schedstat").ok()?;
+        parse_schedstat(&schedstat).map(|(cpu_ns, _)| cpu_ns)
+    }
+
+    fn tell(&mut self, stage: &str, snapshot: &Snapshot) {
+        let Some((begun, before)) = self.0 else { return };
+        let cpu_us = Self::cpu_ns().unwrap_or(before).saturating_sub(before) / 1_000;
+        let wall_us = begun.elapsed().as_micros();
+        let looks = &snapshot.looks;
+        let processes = looks.first().map_or(0, |look| look.processes.len());
+        let threads = looks.first().into_iter().flat_map(|look| &look.processes);
+        let threads: usize = threads.map(|process| process.threads.len()).sum();
+        let sockets = snapshot.open.as_ref().map_or(0, |open| open.sockets.len());
+        let part = if snapshot.is_partial { ", not all" } else { "" };
+        tracing::debug!(
+            "the {stage} stage took {cpu_us} us of CPU in {wall_us} us, with {processes} processes, \
+             {threads} threads, {sockets} sockets, {} looks{part}",
+            looks.len()
+        );
+        *self = Self::begin();
     }
 }
 

@@ -46,6 +46,7 @@ pub(super) fn last_moved(is_ipv6: bool, budget: &Budget) -> io::Result<HashMap<u
 }
 
 #[cfg(test)]
+#[allow(clippy::disallowed_macros, reason = "a test says what it leaves out")]
 mod tests {
     use super::*;
     use std::io::Write;

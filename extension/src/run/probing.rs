@@ -5,7 +5,7 @@ use crate::panics::contained;
 use triage_diagnosis::{ProbeOrder, Timestamp};
 
 impl Observer {
-    /// When [`Self::probe`] has something to do.
+    /// When [`Self::attend_to_probe`] has something to do.
     pub(super) fn probe_due(&mut self) -> Option<Timestamp> {
         let now = self.clock.now();
         let order = self.probe_order(now);
@@ -25,7 +25,7 @@ impl Observer {
 
     /// Begins the look that is due, hands over what was read, and gives up a look whose invocation is
     /// over.
-    pub(super) fn probe(&mut self, now: Timestamp) {
+    pub(super) fn attend_to_probe(&mut self, now: Timestamp) {
         if !self.probe.is_wanted() {
             return;
         }

@@ -15,7 +15,7 @@ mod running;
 mod stand_in;
 
 use lambda_sandbox::cargo_bin_with_faults;
-use places::{Cost, FROM_LOG, LOG, NOTHING, ONE_FINDING, PLACES, Place, all_of};
+use places::{Cost, FROM_LOG, LOG, NOTHING, ONE_FINDING, PLACES, PROBED, Place, all_of};
 use running::{Running, cpu_ticks};
 use serde_json::Value;
 use stand_in::{Call, StandIn, now_ms, read_message};
@@ -115,9 +115,12 @@ fn is_logged(problem: &str, n: usize) -> bool {
     }
 }
 
+/// How long two of the invocations have, which time out, where their deadlines are waited for.
+const SHORT_MS: u64 = 300;
+
 /// An INVOKE deep in a chain of its own.
-fn invoke(n: usize) -> String {
-    let event = stand_in::invoke(&request_id(n), now_ms() + 3_000);
+fn invoke(n: usize, timeout_ms: u64) -> String {
+    let event = stand_in::invoke(&request_id(n), now_ms() + timeout_ms);
     let root = "1-5f35ae12-0c0fec141ab77a00bc047aa2";
     assert!(event.contains(root));
     event.replace(root, &format!("1-5f35ae12-{n:024x};Lineage=a1b2c3d4:5"))
@@ -239,6 +242,19 @@ fn check_told(stdout: &str, cost: Cost) -> Result<(), String> {
     if wrong.is_empty() { Ok(()) } else { Err(format!("told: {}", wrong.join(", "))) }
 }
 
+/// Waits until it was told that the time of this invocation runs out, or that time is over.
+fn wait_for_the_deadline(extension: &Running, n: usize) {
+    let end = Instant::now() + Duration::from_millis(SHORT_MS);
+    let is_told = || {
+        let stdout = extension.stdout();
+        stdout.lines().any(|line| line.contains("imminent") && line.contains(&request_id(n)))
+    };
+    // The second stage follows the line.
+    while Instant::now() < end && !(is_told() && extension.stderr().contains("a bug in")) {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
 fn check(program: &Path, case: &Case) -> Result<(), String> {
     let api = StandIn::start();
     // One warning at the least, so that the log is passed.
@@ -254,7 +270,11 @@ fn check(program: &Path, case: &Case) -> Result<(), String> {
     let mut slowest = Duration::ZERO;
     for n in 0..INVOCATIONS {
         let asked = api.seen(Call::Next).len();
-        api.event(invoke(n));
+        let is_probed = [0, 2].contains(&n) && PROBED.contains(&case.place.as_str());
+        api.event(invoke(n, if is_probed { SHORT_MS } else { 3_000 }));
+        if is_probed {
+            wait_for_the_deadline(&extension, n);
+        }
         let begun = Instant::now();
         if let Some(to) = to {
             deliver(to, delivery(n).as_bytes());

@@ -57,6 +57,9 @@ const fn problems<const N: usize>(more: &[&'static str]) -> [&'static str; N] {
     problems
 }
 
+/// Places that are passed shortly before a deadline alone.
+pub(crate) const PROBED: [&str; 4] = ["probe", "sample", "sample again", "handle snapshot"];
+
 /// A place in the code and what a bug there costs.
 pub(crate) struct Place {
     pub(crate) name: &'static str,
@@ -115,6 +118,10 @@ pub(crate) const PLACES: &[Place] = &[
     place("mounts", 9, NOTHING, NOTHING),
     passed_once("read mounts", NOTHING),
     passed_once("handle mounts", ONE),
+    place("probe", 2, NOTHING, NOTHING),
+    place("sample", 2, NOTHING, NOTHING),
+    place("sample again", 2, NOTHING, NOTHING),
+    place("handle snapshot", 2, NOTHING, NOTHING),
     place("handle malformed", 4, NOTHING, NOTHING),
     passed_once("handle dropped", NOTHING),
     place("trace header", 4, ONE_FINDING, all_of(&["recursion"])),

@@ -68,9 +68,7 @@ async fn handle(event: &Value) -> Outcome<Value> {
     }
     match event["style"].as_str() {
         Some("async") => trouble_of_futures(event).await,
-        Some("spawn_blocking") => {
-            tokio::task::spawn_blocking(move || trouble(&inner)).await?
-        }
+        Some("spawn_blocking") => tokio::task::spawn_blocking(move || trouble(&inner)).await?,
         _ => trouble(event),
     }
 }

@@ -59,8 +59,7 @@ pub(crate) fn run(order: &Order, path: &Path) -> Outcome<()> {
 /// A cable from here to the namespace of the function.
 fn plug(inside: &Child) -> Outcome<()> {
     let inside = inside.id().to_string();
-    let cable =
-        ["link", "add", "veth0", "type", "veth", "peer", "name", "veth0", "netns", &inside];
+    let cable = ["link", "add", "veth0", "type", "veth", "peer", "name", "veth0", "netns", &inside];
     call("ip", &cable)?;
     call("ip", &["address", "add", "10.0.3.7/24", "dev", "veth0"])?;
     call("ip", &["address", "add", "fd00:3::7/64", "dev", "veth0", "nodad"])?;
@@ -124,8 +123,10 @@ fn tell_memory(order: &Order, group: &Path) -> Outcome<()> {
             ("Cached:", cached),
             ("SwapTotal:", 0),
         ];
-        let lines: String =
-            lines.iter().map(|(name, bytes)| format!("{name:<16}{:>8} kB\n", bytes >> 10)).collect();
+        let lines: String = lines
+            .iter()
+            .map(|(name, bytes)| format!("{name:<16}{:>8} kB\n", bytes >> 10))
+            .collect();
         // All of it at once and always of one length, as readers come at any time.
         told.write_all_at(lines.as_bytes(), 0)?;
         Ok(())

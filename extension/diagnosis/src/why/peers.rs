@@ -3,6 +3,7 @@
 use super::service::service;
 use super::{Seen, Watched, Why};
 use crate::snapshot::{Protocol, Socket, SocketState, SystemCall, TcpState};
+use std::cmp::Ordering;
 use std::net::{IpAddr, SocketAddr};
 
 /// Connections refused between two looks, from which on it is a loop and not one that was tried.
@@ -69,13 +70,19 @@ impl Seen<'_> {
             .evidence("process", process.map(|process| super::shown(&process.name)))
     }
 
-    /// Whether something was sent in this invocation that has not been answered; None where the
-    /// kernel does not tell.
+    /// Whether something was sent in this invocation that has not been answered; None where it cannot
+    /// be told: the kernel may not say, and within one millisecond not which came first.
     fn is_pending(&self, socket: &Socket) -> Option<bool> {
         let sent_ms = socket.last_sent_ms?;
-        let is_older = |ms: u64| self.running.ran_ms.is_some_and(|ran| ms > ran);
-        let is_answered = socket.last_received_ms.is_some_and(|received| received < sent_ms);
-        Some(!is_answered && !is_older(sent_ms))
+        if self.running.ran_ms.is_some_and(|ran_ms| sent_ms > ran_ms) {
+            return Some(false);
+        }
+        match socket.last_received_ms.map(|received_ms| received_ms.cmp(&sent_ms)) {
+            // Ages: what came in later than what was sent is younger.
+            Some(Ordering::Less) => Some(false),
+            Some(Ordering::Equal) => None,
+            Some(Ordering::Greater) | None => Some(true),
+        }
     }
 }
 

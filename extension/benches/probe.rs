@@ -1,0 +1,225 @@
+//! What a look at the function's processes costs: `cargo bench -p lambda-triage --bench probe`.
+//!
+//! Runs the extension as it ships beside a function of 50 processes, 500 threads and 2,000 sockets, lets
+//! invocations come near their deadlines, and prints what each stage took: at full CPU, and at the share
+//! of a CPU that a function of 128 MB has (which needs root and a `cpu` control group). Prints only.
+
+#![allow(clippy::disallowed_macros, reason = "it is there to print")]
+
+#[path = "../tests/running/mod.rs"]
+mod running;
+#[path = "../tests/stand_in/mod.rs"]
+mod stand_in;
+
+use running::{BINARY, Running};
+use stand_in::{Call, StandIn, now_ms};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
+
+/// What a process of the load is to be.
+const ROLE: &str = "TRIAGE_BENCH_ROLE";
+const PROCESSES: usize = 50;
+const THREADS: usize = 10;
+const CONNECTIONS: usize = 1_000;
+const INVOCATIONS: usize = 20;
+/// The share of a CPU at 128 MB: memory over 1,769 MB. In parts of 20 ms, as was measured on Lambda by
+/// others, and in the kernel's ordinary ones of 100 ms.
+const SHARE: f64 = 128.0 / 1769.0;
+const PERIODS_MS: [u32; 2] = [20, 100];
+
+fn main() -> Result<()> {
+    match std::env::var(ROLE).as_deref() {
+        Ok("runtime") => return be_the_runtime(false),
+        Ok("computing") => return be_the_runtime(true),
+        Ok(_) => return be_a_child(),
+        Err(_) => {}
+    }
+    let built = Command::new(env!("CARGO"))
+        .args(["build", "--release", "--package", "lambda-triage", "--bin", "lambda-triage"])
+        .status()?;
+    assert!(built.success(), "lambda-triage does not build");
+    let program = Path::new(BINARY).with_file_name("lambda-triage");
+    println!(
+        "{:<44}{:<8}{:>22}{:>26}",
+        "", "stage", "CPU, ms: median, most", "end, ms: median, most"
+    );
+    for role in ["runtime", "computing"] {
+        let what = if role == "computing" { "one thread computing" } else { "all waiting" };
+        measure(&program, role, None, &format!("full CPU, {what}"))?;
+        for period_ms in PERIODS_MS {
+            let name = format!("7.2 % of a CPU by {period_ms} ms, {what}");
+            match Group::limited(period_ms) {
+                Ok(group) => measure(&program, role, Some(&group), &name)?,
+                Err(e) => println!("{name}: skipped, as there can be no control group: {e}"),
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A control group, removed when dropped.
+struct Group(PathBuf);
+
+impl Group {
+    fn limited(period_ms: u32) -> std::io::Result<Self> {
+        let name = format!("lambda-triage-bench-{}", std::process::id());
+        let period_us = period_ms * 1_000;
+        let quota_us = (f64::from(period_us) * SHARE).max(1_000.0) as u32;
+        let first = Path::new("/sys/fs/cgroup/cpu");
+        if first.join("cpu.cfs_quota_us").exists() {
+            let group = Self(first.join(name));
+            std::fs::create_dir(&group.0)?;
+            std::fs::write(group.0.join("cpu.cfs_period_us"), period_us.to_string())?;
+            std::fs::write(group.0.join("cpu.cfs_quota_us"), quota_us.to_string())?;
+            return Ok(group);
+        }
+        let group = Self(Path::new("/sys/fs/cgroup").join(name));
+        std::fs::create_dir(&group.0)?;
+        std::fs::write(group.0.join("cpu.max"), format!("{quota_us} {period_us}"))?;
+        Ok(group)
+    }
+
+    fn take_in(&self, pid: u32) -> std::io::Result<()> {
+        std::fs::write(self.0.join("cgroup.procs"), pid.to_string())
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        for _ in 0..200 {
+            if std::fs::remove_dir(&self.0).is_ok() {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+}
+
+/// The function; it ends with its standard input.
+struct Function(Child);
+
+impl Function {
+    fn start(role: &str) -> Result<Self> {
+        let mut child = Command::new(std::env::current_exe()?)
+            .env(ROLE, role)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()?;
+        let mut ready = String::new();
+        BufReader::new(child.stdout.take().ok_or("no output")?).read_line(&mut ready)?;
+        assert_eq!(ready, "ready\n");
+        Ok(Self(child))
+    }
+}
+
+impl Drop for Function {
+    fn drop(&mut self) {
+        drop(self.0.stdin.take());
+        let _ = self.0.wait();
+    }
+}
+
+fn measure(program: &Path, role: &str, group: Option<&Group>, name: &str) -> Result<()> {
+    let function = Function::start(role)?;
+    let api = StandIn::start();
+    let log = [("TRIAGE_LOG", "debug")];
+    let mut figures: [Vec<(f64, f64)>; 3] = Default::default();
+    let (mut sizes, mut lines) = (String::new(), 0);
+    // A minute of the log has 20 lines.
+    for _ in 0..INVOCATIONS.div_ceil(4) {
+        let mut extension = Running::start_program(program, &api, &log, Stdio::piped());
+        if let Some(group) = group {
+            group.take_in(extension.child.id())?;
+            group.take_in(function.0.id())?;
+        }
+        let polls = api.seen(Call::Next).len();
+        for n in 1..=4 {
+            // The margin of a timeout of 3 s.
+            api.event(stand_in::invoke(&format!("{n}"), now_ms() + 300));
+            api.wait_for(Call::Next, polls.max(1) + n);
+            std::thread::sleep(Duration::from_millis(350));
+        }
+        api.shutdown("spindown");
+        extension.wait();
+        lines += extension.stdout().matches("\"stage\":\"imminent\"").count();
+        for line in extension.stderr().lines() {
+            let Some((_, told)) = line.split_once("DEBUG: the ") else { continue };
+            let Some((stage, told)) = told.split_once(" stage took ") else { continue };
+            let place = ["first", "second", "third"].iter().position(|s| *s == stage);
+            let mut words = told.split(' ');
+            let cpu: f64 = words.next().unwrap_or_default().parse()?;
+            let wall: f64 = words.nth(4).unwrap_or_default().parse()?;
+            figures[place.ok_or("a stage")?].push((cpu / 1e3, wall / 1e3));
+            if let Some((_, size)) = told.split_once("with ") {
+                sizes = size.to_owned();
+            }
+        }
+    }
+    println!("{name} ({sizes}; {lines} lines before the deadline)");
+    for (stage, figures) in ["first", "second", "third"].iter().zip(&mut figures) {
+        let [mut cpu, mut wall] = [|f: &(f64, f64)| f.0, |f: &(f64, f64)| f.1]
+            .map(|of| figures.iter().map(of).collect::<Vec<_>>());
+        cpu.sort_by(f64::total_cmp);
+        wall.sort_by(f64::total_cmp);
+        let of = |v: &[f64]| match v {
+            [] => "-".to_owned(),
+            v => format!("{:.1}, {:.1}", v[v.len() / 2], v[v.len() - 1]),
+        };
+        println!("{:<44}{stage:<8}{:>22}{:>26}   ({} times)", "", of(&cpu), of(&wall), cpu.len());
+    }
+    Ok(())
+}
+
+fn waiting_threads() {
+    for _ in 1..THREADS {
+        std::thread::spawn(|| {
+            loop {
+                std::thread::park();
+            }
+        });
+    }
+}
+
+fn be_the_runtime(is_computing: bool) -> Result<()> {
+    waiting_threads();
+    let listener = TcpListener::bind("127.0.0.1:0")?;
+    let mut sockets = Vec::new();
+    for _ in 0..CONNECTIONS {
+        sockets.push(TcpStream::connect(listener.local_addr()?)?);
+        sockets.push(listener.accept()?.0);
+    }
+    let mut children = Vec::new();
+    for _ in 1..PROCESSES {
+        let mut command = Command::new(std::env::current_exe()?);
+        // They end with the same input.
+        children.push(command.env(ROLE, "child").spawn()?);
+    }
+    if is_computing {
+        std::thread::spawn(|| {
+            loop {
+                std::hint::spin_loop();
+            }
+        });
+    }
+    // All are there: as good as any sign, and the load is no part of what is measured.
+    std::thread::sleep(Duration::from_millis(500));
+    let mut stdout = std::io::stdout();
+    stdout.write_all(b"ready\n")?;
+    stdout.flush()?;
+    std::io::stdin().read_to_end(&mut Vec::new())?;
+    for mut child in children {
+        child.wait()?;
+    }
+    Ok(())
+}
+
+fn be_a_child() -> Result<()> {
+    waiting_threads();
+    std::io::stdin().read_to_end(&mut Vec::new())?;
+    Ok(())
+}

@@ -19,7 +19,7 @@ const QUOTA_US: u64 = PERIOD_US * 128 / 1769;
 
 /// What is read within a second at most, in operations: the disk of a machine that has not fallen into
 /// its own cache.
-const READS: u64 = 3000;
+const READS: u64 = 8000;
 
 /// A control group, for as long as the value lives.
 #[derive(Debug)]

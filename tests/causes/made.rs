@@ -130,8 +130,8 @@ fn unreachable_peer() -> Vec<Provocation> {
     let v4 = |runtime| connect(runtime, address::NOBODY);
     let v6 = |runtime| connect(runtime, address::NOBODY_V6);
     // Begun so late that no SYN was sent twice.
-    let late = |runtime| v4(runtime).with("delay_ms", json!("$end-300"));
-    let with_time_out = |runtime| v4(runtime).with("timeout_s", json!(60));
+    let late = |runtime| v4(runtime).with("delay_ms", json!("$end-400"));
+    let with_time_out = |runtime| v4(runtime).with("timeout_ms", json!(60_000));
     vec![
         with_time_out(Python).with_kept(),
         v4(Node).with_kept(),
@@ -140,7 +140,7 @@ fn unreachable_peer() -> Vec<Provocation> {
         v6(Node),
         v6(Rust).in_style("async").with_kept(),
         late(Node),
-        late(Python).with("timeout_s", json!(60)),
+        late(Python).with("timeout_ms", json!(60_000)),
         late(Rust).in_style("async"),
         v4(Python).in_style("async").with_kept(),
         v4(Python).on("child"),
@@ -150,7 +150,7 @@ fn unreachable_peer() -> Vec<Provocation> {
         with_time_out(Python).with_kept().at_quota(),
         v4(Node).at_quota(),
         late(Rust).at_quota(),
-        v4(Python).with("timeout_s", json!("$end-40")).in_time(),
+        v4(Python).with("timeout_ms", json!("$end-60")).in_time(),
     ]
 }
 
@@ -189,11 +189,11 @@ fn awaiting_peer() -> Vec<Provocation> {
     };
     let v6 = |runtime| request(runtime, 5432).with("address", json!(address::PEER_V6));
     vec![
-        request(Python, 443).with("timeout_s", json!(60)).with_kept(),
+        request(Python, 443).with("timeout_ms", json!(60_000)).with_kept(),
         request(Node, 5432).with_kept(),
         request(Rust, 6379),
         request(Rust, 443).in_style("async").with_kept(),
-        greeting(Python, 3306).with("timeout_s", json!(60)).with_kept(),
+        greeting(Python, 3306).with("timeout_ms", json!(60_000)).with_kept(),
         greeting(Node, 3306),
         greeting(Rust, 3306).in_style("async").with_kept(),
         request(Python, 5432),
@@ -204,9 +204,9 @@ fn awaiting_peer() -> Vec<Provocation> {
         on_loopback(Python),
         on_loopback(Node),
         v6(Node).with_kept(),
-        v6(Python).with("timeout_s", json!(60)),
+        v6(Python).with("timeout_ms", json!(60_000)),
         request(Node, 443).with_kept().at_quota(),
-        request(Python, 443).with("timeout_s", json!(60)).with_kept().at_quota(),
+        request(Python, 443).with("timeout_ms", json!(60_000)).with_kept().at_quota(),
         answered_late(Python).with_kept().in_time(),
         answered_late(Node).with_kept().in_time(),
         answered_late(Rust).in_time(),
@@ -215,7 +215,7 @@ fn awaiting_peer() -> Vec<Provocation> {
 
 fn answered_late(runtime: Runtime) -> Provocation {
     let fields = json!({
-        "address": address::PEER, "port": port::ANSWERING, "after_ms": "$end-40",
+        "address": address::PEER, "port": port::ANSWERING, "after_ms": "$end-60",
     });
     does(runtime, "request", fields)
 }
@@ -226,7 +226,7 @@ fn peer_not_reading() -> Vec<Provocation> {
         does(runtime, "push", fields)
     };
     vec![
-        push(Python).with("timeout_s", json!(60)),
+        push(Python).with("timeout_ms", json!(60_000)),
         push(Node).with_kept(),
         push(Rust),
         push(Python).with_kept(),
@@ -250,7 +250,7 @@ fn dns() -> Vec<Provocation> {
         resolve(Python).on("thread").with_kept(),
         resolve(Node).in_style("ares"),
         resolve(Python).on("child"),
-        query(Python).with("timeout_s", json!(1)),
+        query(Python).with("timeout_ms", json!(1000)),
         query(Node),
         query(Rust).with_kept(),
         resolve(Python).with_kept().at_quota(),
@@ -260,7 +260,7 @@ fn dns() -> Vec<Provocation> {
 
 fn cpu_bound() -> Vec<Provocation> {
     let spin = |runtime| does(runtime, "spin", json!({}));
-    let busy = |runtime| does(runtime, "busy", json!({"for_ms": "$end-40"}));
+    let busy = |runtime| does(runtime, "busy", json!({"for_ms": "$end-60"}));
     vec![
         spin(Python),
         spin(Node).with_kept(),
@@ -288,7 +288,7 @@ fn memory_pressure() -> Vec<Provocation> {
         memory_mb: Some(memory_mb),
         ..does(Python, "thrash", json!({"path": "$here/large", "own_mb": own_mb, "delay_ms": 0}))
     };
-    vec![thrash(75, 128), thrash(82, 128).on("thread"), thrash(80, 128).with_kept()]
+    vec![thrash(86, 128), thrash(90, 128).on("thread"), thrash(88, 128).with_kept()]
 }
 
 fn file_system_stall() -> Vec<Provocation> {
@@ -317,7 +317,7 @@ fn file_system_stall() -> Vec<Provocation> {
 fn child_process() -> Vec<Provocation> {
     let child = |runtime| does(runtime, "child", json!({}));
     let vfork = || child(Python).in_style("vfork").with("path", json!("$here/fifo"));
-    let in_time = |runtime| child(runtime).with("for_ms", json!("$end-40")).in_time();
+    let in_time = |runtime| child(runtime).with("for_ms", json!("$end-60")).in_time();
     vec![
         vfork(),
         child(Node),
@@ -337,7 +337,7 @@ fn child_process() -> Vec<Provocation> {
 
 fn idle() -> Vec<Provocation> {
     let sleep = |runtime| does(runtime, "sleep", json!({}));
-    let in_time = |runtime| sleep(runtime).with("for_ms", json!("$end-40")).in_time();
+    let in_time = |runtime| sleep(runtime).with("for_ms", json!("$end-60")).in_time();
     vec![
         sleep(Python),
         sleep(Node).in_style("promise").with_kept(),
@@ -355,7 +355,7 @@ fn idle() -> Vec<Provocation> {
         sleep(Python).with_kept().at_quota(),
         sleep(Node).in_style("promise").with_kept().at_quota(),
         in_time(Python).with_kept(),
-        in_time(Node).with_kept(),
+        in_time(Node),
         in_time(Rust),
     ]
 }

@@ -63,8 +63,12 @@ def request_for(event):
 
 
 def open_to(event):
-    # A timeout, as clients of services have, makes Python wait in poll and not in the call itself.
-    return socket.create_connection((event["address"], event["port"]), event.get("timeout_s"))
+    return socket.create_connection((event["address"], event["port"]), time_out(event))
+
+
+def time_out(event):
+    """In seconds. With one, as clients of services have, Python waits in poll and not in the call itself."""
+    return event["timeout_ms"] / 1000 if "timeout_ms" in event else None
 
 
 def healthy(event):
@@ -121,7 +125,7 @@ def resolve(event):
 def query(event):
     """A resolver of its own, as DNS libraries are."""
     asked = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    asked.settimeout(event.get("timeout_s"))
+    asked.settimeout(time_out(event))
     asked.connect((event["address"], 53))
     while True:
         asked.send(b"\x12\x34\x01\0\0\x01\0\0\0\0\0\0\x06orders\x07example\0\0\x01\0\x01")

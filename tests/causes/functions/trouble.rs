@@ -192,7 +192,9 @@ fn spin() {
 fn answered(event: &Value) -> Outcome<TcpStream> {
     let mut connection = TcpStream::connect(peer(event)?)?;
     connection.write_all(&request(event))?;
-    connection.read_exact(&mut [0; 1])?;
+    if connection.read(&mut [0; 4096])? == 0 {
+        return Err("no answer".into());
+    }
     Ok(connection)
 }
 

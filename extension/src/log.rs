@@ -66,7 +66,8 @@ impl LogSubscriber {
 
 impl Subscriber for LogSubscriber {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        *metadata.level() <= self.level
+        // What libraries log may quote requests, and what signs them.
+        *metadata.level() <= self.level && metadata.target().starts_with(env!("CARGO_CRATE_NAME"))
     }
 
     fn max_level_hint(&self) -> Option<LevelFilter> {

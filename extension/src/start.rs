@@ -2,7 +2,7 @@
 
 use crate::backoff::Backoff;
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::{Config, MetricsMode};
 use crate::extensions_api::{Extension, RegisterError, Registration, extension_name};
 use crate::log::LogSubscriber;
 use crate::panics::{self, contained, contained_future};
@@ -11,7 +11,9 @@ use crate::probe::OwnEndpoints;
 use crate::run::{Observer, Parts, received};
 use crate::runtime_api::{Endpoint, EndpointError, RuntimeApi};
 use crate::shutdown::exit_after;
-use crate::sinks::{Lines, Stream};
+#[cfg(feature = "cloudwatch")]
+use crate::sinks::cloudwatch::Publisher;
+use crate::sinks::{Lines, Metrics, Stream};
 use crate::telemetry_api::{Inbox, Subscription, bind, serve, subscribe};
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
@@ -201,6 +203,7 @@ async fn prepare(
         concurrent: !registration.invoke_events,
         memory_size_mb: identity.memory_size_mb,
     };
+    let metrics = metrics(config, &function);
     Parts {
         extension,
         inbox,
@@ -209,11 +212,27 @@ async fn prepare(
         function,
         settings: config.settings.clone(),
         signatures: config.signatures.clone(),
-        emf: config.emf,
+        metrics,
         flush: config.flush,
         probe: config.probe,
         own,
         exit_after,
+    }
+}
+
+fn metrics(config: &Config, function: &Function) -> Metrics {
+    // For the lean build.
+    let _ = function;
+    match &config.metrics {
+        MetricsMode::Embedded => Metrics::Embedded,
+        MetricsMode::Off => Metrics::Off,
+        #[cfg(feature = "cloudwatch")]
+        MetricsMode::Sent(access) => {
+            let (function_name, namespace) =
+                (function.name.clone(), config.settings.namespace.clone());
+            let publisher = Publisher::new(access.clone(), function_name, namespace);
+            Metrics::Sent(Box::new(publisher))
+        }
     }
 }
 

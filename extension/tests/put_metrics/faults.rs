@@ -3,7 +3,8 @@
 use crate::ministack::ministack;
 use crate::proxy::{Fault, Proxy};
 use crate::runs::{Run, Tally, config, end, expected, problems, to, together, trouble};
-use lambda_sandbox::Sandbox;
+use lambda_sandbox::{Invocation, Sandbox, Status};
+use serde_json::json;
 use std::time::Duration;
 
 /// What arrived, and what the extension left.
@@ -119,16 +120,52 @@ async fn an_answer_that_comes_too_late_or_never_delays_nothing() {
     played.assert_written("has not answered");
 }
 
-/// As in a VPC without a NAT gateway, but that there nobody even refuses.
+/// What is left of the two seconds is for lines.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_found_in_the_last_moments_is_in_the_lines_where_no_answer_comes() {
+    let namespace = "Triage/LastSilence";
+    // Nothing is passed on.
+    let proxy = Proxy::start(([127, 0, 0, 1], 1).into(), &[Fault::Silence]);
+    let mut config = config(namespace, &to(&proxy.url()));
+    config.function.timeout = Duration::from_secs(1);
+    let sandbox = Sandbox::start(config).await.unwrap();
+    let hangs = Invocation::new(json!({ "steps": [{ "sleep_ms": 60_000 }] }).to_string());
+    assert_eq!(sandbox.invoke(hangs).await.unwrap().status, Status::Timeout);
+    let run = end(&sandbox, namespace).await;
+    assert_eq!(problems(&run.embedded), 1.0);
+    assert_eq!(run.embedded[&("Timeouts".to_owned(), String::new())].sum, 1.0);
+    assert_eq!(proxy.seen(), 1);
+    assert!(run.leaving < Duration::from_millis(1_900), "{:?}", run.leaving);
+}
+
+/// Nobody answers to SYN, as in a VPC without a NAT gateway.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_that_is_never_made_costs_nothing() {
+    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    let loopback = std::net::SocketAddr::from(([127, 0, 0, 1], 0));
+    socket.bind(&loopback.into()).unwrap();
+    socket.listen(1).unwrap();
+    let address = socket.local_addr().unwrap().as_socket().unwrap();
+    // With its queue full, the system leaves further SYNs without an answer.
+    let moment = Duration::from_millis(200);
+    let connect = || std::net::TcpStream::connect_timeout(&address, moment);
+    let queued: Vec<_> = std::iter::from_fn(|| connect().ok()).take(100).collect();
+    assert!(queued.len() < 100, "the queue has no end");
+    assert_costs_nothing("Triage/NoAnswer", &format!("http://{address}")).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_endpoint_where_nobody_listens_costs_nothing() {
-    let namespace = "Triage/Nobody";
     let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let url = format!("http://{nobody}");
-    let sandbox = Sandbox::start(config(namespace, &to(&url))).await.unwrap();
+    assert_costs_nothing("Triage/Nobody", &format!("http://{nobody}")).await;
+}
+
+async fn assert_costs_nothing(namespace: &str, url: &str) {
+    let sandbox = Sandbox::start(config(namespace, &to(url))).await.unwrap();
     trouble(&sandbox, 2).await;
     let run = end(&sandbox, namespace).await;
     assert_eq!(run.embedded, expected(namespace, 2).await);
     let [said] = &run.said[..] else { panic!("{:?}", run.said) };
     assert!(said.contains("no connection to 127.0.0.1"), "{said}");
+    assert!(run.leaving < Duration::from_millis(1_900), "{:?}", run.leaving);
 }

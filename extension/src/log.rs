@@ -166,6 +166,17 @@ mod tests {
         );
     }
 
+    /// They may quote requests, and what signs them.
+    #[test]
+    fn what_libraries_log_is_not_written() {
+        let lines = logged(LevelFilter::TRACE, |_| {
+            error!(target: "aws_smithy_runtime::client", "hunter2");
+            warn!(target: "hyper_util", "hunter2");
+            error!("ours");
+        });
+        assert_eq!(lines, ["lambda-triage ERROR: ours"]);
+    }
+
     #[test]
     fn a_storm_is_cut_and_counted() {
         let lines = logged(LevelFilter::WARN, |ms| {

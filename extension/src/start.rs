@@ -198,7 +198,7 @@ async fn prepare(
 
     let identity = &config.function;
     let function = Function {
-        name: identity.name.clone().or(registration.function_name).unwrap_or_default(),
+        name: dimension(identity.name.clone().or(registration.function_name).unwrap_or_default()),
         version: identity.version.clone().or(registration.function_version).unwrap_or_default(),
         concurrent: !registration.invoke_events,
         memory_size_mb: identity.memory_size_mb,
@@ -218,6 +218,21 @@ async fn prepare(
         own,
         exit_after,
     }
+}
+
+/// The function's name, or nothing if CloudWatch refuses every metric that has it as a dimension. None of
+/// Lambda's own names is such.
+fn dimension(name: String) -> String {
+    let is_one = name.is_ascii()
+        && name.len() <= 1_024
+        && !name.starts_with(':')
+        && !name.bytes().any(|b| b.is_ascii_control());
+    if !is_one {
+        tracing::warn!(
+            "the function's name cannot be a dimension in CloudWatch: metrics are without FunctionName"
+        );
+    }
+    if is_one { name } else { String::new() }
 }
 
 fn metrics(config: &Config, function: &Function) -> Metrics {
@@ -256,6 +271,16 @@ mod tests {
     use crate::stand_in::{Call, PATIENCE, StandIn};
     use std::sync::atomic::{AtomicU32, Ordering};
     use triage_diagnosis::Timestamp;
+
+    #[test]
+    fn a_name_that_cloudwatch_refuses_is_no_dimension() {
+        for name in ["orders", "Order_Service-2", ""] {
+            assert_eq!(dimension(name.to_owned()), name);
+        }
+        for name in [":orders", "bestellungen-für-alle", "a\nb", &"x".repeat(1_025)] {
+            assert_eq!(dimension(name.to_owned()), "", "{name}");
+        }
+    }
 
     #[test]
     fn after_a_bug_in_the_loop_it_tells_the_place_and_polls_on_until_shutdown() {

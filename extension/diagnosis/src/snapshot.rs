@@ -49,6 +49,9 @@ pub struct Look {
     pub at_us: u64,
     /// When, in clock ticks since the machine began: the clock of [`Process::started_at_ticks`].
     pub at_ticks: Option<u64>,
+    /// Whether it holds only the threads that ran since the look before or were to run: of all others
+    /// nothing has changed.
+    pub is_short: bool,
     /// The function's processes: the runtime and all that descends from it, the runtime first.
     pub processes: Vec<Process>,
     /// How many TCP connections were refused or given up since the sandbox began (`AttemptFails` of

@@ -11,7 +11,7 @@ mod threads;
 mod told;
 
 use crate::mounts::Mount;
-use crate::snapshot::{Open, Process, Snapshot, SystemCall, Thread};
+use crate::snapshot::{Look, Open, Process, Snapshot, SystemCall, Thread};
 use serde_json::{Map, Value};
 
 pub(crate) use causes::{CAUSES, CAUSES_NEAR};
@@ -101,6 +101,8 @@ struct Watched<'a> {
     /// Between the first look that showed it and the last.
     time_us: u64,
     cpu_ns: u64,
+    first_us: u64,
+    first_cpu_ns: Option<u64>,
 }
 
 impl Watched<'_> {
@@ -128,7 +130,7 @@ struct Seen<'a> {
 
 impl<'a> Seen<'a> {
     fn of(snapshot: &'a Snapshot, running: Running<'a>) -> Option<Self> {
-        let last = snapshot.looks.last()?;
+        let last = last_whole(snapshot)?;
         let threads = last.processes.iter().flat_map(|process| {
             process.threads.iter().map(move |thread| watched(snapshot, process, thread))
         });
@@ -136,7 +138,7 @@ impl<'a> Seen<'a> {
     }
 
     fn processes(&self) -> &'a [Process] {
-        self.snapshot.looks.last().map_or(&[], |look| &look.processes)
+        last_whole(self.snapshot).map_or(&[], |look| &look.processes)
     }
 
     fn open(&self) -> Option<&'a Open> {
@@ -145,7 +147,7 @@ impl<'a> Seen<'a> {
 
     /// The time between the first look and the last.
     fn time_us(&self) -> u64 {
-        let at = |look: Option<&crate::snapshot::Look>| look.map_or(0, |look| look.at_us);
+        let at = |look: Option<&Look>| look.map_or(0, |look| look.at_us);
         let looks = &self.snapshot.looks;
         at(looks.last()).saturating_sub(at(looks.first()))
     }
@@ -171,19 +173,40 @@ impl<'a> Seen<'a> {
     }
 }
 
+/// The last look that holds everything.
+fn last_whole(snapshot: &Snapshot) -> Option<&Look> {
+    snapshot.looks.iter().rev().find(|look| !look.is_short)
+}
+
 fn watched<'a>(snapshot: &Snapshot, process: &'a Process, thread: &'a Thread) -> Watched<'a> {
     let same_process =
         |p: &&Process| (p.pid, p.started_at_ticks) == (process.pid, process.started_at_ticks);
-    let mut watched =
-        Watched { process, thread, looks: 0, running: 0, stuck: 0, time_us: 0, cpu_ns: 0 };
-    let last_us = snapshot.looks.last().map_or(0, |look| look.at_us);
+    let mut watched = Watched {
+        process,
+        thread,
+        looks: 0,
+        running: 0,
+        stuck: 0,
+        time_us: 0,
+        cpu_ns: 0,
+        first_us: 0,
+        first_cpu_ns: None,
+    };
     for look in &snapshot.looks {
-        let Some(then) = look.processes.iter().find(same_process) else { continue };
-        let Some(then) = then.threads.iter().find(|t| t.tid == thread.tid) else { continue };
+        let then = look.processes.iter().find(same_process);
+        let Some(then) = then.and_then(|then| then.threads.iter().find(|t| t.tid == thread.tid))
+        else {
+            // Nothing has changed: neither did it run.
+            watched.looks += u32::from(look.is_short && watched.looks > 0);
+            continue;
+        };
         if watched.looks == 0 {
-            watched.time_us = last_us.saturating_sub(look.at_us);
-            let cpu_ns = thread.cpu_ns.zip(then.cpu_ns);
-            watched.cpu_ns = cpu_ns.map_or(0, |(now, then)| now.saturating_sub(then));
+            watched.first_us = look.at_us;
+            watched.first_cpu_ns = then.cpu_ns;
+        }
+        if let Some((now, first)) = then.cpu_ns.zip(watched.first_cpu_ns) {
+            watched.time_us = look.at_us.saturating_sub(watched.first_us);
+            watched.cpu_ns = now.saturating_sub(first);
         }
         watched.looks += 1;
         watched.running += u32::from(then.state == 'R');

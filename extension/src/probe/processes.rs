@@ -86,7 +86,7 @@ pub(super) fn look(
     }
     is_partial |= !read_waits(proc, &mut processes);
     let refused_connections = refused_connections(proc);
-    let look = Look { at_us, at_ticks, processes, refused_connections };
+    let look = Look { at_us, at_ticks, is_short: false, processes, refused_connections };
     Ok(Found { look, other_extensions: found.other_extensions, threads, is_partial })
 }
 
@@ -185,7 +185,7 @@ fn refused_connections(proc: &mut Proc<'_>) -> Option<u64> {
 /// alone. In the first of several such looks (`last` is `first`) the times of all are read.
 pub(super) fn look_again(proc: &mut Proc<'_>, first: &Look, last: &Look, begun: Instant) -> Look {
     let at_us = micros_since(begun);
-    let mut look = Look { at_us, at_ticks: at_ticks(proc), ..Look::default() };
+    let mut look = Look { at_us, at_ticks: at_ticks(proc), is_short: true, ..Look::default() };
     let is_first = std::ptr::eq(first, last);
     for process in &last.processes {
         let mut threads = Vec::new();

@@ -214,7 +214,19 @@ pub(super) fn awaiting_peer(seen: &Seen<'_>) -> Option<Why> {
         let receives = |call| call == SystemCall::Receive(socket.descriptor);
         seen.threads.iter().any(|w| w.process.pid == socket.pid && w.waits_in(receives))
     };
-    let pending = |socket: &&Socket| seen.is_pending(socket) == Some(true);
+    // What no thread could notice is not waited for.
+    let pending = |socket: &&Socket| {
+        let waits = |w: &Watched<'_>| {
+            w.process.pid == socket.pid
+                && w.thread.state == 'S'
+                && w.thread.waits_in.is_none_or(|call| match call {
+                    SystemCall::EpollWait(set) => socket.epolls.contains(&set),
+                    SystemCall::Poll => true,
+                    _ => false,
+                })
+        };
+        seen.is_pending(socket) == Some(true) && seen.threads.iter().any(waits)
+    };
     let longest = |sockets: Vec<&'_ Socket>| {
         sockets.into_iter().max_by_key(|socket| socket.last_sent_ms).cloned()
     };

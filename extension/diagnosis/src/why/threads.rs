@@ -83,7 +83,7 @@ impl Watched<'_> {
 /// Nearly all memory is in use, and what had to make room is read again and again.
 pub(super) fn memory_pressure(seen: &Seen<'_>) -> Option<Why> {
     let limit_mb = seen.running.memory_size_mb?;
-    let (first, last) = (seen.snapshot.looks.first()?, seen.snapshot.looks.last()?);
+    let (first, last) = (seen.snapshot.looks.first()?, super::last_whole(seen.snapshot)?);
     let seconds = seen.time_us().max(1) as f64 / 1_000_000.0;
     if seen.time_us() < LEAST_TIME_US {
         return None;
@@ -238,6 +238,11 @@ pub(super) fn child_process(seen: &Seen<'_>) -> Option<Why> {
     Some(Why::of("child-process", clause).evidence("process", Some(name)))
 }
 
+/// Whatever is to come on a socket, this thread would not notice.
+fn waits_for_no_socket(watched: &Watched<'_>) -> bool {
+    watched.waits_in(|call| matches!(call, SystemCall::Sleep | SystemCall::Futex))
+}
+
 /// Everything sleeps, and nothing is on its way that could wake it.
 pub(super) fn idle(seen: &Seen<'_>) -> Option<Why> {
     let asleep = |w: &Watched<'_>| w.looks > 1 && w.thread.state == 'S' && w.stuck == 0;
@@ -248,7 +253,7 @@ pub(super) fn idle(seen: &Seen<'_>) -> Option<Why> {
     if seen.time_us() < LEAST_TIME_US
         || !all_asleep
         || !is_quiet
-        || !seen.sockets_are_idle()
+        || !(seen.sockets_are_idle() || seen.threads.iter().all(waits_for_no_socket))
         || seen.snapshot.is_partial
     {
         return None;

@@ -100,6 +100,18 @@ impl Provocation {
         self
     }
 
+    /// With connections that the other side has closed since.
+    fn with_closed(mut self) -> Self {
+        self = self.with_kept();
+        self.event["beside"]["port"] = json!(port::ANSWERING_ONCE);
+        self
+    }
+
+    /// With another connection on which something waits for news that never come.
+    fn with_stream(self) -> Self {
+        self.with("stream", json!({"address": address::PEER, "port": 443}))
+    }
+
     fn in_style(self, style: &str) -> Self {
         self.with("style", json!(style))
     }
@@ -146,6 +158,8 @@ fn unreachable_peer() -> Vec<Provocation> {
         v4(Python).on("child"),
         v4(Rust).on("child").with_kept(),
         v4(Python).on("thread"),
+        v4(Python).with_stream(),
+        with_time_out(Python).with_closed(),
         v4(Rust).in_style("async").with("workers", json!(2)),
         with_time_out(Python).with_kept().at_quota(),
         v4(Node).at_quota(),
@@ -205,6 +219,7 @@ fn awaiting_peer() -> Vec<Provocation> {
         on_loopback(Node),
         v6(Node).with_kept(),
         v6(Python).with("timeout_ms", json!(60_000)),
+        request(Python, 5432).with_closed(),
         request(Node, 443).with_kept().at_quota(),
         request(Python, 443).with("timeout_ms", json!(60_000)).with_kept().at_quota(),
         answered_late(Python).with_kept().in_time(),
@@ -274,6 +289,9 @@ fn cpu_bound() -> Vec<Provocation> {
         spin(Rust).on("child"),
         spin(Node).on("child"),
         spin(Rust).in_style("spawn_blocking"),
+        spin(Python).with_stream(),
+        spin(Node).with_stream(),
+        spin(Rust).with_stream(),
         spin(Python).at_quota(),
         spin(Node).at_quota(),
         spin(Rust).at_quota(),
@@ -352,6 +370,8 @@ fn idle() -> Vec<Provocation> {
         sleep(Rust).in_style("lock").with_kept(),
         sleep(Rust).in_style("queue"),
         sleep(Rust).in_style("async").with("workers", json!(2)),
+        sleep(Python).with_closed(),
+        sleep(Node).with_closed(),
         sleep(Python).with_kept().at_quota(),
         sleep(Node).in_style("promise").with_kept().at_quota(),
         in_time(Python).with_kept(),
@@ -398,5 +418,15 @@ fn extension_overhead() -> Vec<Provocation> {
 /// What has no name here.
 fn unknown() -> Vec<Provocation> {
     let stop = |runtime| does(runtime, "stop", json!({}));
-    vec![stop(Python), stop(Node), stop(Python).with_kept()]
+    let lock_file = || does(Python, "lock_file", json!({"path": "$here/lock"}));
+    let local_socket = || does(Python, "local_socket", json!({"path": "$here/socket"}));
+    vec![
+        stop(Node),
+        lock_file(),
+        stop(Python),
+        local_socket(),
+        stop(Python).with_kept(),
+        local_socket().with_kept(),
+        lock_file().with_kept(),
+    ]
 }

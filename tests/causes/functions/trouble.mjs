@@ -121,10 +121,14 @@ async function handle(event) {
   for (let count = event.beside?.count ?? 0; count > 0; count -= 1) {
     await answered(event.beside);
   }
+  if (event.stream) {
+    // What waits for news which never come, as clients of feature flags and queues do.
+    await opened(event.stream);
+  }
   if (event.delay_ms) {
     await sleepFor(event.delay_ms);
   }
-  const inner = JSON.stringify({ ...event, on: "main", beside: undefined, delay_ms: 0 });
+  const inner = JSON.stringify({ ...event, on: "main", beside: undefined, stream: undefined, delay_ms: 0 });
   if (event.on === "child") {
     const child = spawn(process.execPath, [own, inner]);
     await new Promise((resolve) => child.once("exit", resolve));

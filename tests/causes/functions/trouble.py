@@ -5,7 +5,7 @@ Lambda. What there is to wait for, by the event's "trouble", stands in TROUBLES.
 """
 
 import asyncio
-import ctypes
+import fcntl
 import json
 import mmap
 import os
@@ -34,10 +34,13 @@ def handle(event):
     beside = event.get("beside")
     for _ in range(beside["count"] if beside else 0):
         kept.append(answered(beside))
+    if event.get("stream"):
+        # A thread that waits for news which never come, as clients of feature flags and queues do.
+        threading.Thread(target=greeting, args=(event["stream"],), daemon=True).start()
     where = event.get("on", "main")
     time.sleep(event.get("delay_ms", 0) / 1000)
     if where == "child":
-        inner = {**event, "on": "main", "beside": None, "delay_ms": 0}
+        inner = {**event, "on": "main", "beside": None, "stream": None, "delay_ms": 0}
         subprocess.run([sys.executable, __file__, json.dumps(inner)], check=True)
         return None
     trouble = TROUBLES[event["trouble"]]
@@ -201,6 +204,23 @@ def stop(event):
     os.kill(os.getpid(), signal.SIGSTOP)
 
 
+def lock_file(event):
+    """Waits for a lock that it has itself, by another descriptor."""
+    with open(event["path"], "w") as one, open(event["path"], "w") as other:
+        fcntl.flock(one, fcntl.LOCK_EX)
+        fcntl.flock(other, fcntl.LOCK_EX)
+
+
+def local_socket(event):
+    """Waits for a daemon on this machine, which has no address and port."""
+    with socket.socket(socket.AF_UNIX) as listener, socket.socket(socket.AF_UNIX) as connection:
+        listener.bind(event["path"])
+        listener.listen()
+        connection.connect(event["path"])
+        connection.sendall(b"hello")
+        connection.recv(1)
+
+
 def busy(event):
     """Works until its time is over."""
     end = time.monotonic() + event["for_ms"] / 1000
@@ -216,7 +236,7 @@ TROUBLES = {
     trouble.__name__: trouble
     for trouble in (
         healthy, connect, refused, request, greeting, push, resolve, query, spin, thrash, write, read,
-        child, sleep, stop, busy, exit,
+        child, sleep, stop, lock_file, local_socket, busy, exit,
     )
 }  # fmt: skip
 

@@ -132,11 +132,7 @@ fn imminent(case: &Case<'_>, left_ms: u64) -> Finding {
     let why = Why::at_timeout(case).unwrap_or_default();
     let of = case.timeout_ms.map(|ms| format!(" of {:.2} s", ms as f64 / 1_000.0));
     let message = format!("about to time out: {left_ms} ms{} are left", of.unwrap_or_default());
-    // One look names no cause.
-    let message = match why.cause {
-        Some(_) => why.told_after(&message),
-        None => message,
-    };
+    let message = why.told_before(&message);
     let finding = Finding::imminent(case.at, message);
     why.added_to(finding.evidence("leftMs", Some(left_ms)).evidence("timeoutMs", case.timeout_ms))
 }

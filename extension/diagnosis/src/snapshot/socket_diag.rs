@@ -95,13 +95,13 @@ fn socket(message: &[u8]) -> Option<LastMoved> {
         let length = usize::from(length);
         let Some(info) = attributes.get(4..length) else { break };
         if kind == INFO {
-            // Where nothing ever moved, the time is that since the connection was made, or none at
-            // all. Kernels before 4.6 do not tell.
+            // Where nothing was ever sent, the time is that since the connection was made: if nothing
+            // came either, the other end is to speak first. Kernels before 4.6 do not tell.
             let has_sent = u32_at(info, SEGMENTS_SENT_AT).is_some_and(|segments| segments > 0);
-            let has_received = u64_at(info, BYTES_RECEIVED_AT).is_some_and(|bytes| bytes > 0);
+            let has_received = u64_at(info, BYTES_RECEIVED_AT).map(|bytes| bytes > 0);
             let time = |at| u32_at(info, at).map(u64::from);
-            moved.sent_ms = time(LAST_SENT_AT).filter(|_| has_sent);
-            moved.received_ms = time(LAST_RECEIVED_AT).filter(|_| has_received);
+            moved.sent_ms = time(LAST_SENT_AT).filter(|_| has_sent || has_received == Some(false));
+            moved.received_ms = time(LAST_RECEIVED_AT).filter(|_| has_received == Some(true));
         }
         attributes = attributes.get(aligned(length)..).unwrap_or_default();
     }

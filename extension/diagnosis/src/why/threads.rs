@@ -8,6 +8,8 @@ use crate::snapshot::{Look, Process, SystemCall};
 const MB_PER_CPU: f64 = 1_769.0;
 /// Between looks that are nearer than this nothing can be told of progress.
 const LEAST_TIME_US: u64 = 20_000;
+/// What runs all of this time, at look after look, computes.
+const LEAST_BUSY_US: u64 = 10_000;
 /// Of the CPU that a thread could have had, what it must have used to be bound by it.
 const BUSY_SHARE: f64 = 0.5;
 /// The same of several threads that take turns.
@@ -60,7 +62,7 @@ impl Watched<'_> {
     }
 
     fn is_busy(&self, quota: f64) -> bool {
-        self.time_us >= LEAST_TIME_US
+        self.time_us >= LEAST_BUSY_US
             && self.looks > 1
             && self.running * 100 >= self.looks * BUSY_LOOKS_PERCENT
             && self.cpu_share() >= quota * BUSY_SHARE

@@ -256,6 +256,7 @@ pub(super) fn idle(seen: &Seen<'_>) -> Option<Why> {
         || !all_asleep
         || !is_quiet
         || !(seen.sockets_are_idle() || seen.threads.iter().all(waits_for_no_socket))
+        || seen.refused_connections().is_some_and(|(refused, _)| refused > 0)
         || seen.snapshot.is_partial
     {
         return None;

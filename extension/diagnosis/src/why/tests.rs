@@ -157,7 +157,7 @@ fn what_no_thread_could_notice_is_not_awaited() {
         (SystemCall::Futex, Some("idle")),
         (SystemCall::Sleep, Some("idle")),
         (SystemCall::EpollWait(6), None),
-        (SystemCall::Other(7), None),
+        (SystemCall::Other(73), None),
     ] {
         let snapshot = twice(one(call), vec![established("10.0.3.9:443", 2_000, 2_010)]);
         assert_eq!(cause(&snapshot), expected, "{call:?}");

@@ -220,6 +220,10 @@ fn busy_together(seen: &Seen<'_>) -> Option<Why> {
 
 /// A parent that waits for its child.
 pub(super) fn child_process(seen: &Seen<'_>) -> Option<Why> {
+    // What the child itself waits for may be what was not read.
+    if seen.snapshot.is_partial || seen.open().is_none() {
+        return None;
+    }
     let waits = |w: &&Watched<'_>| {
         w.waits_in(|call| call == SystemCall::WaitChild)
             || w.waits_at(&["do_wait"])

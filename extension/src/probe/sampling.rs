@@ -24,6 +24,8 @@ const MOST_RESERVE: Duration = Duration::from_millis(250);
 const LOOK_PAUSE: Duration = Duration::from_millis(3);
 /// How often that is looked at in the second stage.
 const LOOKS: usize = 5;
+/// How late the last stage may begin, as it wakes for it.
+const WAKING: Duration = Duration::from_millis(15);
 /// A look takes no longer, however far the deadline is.
 const MOST_TIME: Duration = Duration::from_secs(10);
 /// Between the first look and the last one. In less nothing can be seen to have changed.
@@ -112,7 +114,8 @@ pub(super) fn sample(root: &Path, scene: &Scene, left: Duration, hand_over: impl
 
     budget.next_stage(ends.third);
     // Twice as long as it took before, as it need not take as long each time.
-    let latest = ends.third.checked_sub((first_took + open_took) * 2).unwrap_or(begun);
+    let needed = (first_took + open_took) * 2 + WAKING;
+    let latest = ends.third.checked_sub(needed).unwrap_or(begun);
     budget.wait_until(latest.max(begun + LEAST_SPAN));
     if budget.is_over() {
         return;
@@ -169,6 +172,28 @@ fn look_at_who_runs(proc: &mut Proc<'_>, looks: &mut Vec<Look>, begun: Instant) 
         let look = look_again(proc, first, last, begun);
         if !look.processes.is_empty() {
             looks.push(look);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_stage_leaves_time_for_the_lines() {
+        let begun = Instant::now();
+        for (left_ms, least_reserve_ms) in
+            [(0, 0), (1, 0), (20, 10), (79, 39), (80, 40), (150, 50), (300, 100), (2_000, 250)]
+        {
+            let left = Duration::from_millis(left_ms);
+            let ends = Ends::of(begun, left);
+            assert!(ends.first <= ends.second && ends.second <= ends.third, "{left_ms}");
+            let reserve = (begun + left).duration_since(ends.third);
+            assert!(reserve >= Duration::from_millis(least_reserve_ms), "{left_ms}: {reserve:?}");
+            assert!(reserve <= left.max(LEAST_RESERVE).min(MOST_RESERVE), "{left_ms}: {reserve:?}");
+            // The first line has most of the time.
+            assert!(ends.first.duration_since(begun) <= left / 3, "{left_ms}");
         }
     }
 }

@@ -2,7 +2,7 @@
 //! `Sandbox.Timedout`.
 //!
 //! ## Causes
-//! Shortly before the deadline (3 % of the timeout, at least 150 ms and at most 2 s) the function's processes
+//! Shortly before the deadline (3 % of the timeout, at least 150 ms, or 250 ms below 512 MB, and at most 2 s) the function's processes
 //! are looked at twice or more, and what the looks have in common may name the cause:
 //! - `unreachable-peer`: a SYN was sent to that address, and nothing came back. No route leads there, or a
 //!   security group or network ACL drops it.

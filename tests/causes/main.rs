@@ -72,7 +72,8 @@ fn tell(line: &str) {
     let _ = std::io::stderr().write_all(format!("{line}\n").as_bytes());
 }
 
-/// What is to be seen with `--nocapture`.
+/// What is to be seen with `--nocapture`, or when it fails.
+#[allow(clippy::disallowed_macros, reason = "the test harness alone reads it")]
 fn say(text: &str) {
     println!("{text}");
 }

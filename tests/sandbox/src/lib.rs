@@ -57,7 +57,7 @@ mod telemetry;
 mod telemetry_api;
 
 pub use capture::Reading;
-pub use cargo_bin::{cargo_bin, cargo_bin_with_faults, cargo_example};
+pub use cargo_bin::{cargo_bin, cargo_bin_as_shipped, cargo_bin_with_faults, cargo_example};
 pub use config::{
     Config, ExtensionConfig, FunctionConfig, InitializationType, LifecycleConfig, LogFormat,
     ReasonCase, RuntimeApiForm, SubscriptionAnswer, TelemetryBehaviour,

@@ -8,6 +8,8 @@ use std::net::{IpAddr, SocketAddr};
 
 /// Connections refused between two looks, from which on it is a loop and not one that was tried.
 const REFUSED_IN_A_LOOP: u64 = 2;
+/// And so many in the sandbox's life make a loop of a single one.
+const REFUSED_BEFORE: u64 = 10;
 /// The DNS port.
 const DNS: u16 = 53;
 
@@ -48,6 +50,14 @@ fn waits_on(watched: &Watched<'_>, socket: &Socket) -> bool {
 }
 
 impl Seen<'_> {
+    /// Connections refused between the looks, and in the life of the sandbox.
+    pub(super) fn refused_connections(&self) -> Option<(u64, u64)> {
+        let looks = &self.snapshot.looks;
+        let first = looks.iter().find_map(|look| look.refused_connections)?;
+        let last = looks.iter().rev().find_map(|look| look.refused_connections)?;
+        Some((last.checked_sub(first)?, last))
+    }
+
     fn sockets(&self) -> impl Iterator<Item = &Socket> {
         self.open().into_iter().flat_map(|open| &open.sockets)
     }
@@ -141,10 +151,10 @@ pub(super) fn unreachable_peer(seen: &Seen<'_>) -> Option<Why> {
 
 /// Connections that are refused again and again.
 pub(super) fn refused_peer(seen: &Seen<'_>) -> Option<Why> {
-    let looks = &seen.snapshot.looks;
-    let first = looks.iter().find_map(|look| look.refused_connections)?;
-    let last = looks.iter().rev().find_map(|look| look.refused_connections)?;
-    let refused = last.checked_sub(first).filter(|refused| *refused >= REFUSED_IN_A_LOOP)?;
+    let (refused, in_all) = seen.refused_connections()?;
+    if refused < REFUSED_IN_A_LOOP && !(refused > 0 && in_all >= REFUSED_BEFORE) {
+        return None;
+    }
     let ms = seen.time_us() / 1_000;
     let clause = format!(
         "while connecting again and again: {} refused in the last {ms} ms",
@@ -152,7 +162,8 @@ pub(super) fn refused_peer(seen: &Seen<'_>) -> Option<Why> {
     );
     let why = Why::of("refused-peer", clause)
         .evidence("refusedConnections", Some(refused))
-        .evidence("refusedWithinMs", Some(ms));
+        .evidence("refusedWithinMs", Some(ms))
+        .evidence("refusedInSandbox", Some(in_all));
     Some(why)
 }
 

@@ -220,6 +220,10 @@ fn busy_together(seen: &Seen<'_>) -> Option<Why> {
 
 /// A parent that waits for its child.
 pub(super) fn child_process(seen: &Seen<'_>) -> Option<Why> {
+    // What the child itself waits for may be what was not read.
+    if seen.snapshot.is_partial || seen.open().is_none() {
+        return None;
+    }
     let waits = |w: &&Watched<'_>| {
         w.waits_in(|call| call == SystemCall::WaitChild)
             || w.waits_at(&["do_wait"])
@@ -252,10 +256,17 @@ pub(super) fn idle(seen: &Seen<'_>) -> Option<Why> {
     let is_quiet =
         (cpu_ns as f64) < seen.time_us() as f64 * 1_000.0 * ASLEEP_SHARE * seen.quota().max(0.2);
     let all_asleep = !seen.threads.is_empty() && seen.threads.iter().all(asleep);
+    // A lock on a file, a pipe, another process's socket: something may still come.
+    let waits_for_more = |w: &Watched<'_>| {
+        use SystemCall::{EpollWait, Futex, Poll, Sleep};
+        w.is_main() && w.waits_in(|call| !matches!(call, EpollWait(_) | Futex | Poll | Sleep))
+    };
     if seen.time_us() < LEAST_TIME_US
         || !all_asleep
+        || seen.threads.iter().any(waits_for_more)
         || !is_quiet
         || !(seen.sockets_are_idle() || seen.threads.iter().all(waits_for_no_socket))
+        || seen.refused_connections().is_some_and(|(refused, _)| refused > 0)
         || seen.snapshot.is_partial
     {
         return None;

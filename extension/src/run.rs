@@ -224,6 +224,9 @@ impl Observer {
                 self.attend_to_probe(now);
             });
             let written = contained(|| self.write_reports(now));
+            if self.lines.is_drained(Stream::Stdout) {
+                self.probe.handle_written();
+            }
             if done.is_none() || written.is_none() {
                 self.tell_of_a_bug(true);
                 self.rests_until = now.plus_ms(BUG_PAUSE_MS);

@@ -4,14 +4,14 @@
 //! first what the threads do; then what the processes have open, and short looks at who runs; and as
 //! late as possible all of it again, for what has changed meanwhile.
 
-use super::Budget;
+use super::budget::{Budget, Signals};
+use super::descriptors::OpenFound;
 use super::files::{Notes, Proc};
 use super::processes::{Found, look, look_again};
 use super::resources::{mounts, resources};
-use super::sockets::{OpenFound, OwnEndpoints};
+use super::sockets::{OwnEndpoints, Sockets};
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 use triage_diagnosis::fault_point;
 use triage_diagnosis::snapshot::{Look, Snapshot, parse_schedstat};
@@ -37,7 +37,7 @@ pub(super) struct Scene {
     pub(super) extension_names: Vec<String>,
     pub(super) own: Arc<OwnEndpoints>,
     pub(super) notes: Arc<Notes>,
-    pub(super) cancelled: Arc<AtomicBool>,
+    pub(super) signals: Arc<Signals>,
 }
 
 /// When each stage ends.
@@ -53,7 +53,7 @@ impl Ends {
     fn of(begun: Instant, left: Duration) -> Self {
         let reserve = (left / 3).min(MOST_RESERVE).max(LEAST_RESERVE.min(left / 2));
         let time = left.saturating_sub(reserve);
-        Self { first: begun + time / 3, second: begun + time / 4 * 3, third: begun + time }
+        Self { first: begun + time / 2, second: begun + time / 5 * 4, third: begun + time }
     }
 }
 
@@ -65,7 +65,7 @@ pub(super) fn sample(root: &Path, scene: &Scene, left: Duration, hand_over: impl
     let left = left.min(MOST_TIME);
     let mut meter = Meter::begin();
     let ends = Ends::of(begun, left);
-    let budget = Budget::until(ends.first, scene.cancelled.clone());
+    let budget = Budget::until(ends.first, scene.signals.clone());
     let proc = &mut Proc::at(root, &budget, &scene.notes);
     let names = &scene.extension_names;
     let Found { look: first, other_extensions, threads, is_partial } =
@@ -81,31 +81,31 @@ pub(super) fn sample(root: &Path, scene: &Scene, left: Duration, hand_over: impl
     }
     hand_over(snapshot.clone());
     meter.tell("first", &snapshot);
+    budget.wait_until_written();
+    meter.restart();
 
     fault_point!("sample again");
     budget.next_stage(ends.second);
     let second_begun = Instant::now();
-    let mut last_look = second_begun;
-    look_at_who_runs(proc, &mut snapshot.looks, begun);
-    let mounts = mounts(proc);
     let mut found = OpenFound::default();
-    let network_mounts = mounts.clone().unwrap_or_default();
-    if let Some(Look { processes, .. }) = snapshot.looks.first() {
-        found.read(proc, processes, &scene.own, &network_mounts, begun);
-        let runtime = processes.first().map(|runtime| runtime.pid);
-        snapshot.resources = runtime.map(|runtime| resources(proc, runtime, threads, mounts));
+    let mut network_mounts = Vec::new();
+    if let Some(Look { processes, .. }) = snapshot.looks.first()
+        && let Some(runtime) = processes.first().map(|runtime| runtime.pid)
+    {
+        let mounts = mounts(proc);
+        network_mounts = mounts.clone().unwrap_or_default();
+        let sockets = Sockets::read(proc, runtime, &scene.own, begun);
+        // What is waited for comes first, should there be no time for everything.
+        found.read_awaited(proc, processes, &sockets, &network_mounts);
+        found.add_last_moved(proc);
+        snapshot.resources = Some(resources(proc, runtime, threads, mounts));
+        found.read_all(proc, processes, &sockets, &network_mounts);
+        found.add_last_moved(proc);
+        snapshot.open = Some(found.open.clone());
+        snapshot.is_partial |= found.is_partial;
     }
-    snapshot.open = Some(found.open.clone());
-    snapshot.is_partial |= found.is_partial;
     let open_took = second_begun.elapsed();
-    for _ in 1..LOOKS {
-        budget.wait_until(last_look + LOOK_PAUSE);
-        if budget.is_over() {
-            break;
-        }
-        last_look = Instant::now();
-        look_at_who_runs(proc, &mut snapshot.looks, begun);
-    }
+    look_at_who_runs(proc, &mut snapshot.looks, begun);
     if budget.is_cancelled() {
         return;
     }
@@ -120,14 +120,43 @@ pub(super) fn sample(root: &Path, scene: &Scene, left: Duration, hand_over: impl
     if budget.is_over() {
         return;
     }
+    meter.restart();
     let Ok(again) = look(proc, names, &scene.own, begun) else { return };
-    found.read(proc, &again.look.processes, &scene.own, &network_mounts, begun);
+    let processes = &again.look.processes;
+    if let Some(runtime) = processes.first().map(|runtime| runtime.pid) {
+        let sockets = Sockets::read(proc, runtime, &scene.own, begun);
+        found.read_awaited(proc, processes, &sockets, &network_mounts);
+        found.add_last_moved(proc);
+        found.read_all(proc, processes, &sockets, &network_mounts);
+    }
     snapshot.looks.push(again.look);
     snapshot.open = Some(found.open);
     snapshot.is_partial |= again.is_partial | found.is_partial;
     if !budget.is_cancelled() {
         hand_over(snapshot.clone());
         meter.tell("third", &snapshot);
+    }
+}
+
+/// Adds short looks at the threads that ran since the first look or were to, a few ms apart.
+fn look_at_who_runs(proc: &mut Proc<'_>, looks: &mut Vec<Look>, begun: Instant) {
+    let Some(first) = looks.first() else { return };
+    let mut last = look_again(proc, first, true, begun);
+    for _ in 1..LOOKS {
+        if last.processes.is_empty() {
+            return;
+        }
+        let next_at = Instant::now() + LOOK_PAUSE;
+        looks.push(last);
+        proc.budget.wait_until(next_at);
+        if proc.budget.is_over() {
+            return;
+        }
+        let Some(previous) = looks.last() else { return };
+        last = look_again(proc, previous, false, begun);
+    }
+    if !last.processes.is_empty() {
+        looks.push(last);
     }
 }
 
@@ -145,7 +174,7 @@ impl Meter {
         parse_schedstat(&schedstat).map(|(cpu_ns, _)| cpu_ns)
     }
 
-    fn tell(&mut self, stage: &str, snapshot: &Snapshot) {
+    fn tell(&self, stage: &str, snapshot: &Snapshot) {
         let Some((begun, before)) = self.0 else { return };
         let cpu_us = Self::cpu_ns().unwrap_or(before).saturating_sub(before) / 1_000;
         let wall_us = begun.elapsed().as_micros();
@@ -160,19 +189,10 @@ impl Meter {
              {threads} threads, {sockets} sockets, {} looks{part}",
             looks.len()
         );
-        *self = Self::begin();
     }
-}
 
-/// Adds a short look, unless nobody ran since the last one.
-fn look_at_who_runs(proc: &mut Proc<'_>, looks: &mut Vec<Look>, begun: Instant) {
-    if let [first, ..] = &looks[..]
-        && let [.., last] = &looks[..]
-    {
-        let look = look_again(proc, first, last, begun);
-        if !look.processes.is_empty() {
-            looks.push(look);
-        }
+    fn restart(&mut self) {
+        *self = Self::begin();
     }
 }
 
@@ -193,7 +213,7 @@ mod tests {
             assert!(reserve >= Duration::from_millis(least_reserve_ms), "{left_ms}: {reserve:?}");
             assert!(reserve <= left.max(LEAST_RESERVE).min(MOST_RESERVE), "{left_ms}: {reserve:?}");
             // The first line has most of the time.
-            assert!(ends.first.duration_since(begun) <= left / 3, "{left_ms}");
+            assert!(ends.first.duration_since(begun) <= left / 2, "{left_ms}");
         }
     }
 }

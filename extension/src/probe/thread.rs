@@ -1,11 +1,12 @@
 //! The thread that reads, and what the loop knows of it.
 
+use super::budget::Signals;
 use super::files::Notes;
 use super::sampling::{Scene, sample};
 use super::sockets::OwnEndpoints;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::thread::Thread;
 use std::time::Duration;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
@@ -44,7 +45,9 @@ pub(crate) struct ProcessProbe {
 struct UnderWay {
     request_id: String,
     begun: Timestamp,
-    cancelled: Arc<AtomicBool>,
+    signals: Arc<Signals>,
+    /// Whether the first snapshot was handed over.
+    is_handed: bool,
     thread: Thread,
     snapshots: UnboundedReceiver<Snapshot>,
 }
@@ -65,7 +68,7 @@ impl Drop for UnderWay {
 
 impl UnderWay {
     fn cancel(&self) {
-        self.cancelled.store(true, Ordering::Relaxed);
+        self.signals.cancelled.store(true, Ordering::Relaxed);
         self.thread.unpark();
     }
 }
@@ -168,12 +171,12 @@ impl ProcessProbe {
             return false;
         }
         let (send, snapshots) = unbounded_channel();
-        let cancelled = Arc::<AtomicBool>::default();
+        let signals = Arc::<Signals>::default();
         let scene = Scene {
             extension_names,
             own: self.own.clone(),
             notes: self.notes.clone(),
-            cancelled: cancelled.clone(),
+            signals: signals.clone(),
         };
         let (proc, left) = (self.proc.clone(), Duration::from_millis(left_ms));
         let thread = std::thread::Builder::new().name("probe".to_owned()).stack_size(STACK_BYTES);
@@ -189,7 +192,8 @@ impl ProcessProbe {
                 self.under_way = Some(UnderWay {
                     request_id: request_id.to_owned(),
                     begun: now,
-                    cancelled,
+                    signals,
+                    is_handed: false,
                     thread: thread.thread().clone(),
                     snapshots,
                 });
@@ -232,7 +236,7 @@ impl ProcessProbe {
             self.under_way = None;
             return;
         };
-        if under_way.cancelled.load(Ordering::Relaxed) {
+        if under_way.signals.cancelled.load(Ordering::Relaxed) {
             return;
         }
         let is_late = now.ms_since(under_way.begun) > LATE_MS || now < under_way.begun;
@@ -242,12 +246,24 @@ impl ProcessProbe {
         self.held = Some(Held { request_id, snapshot, until });
     }
 
+    /// All lines are written: the look may go on.
+    pub(crate) fn handle_written(&self) {
+        if let Some(under_way) = self.under_way.as_ref().filter(|look| look.is_handed)
+            && !under_way.signals.written.swap(true, Ordering::Relaxed)
+        {
+            under_way.thread.unpark();
+        }
+    }
+
     /// The snapshot that has waited long enough, and its invocation. Where nothing could be read in time
     /// it says just that.
     pub(crate) fn poll_snapshot(&mut self, now: Timestamp) -> Option<(String, Snapshot)> {
         // Also if the clock was set back.
         let still_waits = |until: Timestamp, max_ms| (1..=max_ms).contains(&until.ms_since(now));
         if let Some(held) = self.held.take_if(|held| !still_waits(held.until, CATCH_UP_MS)) {
+            if let Some(under_way) = &mut self.under_way {
+                under_way.is_handed = true;
+            }
             return Some((held.request_id, held.snapshot));
         }
         let (request_id, _) = self.owed.take_if(|(_, at)| !still_waits(*at, OWED_MAX_MS))?;
@@ -295,6 +311,7 @@ mod tests {
             let snapshot = probe.snapshot().await;
             probe.handle_snapshot(snapshot, ms(now));
             handed.extend(probe.poll_snapshot(ms(now)));
+            probe.handle_written();
         }
         handed
     }

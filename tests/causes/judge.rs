@@ -191,7 +191,7 @@ mod tests {
     fn what_ended_in_time_is_no_timeout() {
         let timeout = (1030, line("timeout", "confirmed", Some("idle"), Some(REQUEST)));
         let near = (980, line("near-timeout", "confirmed", Some("idle"), Some(REQUEST)));
-        let judgement = judged("success", &[near.clone()]);
+        let judgement = judged("success", std::slice::from_ref(&near));
         assert_eq!((judgement.named, judgement.is_near), (Named::Cause("idle"), true));
         // This one was not to end in time.
         assert_eq!(judgement.broken.len(), 1);

@@ -21,6 +21,8 @@ const MAX_COUNTED: usize = 65_536;
 const MAX_SOCKETS: usize = 2_048;
 const MAX_STATES: usize = 8;
 const MAX_EPOLLS_OF_SOCKET: usize = 16;
+/// Sockets of which the kernel is asked more.
+const MAX_ASKED: usize = 256;
 /// Files on network mounts that are kept.
 const MAX_FILES: usize = 64;
 /// Epoll sets of a process that are read, and of each so many bytes.
@@ -35,7 +37,6 @@ pub(super) struct OpenFound {
     pub(super) open: Open,
     /// Where in it a socket is: by its inode, process and descriptor.
     places: HashMap<(u64, u32, u32), usize>,
-    moved: HashMap<u64, LastMoved>,
     /// Whether there was more than the time or the bounds allowed to read.
     pub(super) is_partial: bool,
 }
@@ -52,7 +53,6 @@ impl OpenFound {
     ) {
         self.is_partial |= !sockets.is_whole;
         self.open.network_files.clear();
-        self.moved.clear();
         let mut left = MAX_AWAITED;
         for process in processes {
             let mut sets = Vec::new();
@@ -191,7 +191,6 @@ impl OpenFound {
             self.is_partial = true;
             return;
         }
-        let moved = self.moved.get(&inode);
         self.places.insert(key, self.open.sockets.len());
         self.open.sockets.push(Socket {
             pid,
@@ -200,31 +199,24 @@ impl OpenFound {
             protocol: *protocol,
             peer: entry.peer,
             states: vec![entry.state],
-            last_sent_ms: moved.and_then(|moved| moved.sent_ms),
-            last_received_ms: moved.and_then(|moved| moved.received_ms),
+            last_sent_ms: None,
+            last_received_ms: None,
         });
     }
 
-    /// Asks the kernel when data last moved on the TCP sockets, if there are any: once for each
-    /// [`Self::read_awaited`].
-    pub(super) fn add_last_moved(&mut self, proc: &Proc<'_>) {
-        if !self.moved.is_empty() {
-            return;
-        }
-        for is_ipv6 in [false, true] {
-            let is_such = |socket: &Socket| {
-                // An IPv4 address may be that of an IPv6 socket.
-                socket.protocol == Protocol::Tcp && (is_ipv6 || socket.peer.is_ipv4())
-            };
-            if proc.budget.is_over() || !self.open.sockets.iter().any(is_such) {
-                continue;
-            }
-            let moved = last_moved(is_ipv6, proc.budget);
-            let moved = moved.inspect_err(|e| proc.notes.note_absent("sock_diag", e));
-            self.moved.extend(moved.unwrap_or_default());
-        }
+    /// Asks the kernel when data last moved on the TCP sockets that were found first, but for as many
+    /// as were asked for already.
+    pub(super) fn add_last_moved(&mut self, proc: &Proc<'_>, sockets: &Sockets, asked: usize) {
+        let wanted = asked..MAX_ASKED;
+        let of_place = self.places.iter().filter(|(_, place)| wanted.contains(*place));
+        let entries: Vec<_> = of_place.filter_map(|((inode, ..), _)| sockets.get(*inode)).collect();
+        let tcp = entries.into_iter().filter(|(protocol, _)| *protocol == Protocol::Tcp);
+        let moved = last_moved(tcp.map(|(_, entry)| (entry.local, entry.peer)), proc.budget);
+        let moved = moved.inspect_err(|e| proc.notes.note_absent("sock_diag", e));
+        let moved = moved.unwrap_or_default().into_iter().map(|moved| (moved.inode, moved));
+        let moved: HashMap<_, LastMoved> = moved.collect();
         for ((inode, ..), place) in &self.places {
-            if let Some(moved) = self.moved.get(inode) {
+            if let Some(moved) = moved.get(inode) {
                 let socket = &mut self.open.sockets[*place];
                 socket.last_sent_ms = moved.sent_ms;
                 socket.last_received_ms = moved.received_ms;

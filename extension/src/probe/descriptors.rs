@@ -1,6 +1,7 @@
 //! What the function's processes have open: sockets, epoll sets, files on network mounts.
 
 use super::files::Proc;
+use super::processes::is_still_there;
 use super::resources::limit;
 use super::socket_diag::last_moved;
 use super::sockets::Sockets;
@@ -54,7 +55,10 @@ impl OpenFound {
         self.is_partial |= !sockets.is_whole;
         self.open.network_files.clear();
         let mut left = MAX_AWAITED;
-        for process in processes {
+        for process in processes.iter().filter(|process| awaits_a_descriptor(process)) {
+            if !is_still_there(proc, process) {
+                continue;
+            }
             let mut sets = Vec::new();
             for thread in &process.threads {
                 if left == 0 || proc.budget.is_over() {
@@ -100,7 +104,9 @@ impl OpenFound {
                 self.is_partial = true;
                 return;
             }
-            self.read_process(proc, process.pid, sockets, mounts, &mut left);
+            if is_still_there(proc, process) {
+                self.read_process(proc, process.pid, sockets, mounts, &mut left);
+            }
         }
     }
 
@@ -225,6 +231,12 @@ impl OpenFound {
     }
 }
 
+fn awaits_a_descriptor(process: &Process) -> bool {
+    use SystemCall::{Connect, EpollWait, Receive, Send};
+    let is_such = |call| matches!(call, Connect(_) | Receive(_) | Send(_) | EpollWait(_));
+    process.threads.iter().any(|thread| thread.waits_in.is_some_and(is_such))
+}
+
 /// The descriptors that an epoll set watches, in order.
 fn watched(proc: &mut Proc<'_>, pid: u32, set: u32) -> Vec<u32> {
     let notes = proc.notes;
@@ -267,7 +279,7 @@ mod tests {
     }
 
     fn process(pid: u32) -> Process {
-        Process { pid, ..Process::default() }
+        Process { pid, started_at_ticks: 30, ..Process::default() }
     }
 
     fn own() -> OwnEndpoints {
@@ -290,9 +302,15 @@ mod tests {
         found.read_all(&mut tree.proc(), processes, &sockets, &mounts);
     }
 
+    fn of_two() -> Tree {
+        let tree = Tree::new();
+        tree.process(40, 1, "python3", 30).process(50, 40, "convert", 30);
+        tree
+    }
+
     /// Two processes that share a socket.
     fn tree() -> Tree {
-        let tree = Tree::new();
+        let tree = of_two();
         tree.link("40/fd/3", "socket:[900]").link("40/fd/4", "socket:[901]");
         tree.link("40/fd/5", "anon_inode:[eventpoll]").link("40/fd/6", "/mnt/efs/orders.db");
         tree.link("40/fd/7", "/tmp/x").link("40/fd/8", "pipe:[1]").link("40/fd/9", "socket:[902]");
@@ -377,8 +395,19 @@ mod tests {
     }
 
     #[test]
+    fn of_a_process_that_got_the_id_of_another_nothing_is_read() {
+        let (tree, mut found) = (tree(), OpenFound::default());
+        tree.process(40, 1, "other", 31);
+        let threads = vec![Thread { waits_in: Some(SystemCall::Connect(3)), ..Thread::default() }];
+        let processes = [Process { threads, ..process(40) }, process(50)];
+        read_of(&mut found, &tree, Instant::now(), &processes);
+        assert!(found.open.sockets.iter().all(|socket| socket.pid == 50), "{found:?}");
+        assert_eq!(found.open.descriptors.len(), 1);
+    }
+
+    #[test]
     fn more_than_fits_is_left_out_and_that_is_said() {
-        let (tree, mut found) = (Tree::new(), OpenFound::default());
+        let (tree, mut found) = (of_two(), OpenFound::default());
         let count = MAX_SOCKETS as u32 + 10;
         let mut table = HEAD.to_owned();
         for n in 0..count {
@@ -390,7 +419,7 @@ mod tests {
         assert_eq!((found.open.sockets.len(), found.is_partial), (MAX_SOCKETS, true));
         assert_eq!(found.open.descriptors[0].used, u64::from(count));
         // A table without an end.
-        let (tree, mut found) = (Tree::new(), OpenFound::default());
+        let (tree, mut found) = (of_two(), OpenFound::default());
         tree.link("40/fd/3", "socket:[900]");
         tree.file("40/net/tcp", line(443, 1, 1, 0).repeat(20_000) + &line(443, 1, 900, 0));
         read(&mut found, &tree, Instant::now());
@@ -403,7 +432,7 @@ mod tests {
         tree.file("40/net/tcp6", HEAD.to_owned() + &line(443, 1, 901, 0));
         let waits = |waits_in| Thread { waits_in: Some(waits_in), ..Thread::default() };
         let threads = vec![waits(SystemCall::EpollWait(5)), waits(SystemCall::Connect(3))];
-        let processes = [Process { pid: 40, threads, ..Process::default() }];
+        let processes = [Process { threads, ..process(40) }];
         let sockets = Sockets::read(&mut tree.proc(), 40, &own(), Instant::now());
         found.read_awaited(&mut tree.proc(), &processes, &sockets, &[]);
         let told = |found: &OpenFound| {

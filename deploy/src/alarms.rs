@@ -110,6 +110,39 @@ impl AlarmPolicy {
     }
 }
 
+/// The table of all alarms, in Markdown.
+#[must_use]
+pub fn table() -> String {
+    let mut text = String::from("\n| metric | on if | in | is | counts |\n|---|---|---|---|---|\n");
+    for policy in POLICIES {
+        let AlarmPolicy { metric, statistic, datapoints_to_alarm, evaluation_periods, .. } = policy;
+        let threshold = match policy.threshold {
+            Threshold::ProblemsPerMinute => "`ProblemsPerMinute`".to_owned(),
+            Threshold::RecursionDepth => "`RecursionDepth`".to_owned(),
+            Threshold::Fixed(number) => number.to_string(),
+        };
+        let meaning = match policy.meaning {
+            Meaning::Sick => "sick",
+            Meaning::Urgent => "sick, urgent",
+            Meaning::Warning => "a warning",
+        };
+        let problems: Vec<_> = policy.problems().map(|problem| format!("`{problem}`")).collect();
+        let counts = match (*metric, problems.is_empty()) {
+            ("Problems", _) => "all that are confirmed".to_owned(),
+            ("SuspectedProblems", _) => "all that are suspected".to_owned(),
+            ("RecursionDepth", _) => "the depth of a chain".to_owned(),
+            (_, true) => "`custom:<id>`".to_owned(),
+            (_, false) => problems.join(", "),
+        };
+        text.push_str(&format!(
+            "| `{metric}` | {statistic} ≥ {threshold} | {datapoints_to_alarm} of {evaluation_periods} \
+             min | {meaning} | {counts} |\n"
+        ));
+    }
+    text.push('\n');
+    text
+}
+
 /// What a person who gets the alarm reads of it: what it counts and what to do, in Markdown.
 #[must_use]
 pub fn description(policy: &AlarmPolicy) -> String {

@@ -9,7 +9,7 @@ mod dashboard;
 mod queries;
 mod terraform;
 
-pub use alarms::{AlarmPolicy, Meaning, POLICIES, Threshold, description};
+pub use alarms::{AlarmPolicy, Meaning, POLICIES, Threshold, description, table};
 pub use cloudformation::{GENERATED_BEGIN, GENERATED_END, with_resources};
 pub use dashboard::{GROUPS, Group, body};
 pub use queries::{QUERIES, Query};

@@ -33,6 +33,16 @@ fn the_module_is_fresh() {
 }
 
 #[test]
+fn the_manuals_table_is_fresh() {
+    const BEGIN: &str = "<!-- From here cargo test -p triage-deploy writes this file. -->\n";
+    const END: &str = "<!-- To here. -->\n";
+    let text = read("README.md");
+    let (before, rest) = text.split_once(BEGIN).unwrap();
+    let (_, after) = rest.split_once(END).unwrap();
+    assert_fresh("README.md", &format!("{before}{BEGIN}{}{END}{after}", triage_deploy::table()));
+}
+
+#[test]
 fn each_metric_has_one_alarm_and_is_in_one_row_of_the_dashboard() {
     let metrics = triage_diagnosis::metrics();
     let alarms: Vec<_> = POLICIES.iter().map(|policy| policy.metric).collect();

@@ -7,6 +7,9 @@ use crate::sinks::Stream;
 use std::time::Duration;
 use triage_diagnosis::{Timestamp, Triage, fault_point};
 
+/// This long after it should have been gone, it is the clock that leapt and not this process that is slow.
+const LEAP_MS: u64 = 250;
+
 /// SHUTDOWN or SIGTERM has come.
 #[derive(Clone, Copy)]
 pub(super) struct End {
@@ -21,7 +24,7 @@ impl End {
     /// The same moments by a clock that was set back or leapt over all of them: as this process still
     /// runs, their time is not over. Once only.
     pub(super) fn moved(self, now: Timestamp) -> Option<Self> {
-        let leapt = now < self.begun || now >= self.budget.exit_by;
+        let leapt = now < self.begun || now >= self.budget.exit_by.plus_ms(LEAP_MS);
         let moved = || Self {
             begun: now,
             budget: self.budget.moved(self.begun, now),
@@ -96,10 +99,10 @@ mod tests {
         let at = Timestamp::from_ms;
         let budget = Budget::new(Ending::Shutdown { deadline: None }, at(10_000));
         let end = End { begun: at(10_000), budget, last_telemetry: at(10_100), is_moved: false };
-        for now in [at(10_000), at(11_499)] {
+        for now in [at(10_000), at(11_749)] {
             assert!(end.moved(now).is_none(), "{now:?}");
         }
-        for now in [at(9_999), at(11_500), at(7_200_000)] {
+        for now in [at(9_999), at(11_750), at(7_200_000)] {
             let moved = end.moved(now).unwrap();
             assert_eq!(moved.budget, Budget::new(Ending::Shutdown { deadline: None }, now));
             assert_eq!((moved.begun, moved.last_telemetry), (now, now));

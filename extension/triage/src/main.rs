@@ -44,7 +44,7 @@ enum Command {
     Explain {
         /// Its name, as the diagnoses have it: kms-disabled, custom:payment-declined
         problem: String,
-        /// The TOML file of your own signatures, for their problems, custom:<id>
+        /// The TOML file of your own signatures, for their problems, `custom:<id>`
         #[arg(long, value_name = "FILE")]
         signatures: Option<PathBuf>,
     },

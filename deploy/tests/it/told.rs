@@ -56,13 +56,16 @@ pub(crate) fn replay(fixture: &Path) -> Vec<Told> {
         name: "orders".into(),
         version: "$LATEST".into(),
         concurrent: given["concurrent"] == true,
+        memory_size_mb: given["memorySizeMb"].as_u64(),
     };
     let mut sandbox = Sandbox::new(Triage::new(Settings::default(), function));
     if let Some(mounts) = given["mounts"].as_array() {
         let part = |mount: &Value, name: &str| mount[name].as_str().unwrap().to_owned();
-        let mounts = mounts
-            .iter()
-            .map(|mount| Mount { point: part(mount, "point"), fs_type: part(mount, "fsType") });
+        let mounts = mounts.iter().map(|mount| Mount {
+            point: part(mount, "point"),
+            fs_type: part(mount, "fsType"),
+            is_read_only: false,
+        });
         sandbox.triage.handle_mounts(mounts.collect());
     }
     for line in text("telemetry.ndjson").lines() {
@@ -113,6 +116,12 @@ impl Sandbox {
         let (next, dropped) = (&step["next"], &step["dropped"]);
         let text = |name: &str| next[name].as_str().unwrap_or_default().to_owned();
         self.now = self.now.max(at);
+        if let Some(snapshot) = step.get("snapshot") {
+            let snapshot = serde_json::from_value(snapshot.clone()).unwrap();
+            let of = step["of"].as_str().unwrap_or_default();
+            self.triage.handle_snapshot(of, &snapshot, self.now);
+            return;
+        }
         match next["eventType"].as_str() {
             Some("INVOKE") => self.triage.handle_invoke(
                 Invoke {

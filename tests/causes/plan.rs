@@ -109,7 +109,7 @@ fn rounds(provocations: &[Provocation], runs: usize) -> Vec<Plan> {
 }
 
 impl Provocation {
-    fn plan(&self, timeout_s: u64, beginning: &str) -> Plan {
+    pub(crate) fn plan(&self, timeout_s: u64, beginning: &str) -> Plan {
         let mut events = self.before.clone();
         let mut event = self.event.clone();
         if !self.ends_in_time && event["delay_ms"].is_null() {

@@ -37,10 +37,13 @@ def handle(event):
     if event.get("stream"):
         # A thread that waits for news which never come, as clients of feature flags and queues do.
         threading.Thread(target=greeting, args=(event["stream"],), daemon=True).start()
+    if event.get("helper"):
+        # A process that runs beside and that nobody waits for, as a browser or a proxy might.
+        kept.append(subprocess.Popen(["sleep", str(EVER_MS / 1000)]))
     where = event.get("on", "main")
     time.sleep(event.get("delay_ms", 0) / 1000)
     if where == "child":
-        inner = {**event, "on": "main", "beside": None, "stream": None, "delay_ms": 0}
+        inner = {**event, "on": "main", "beside": None, "stream": None, "helper": None, "delay_ms": 0}
         subprocess.run([sys.executable, __file__, json.dumps(inner)], check=True)
         return None
     trouble = TROUBLES[event["trouble"]]
@@ -104,6 +107,15 @@ async def request_async(event):
     reader, writer = await asyncio.open_connection(event["address"], event["port"])
     writer.write(request_for(event))
     await reader.readline()
+
+
+def calls(event):
+    """One short call after another on one connection, with a pause between them."""
+    connection = open_to(event)
+    while True:
+        connection.sendall(request_for(event))
+        connection.recv(4096)
+        time.sleep(event.get("pause_ms", 0) / 1000)
 
 
 def greeting(event):
@@ -181,7 +193,8 @@ def child(event):
         opens = (os.POSIX_SPAWN_OPEN, 0, event["path"], os.O_RDONLY, 0)
         os.posix_spawnp("true", ["true"], {}, file_actions=[opens])
     else:
-        subprocess.run(sleep_for, capture_output=style == "pipe", check=True)
+        command = ["sh", "-c", " ".join(sleep_for) + "; true"] if style == "shell" else sleep_for
+        subprocess.run(command, capture_output=style == "pipe", check=True)
 
 
 def sleep(event):
@@ -228,6 +241,13 @@ def busy(event):
         pass
 
 
+def half_busy(event):
+    """Works as long as it rests."""
+    while True:
+        busy({"for_ms": 15})
+        time.sleep(0.015)
+
+
 def exit(event):
     os._exit(1)
 
@@ -236,7 +256,7 @@ TROUBLES = {
     trouble.__name__: trouble
     for trouble in (
         healthy, connect, refused, request, greeting, push, resolve, query, spin, thrash, write, read,
-        child, sleep, stop, lock_file, local_socket, busy, exit,
+        child, sleep, stop, lock_file, local_socket, busy, half_busy, calls, exit,
     )
 }  # fmt: skip
 

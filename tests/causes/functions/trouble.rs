@@ -53,6 +53,10 @@ async fn handle(event: &Value) -> Outcome<Value> {
         let mut stream = TcpStream::connect(peer(&event["stream"])?)?;
         std::thread::spawn(move || stream.read(&mut [0; 1]));
     }
+    if event["helper"] == true {
+        // A process that runs beside and that nobody waits for, as a browser or a proxy might.
+        Command::new("sleep").arg((EVER_MS / 1000).to_string()).spawn()?;
+    }
     if let Some(delay_ms) = event["delay_ms"].as_u64() {
         tokio::time::sleep(Duration::from_millis(delay_ms)).await;
     }
@@ -61,6 +65,7 @@ async fn handle(event: &Value) -> Outcome<Value> {
     inner["on"] = Value::Null;
     inner["beside"] = Value::Null;
     inner["stream"] = Value::Null;
+    inner["helper"] = Value::Null;
     match event["on"].as_str() {
         Some("child") => {
             Command::new(std::env::current_exe()?).arg(inner.to_string()).status()?;

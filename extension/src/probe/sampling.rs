@@ -24,7 +24,7 @@ const MOST_RESERVE: Duration = Duration::from_millis(250);
 const LOOK_PAUSE: Duration = Duration::from_millis(3);
 /// How often that is looked at in the second stage.
 const LOOKS: usize = 5;
-/// How late the last stage may begin, as it wakes for it.
+/// How late the last stage may begin at least, as it wakes for it.
 const WAKING: Duration = Duration::from_millis(15);
 /// A look takes no longer, however far the deadline is.
 const MOST_TIME: Duration = Duration::from_secs(10);
@@ -116,7 +116,7 @@ pub(super) fn sample(root: &Path, scene: &Scene, left: Duration, hand_over: impl
 
     budget.next_stage(ends.third);
     // Twice as long as it took before, as it need not take as long each time.
-    let needed = (first_took + open_took) * 2 + WAKING;
+    let needed = (first_took + open_took) * 2 + WAKING.max(left / 10);
     let latest = ends.third.checked_sub(needed).unwrap_or(begun);
     budget.wait_until(latest.max(begun + LEAST_SPAN));
     if budget.is_over() {

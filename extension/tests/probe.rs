@@ -12,13 +12,14 @@ use std::io::Write;
 use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 const ID: &str = "00000000-0000-4000-8000-000000000001";
 
 fn runtime_done(id: &str) -> String {
+    let at = humantime::format_rfc3339_millis(UNIX_EPOCH + Duration::from_millis(now_ms()));
     format!(
-        r#"[{{"time":"2026-03-01T12:00:00.000Z","type":"platform.runtimeDone","record":{{"requestId":"{id}","status":"success","metrics":{{"durationMs":5}}}}}}]"#
+        r#"[{{"time":"{at}","type":"platform.runtimeDone","record":{{"requestId":"{id}","status":"success","metrics":{{"durationMs":5}}}}}}]"#
     )
 }
 
@@ -122,6 +123,30 @@ fn one_that_nears_its_deadline_is_looked_at_unless_that_is_off() {
         }
         assert_eq!(traced.stdout().contains("imminent"), is_on);
         leave(&api, &mut traced);
+    }
+}
+
+/// A second look would come some 0.7 s after the first.
+#[test]
+fn a_look_ends_with_its_invocation() {
+    for is_shutdown in [false, true] {
+        let api = StandIn::start();
+        let mut extension = Running::start(&api, &[("TRIAGE_LOG", "debug")]);
+        api.wait_for(Call::Next, 1);
+        // By this it knows its timeout, of which the margin is a part.
+        play_healthy(&api, 1);
+        api.event(stand_in::invoke(ID, now_ms() + 2_000));
+        extension.wait_for_stdout(r#""stage":"imminent""#);
+        extension.wait_for_stderr("the second stage");
+        if is_shutdown {
+            leave(&api, &mut extension);
+        } else {
+            post(api.telemetry_address(), runtime_done(ID).as_bytes()).unwrap();
+            std::thread::sleep(Duration::from_millis(1_000));
+            assert_eq!(thread_names(extension.child.id()).iter().find(|n| *n == "probe"), None);
+            leave(&api, &mut extension);
+        }
+        assert!(!extension.stderr().contains("the third stage"), "{}", extension.stderr());
     }
 }
 

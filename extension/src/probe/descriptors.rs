@@ -1,6 +1,7 @@
 //! What the function's processes have open: sockets, epoll sets, files on network mounts.
 
 use super::files::Proc;
+use super::processes::is_still_there;
 use super::resources::limit;
 use super::socket_diag::last_moved;
 use super::sockets::Sockets;
@@ -21,6 +22,8 @@ const MAX_COUNTED: usize = 65_536;
 const MAX_SOCKETS: usize = 2_048;
 const MAX_STATES: usize = 8;
 const MAX_EPOLLS_OF_SOCKET: usize = 16;
+/// Sockets of which the kernel is asked more.
+const MAX_ASKED: usize = 256;
 /// Files on network mounts that are kept.
 const MAX_FILES: usize = 64;
 /// Epoll sets of a process that are read, and of each so many bytes.
@@ -35,7 +38,6 @@ pub(super) struct OpenFound {
     pub(super) open: Open,
     /// Where in it a socket is: by its inode, process and descriptor.
     places: HashMap<(u64, u32, u32), usize>,
-    moved: HashMap<u64, LastMoved>,
     /// Whether there was more than the time or the bounds allowed to read.
     pub(super) is_partial: bool,
 }
@@ -52,9 +54,11 @@ impl OpenFound {
     ) {
         self.is_partial |= !sockets.is_whole;
         self.open.network_files.clear();
-        self.moved.clear();
         let mut left = MAX_AWAITED;
-        for process in processes {
+        for process in processes.iter().filter(|process| awaits_a_descriptor(process)) {
+            if !is_still_there(proc, process) {
+                continue;
+            }
             let mut sets = Vec::new();
             for thread in &process.threads {
                 if left == 0 || proc.budget.is_over() {
@@ -100,7 +104,9 @@ impl OpenFound {
                 self.is_partial = true;
                 return;
             }
-            self.read_process(proc, process.pid, sockets, mounts, &mut left);
+            if is_still_there(proc, process) {
+                self.read_process(proc, process.pid, sockets, mounts, &mut left);
+            }
         }
     }
 
@@ -191,7 +197,6 @@ impl OpenFound {
             self.is_partial = true;
             return;
         }
-        let moved = self.moved.get(&inode);
         self.places.insert(key, self.open.sockets.len());
         self.open.sockets.push(Socket {
             pid,
@@ -200,37 +205,36 @@ impl OpenFound {
             protocol: *protocol,
             peer: entry.peer,
             states: vec![entry.state],
-            last_sent_ms: moved.and_then(|moved| moved.sent_ms),
-            last_received_ms: moved.and_then(|moved| moved.received_ms),
+            last_sent_ms: None,
+            last_received_ms: None,
         });
     }
 
-    /// Asks the kernel when data last moved on the TCP sockets, if there are any: once for each
-    /// [`Self::read_awaited`].
-    pub(super) fn add_last_moved(&mut self, proc: &Proc<'_>) {
-        if !self.moved.is_empty() {
-            return;
-        }
-        for is_ipv6 in [false, true] {
-            let is_such = |socket: &Socket| {
-                // An IPv4 address may be that of an IPv6 socket.
-                socket.protocol == Protocol::Tcp && (is_ipv6 || socket.peer.is_ipv4())
-            };
-            if proc.budget.is_over() || !self.open.sockets.iter().any(is_such) {
-                continue;
-            }
-            let moved = last_moved(is_ipv6, proc.budget);
-            let moved = moved.inspect_err(|e| proc.notes.note_absent("sock_diag", e));
-            self.moved.extend(moved.unwrap_or_default());
-        }
+    /// Asks the kernel when data last moved on the TCP sockets that were found first, but for as many
+    /// as were asked for already.
+    pub(super) fn add_last_moved(&mut self, proc: &Proc<'_>, sockets: &Sockets, asked: usize) {
+        let wanted = asked..MAX_ASKED;
+        let of_place = self.places.iter().filter(|(_, place)| wanted.contains(*place));
+        let entries: Vec<_> = of_place.filter_map(|((inode, ..), _)| sockets.get(*inode)).collect();
+        let tcp = entries.into_iter().filter(|(protocol, _)| *protocol == Protocol::Tcp);
+        let moved = last_moved(tcp.map(|(_, entry)| (entry.local, entry.peer)), proc.budget);
+        let moved = moved.inspect_err(|e| proc.notes.note_absent("sock_diag", e));
+        let moved = moved.unwrap_or_default().into_iter().map(|moved| (moved.inode, moved));
+        let moved: HashMap<_, LastMoved> = moved.collect();
         for ((inode, ..), place) in &self.places {
-            if let Some(moved) = self.moved.get(inode) {
+            if let Some(moved) = moved.get(inode) {
                 let socket = &mut self.open.sockets[*place];
                 socket.last_sent_ms = moved.sent_ms;
                 socket.last_received_ms = moved.received_ms;
             }
         }
     }
+}
+
+fn awaits_a_descriptor(process: &Process) -> bool {
+    use SystemCall::{Connect, EpollWait, Receive, Send};
+    let is_such = |call| matches!(call, Connect(_) | Receive(_) | Send(_) | EpollWait(_));
+    process.threads.iter().any(|thread| thread.waits_in.is_some_and(is_such))
 }
 
 /// The descriptors that an epoll set watches, in order.
@@ -275,7 +279,7 @@ mod tests {
     }
 
     fn process(pid: u32) -> Process {
-        Process { pid, ..Process::default() }
+        Process { pid, started_at_ticks: 30, ..Process::default() }
     }
 
     fn own() -> OwnEndpoints {
@@ -298,9 +302,15 @@ mod tests {
         found.read_all(&mut tree.proc(), processes, &sockets, &mounts);
     }
 
+    fn of_two() -> Tree {
+        let tree = Tree::new();
+        tree.process(40, 1, "python3", 30).process(50, 40, "convert", 30);
+        tree
+    }
+
     /// Two processes that share a socket.
     fn tree() -> Tree {
-        let tree = Tree::new();
+        let tree = of_two();
         tree.link("40/fd/3", "socket:[900]").link("40/fd/4", "socket:[901]");
         tree.link("40/fd/5", "anon_inode:[eventpoll]").link("40/fd/6", "/mnt/efs/orders.db");
         tree.link("40/fd/7", "/tmp/x").link("40/fd/8", "pipe:[1]").link("40/fd/9", "socket:[902]");
@@ -385,8 +395,19 @@ mod tests {
     }
 
     #[test]
+    fn of_a_process_that_got_the_id_of_another_nothing_is_read() {
+        let (tree, mut found) = (tree(), OpenFound::default());
+        tree.process(40, 1, "other", 31);
+        let threads = vec![Thread { waits_in: Some(SystemCall::Connect(3)), ..Thread::default() }];
+        let processes = [Process { threads, ..process(40) }, process(50)];
+        read_of(&mut found, &tree, Instant::now(), &processes);
+        assert!(found.open.sockets.iter().all(|socket| socket.pid == 50), "{found:?}");
+        assert_eq!(found.open.descriptors.len(), 1);
+    }
+
+    #[test]
     fn more_than_fits_is_left_out_and_that_is_said() {
-        let (tree, mut found) = (Tree::new(), OpenFound::default());
+        let (tree, mut found) = (of_two(), OpenFound::default());
         let count = MAX_SOCKETS as u32 + 10;
         let mut table = HEAD.to_owned();
         for n in 0..count {
@@ -398,7 +419,7 @@ mod tests {
         assert_eq!((found.open.sockets.len(), found.is_partial), (MAX_SOCKETS, true));
         assert_eq!(found.open.descriptors[0].used, u64::from(count));
         // A table without an end.
-        let (tree, mut found) = (Tree::new(), OpenFound::default());
+        let (tree, mut found) = (of_two(), OpenFound::default());
         tree.link("40/fd/3", "socket:[900]");
         tree.file("40/net/tcp", line(443, 1, 1, 0).repeat(20_000) + &line(443, 1, 900, 0));
         read(&mut found, &tree, Instant::now());
@@ -411,7 +432,7 @@ mod tests {
         tree.file("40/net/tcp6", HEAD.to_owned() + &line(443, 1, 901, 0));
         let waits = |waits_in| Thread { waits_in: Some(waits_in), ..Thread::default() };
         let threads = vec![waits(SystemCall::EpollWait(5)), waits(SystemCall::Connect(3))];
-        let processes = [Process { pid: 40, threads, ..Process::default() }];
+        let processes = [Process { threads, ..process(40) }];
         let sockets = Sockets::read(&mut tree.proc(), 40, &own(), Instant::now());
         found.read_awaited(&mut tree.proc(), &processes, &sockets, &[]);
         let told = |found: &OpenFound| {

@@ -184,12 +184,21 @@ fn refused_connections(proc: &mut Proc<'_>) -> Option<u64> {
     parse_attempt_fails(&snmp)
 }
 
+/// Whether the process of an earlier look is still there: its id may have been given to another.
+pub(super) fn is_still_there(proc: &mut Proc<'_>, process: &Process) -> bool {
+    let stat = proc.small(format_args!("{}/stat", process.pid)).ok().and_then(Stat::parse);
+    stat.is_some_and(|stat| stat.started_at_ticks == process.started_at_ticks)
+}
+
 /// Looks again at threads of an earlier look: their times and states alone. Of a whole look at those
 /// that ran since or were to.
 pub(super) fn look_again(proc: &mut Proc<'_>, last: &Look, is_whole: bool, begun: Instant) -> Look {
     let at_us = micros_since(begun);
     let mut look = Look { at_us, at_ticks: at_ticks(proc), is_short: true, ..Look::default() };
     for process in &last.processes {
+        if !is_still_there(proc, process) {
+            continue;
+        }
         let mut threads = Vec::new();
         for thread in &process.threads {
             if proc.budget.is_over() {
@@ -372,6 +381,11 @@ mod tests {
         let mut told = ids(&second);
         told.sort_unstable();
         assert_eq!(told, [(41, 2_000), (42, 3_000), (50, 1_001)]);
+        // Another process got the id.
+        tree.file("50/stat", stat(50, "other", 'R', 40, 1, 99));
+        let pids = look_again(&mut tree.proc(), &second, false, begun).processes;
+        assert_eq!(pids.iter().map(|process| process.pid).collect::<Vec<_>>(), [40]);
+        tree.process(50, 40, "convert", 33).thread(50, 50, "convert", 'S', 1_001);
         // From then on of these alone, whatever they do.
         tree.thread(40, 40, "python3.12", 'R', 9_000).thread(40, 42, "spin", 'S', 3_000);
         let mut told = ids(&look_again(&mut tree.proc(), &second, false, begun));

@@ -17,6 +17,9 @@ use triage_diagnosis::{ProbeOrder, Timestamp, fault_point};
 const LATE_MS: u64 = 20;
 /// How long what has arrived meanwhile is waited for then: it may say that the invocation is over.
 const CATCH_UP_MS: u64 = 5;
+/// In so many turns of the loop what has arrived is read, from a new connection too. By the clock it
+/// could take much longer: on a small function each sleep may cost a whole period of its CPU's quota.
+const CATCH_UP_TURNS: u32 = 4;
 /// The longest that is waited for the first snapshot.
 const OWED_MAX_MS: u64 = 1_000;
 /// Reading nests a few calls deep.
@@ -52,12 +55,12 @@ struct UnderWay {
     snapshots: UnboundedReceiver<Snapshot>,
 }
 
-/// A snapshot that waits until then.
+/// A snapshot that waits for so many more turns of the loop.
 #[derive(Debug)]
 struct Held {
     request_id: String,
     snapshot: Snapshot,
-    until: Timestamp,
+    turns: u32,
 }
 
 impl Drop for UnderWay {
@@ -99,14 +102,13 @@ impl ProcessProbe {
         self.is_wanted
     }
 
-    /// When the loop is to come back, at the latest, for this order and for what is held.
+    /// When the loop is to come back, at the latest, for this order and for what is owed.
     pub(crate) fn due(&self, order: Option<&ProbeOrder>, now: Timestamp) -> Option<Timestamp> {
         let order = order.filter(|order| self.is_new(order));
         let look = order.map(|order| self.held_until.unwrap_or(order.at));
-        // Nothing is held by a clock that was set back.
-        let held = self.held.as_ref().map(|held| held.until.min(now.plus_ms(CATCH_UP_MS)));
+        // Nothing is owed by a clock that was set back.
         let owed = self.owed.as_ref().map(|(_, at)| (*at).min(now.plus_ms(OWED_MAX_MS)));
-        [look, held, owed].into_iter().flatten().min()
+        [look, owed].into_iter().flatten().min()
     }
 
     fn is_new(&self, order: &ProbeOrder) -> bool {
@@ -117,11 +119,12 @@ impl ProcessProbe {
     }
 
     /// Begins the look that is wanted, if its time has come. One that is late, as after a freeze, is
-    /// begun a moment later, if it is still wanted then. `extension_names` are those that the platform
-    /// tells.
+    /// begun a moment later, if it is still wanted then, unless the loop `has_caught_up` with what has
+    /// arrived. `extension_names` are those that the platform tells.
     pub(crate) fn handle_order(
         &mut self,
         order: Option<&ProbeOrder>,
+        has_caught_up: bool,
         extension_names: impl FnOnce() -> Vec<String>,
         now: Timestamp,
     ) {
@@ -130,12 +133,14 @@ impl ProcessProbe {
             return;
         };
         match self.held_until {
-            None if now.ms_since(order.at) > LATE_MS => {
+            None if !has_caught_up && now.ms_since(order.at) > LATE_MS => {
                 self.held_until = Some(now.plus_ms(CATCH_UP_MS));
                 return;
             }
             // Also if the clock was set back.
-            Some(until) if (1..=CATCH_UP_MS).contains(&until.ms_since(now)) => return,
+            Some(until) if !has_caught_up && (1..=CATCH_UP_MS).contains(&until.ms_since(now)) => {
+                return;
+            }
             _ => {}
         }
         self.held_until = None;
@@ -229,8 +234,8 @@ impl ProcessProbe {
         }
     }
 
-    /// Takes what [`Self::snapshot`] gave. What came so late that there may have been a freeze waits a
-    /// moment: what has arrived meanwhile may say that the invocation is over.
+    /// Takes what [`Self::snapshot`] gave. What came so late that there may have been a freeze waits some
+    /// turns: what has arrived meanwhile may say that the invocation is over.
     pub(crate) fn handle_snapshot(&mut self, snapshot: Option<Snapshot>, now: Timestamp) {
         let (Some(under_way), Some(snapshot)) = (&self.under_way, snapshot) else {
             self.under_way = None;
@@ -240,10 +245,22 @@ impl ProcessProbe {
             return;
         }
         let is_late = now.ms_since(under_way.begun) > LATE_MS || now < under_way.begun;
-        let until = if is_late { now.plus_ms(CATCH_UP_MS) } else { now };
+        let turns = if is_late { CATCH_UP_TURNS } else { 0 };
         let request_id = under_way.request_id.clone();
         self.owed = None;
-        self.held = Some(Held { request_id, snapshot, until });
+        self.held = Some(Held { request_id, snapshot, turns });
+    }
+
+    /// Whether a snapshot waits for turns of the loop.
+    pub(crate) fn takes_turns(&self) -> bool {
+        self.held.as_ref().is_some_and(|held| held.turns > 0)
+    }
+
+    /// Everything else that was ready had its turn.
+    pub(crate) fn handle_turn(&mut self) {
+        if let Some(held) = &mut self.held {
+            held.turns = held.turns.saturating_sub(1);
+        }
     }
 
     /// All lines are written: the look may go on.
@@ -259,14 +276,14 @@ impl ProcessProbe {
     /// it says just that.
     pub(crate) fn poll_snapshot(&mut self, now: Timestamp) -> Option<(String, Snapshot)> {
         // Also if the clock was set back.
-        let still_waits = |until: Timestamp, max_ms| (1..=max_ms).contains(&until.ms_since(now));
-        if let Some(held) = self.held.take_if(|held| !still_waits(held.until, CATCH_UP_MS)) {
+        let still_waits = |until: Timestamp| (1..=OWED_MAX_MS).contains(&until.ms_since(now));
+        if let Some(held) = self.held.take_if(|held| held.turns == 0) {
             if let Some(under_way) = &mut self.under_way {
                 under_way.is_handed = true;
             }
             return Some((held.request_id, held.snapshot));
         }
-        let (request_id, _) = self.owed.take_if(|(_, at)| !still_waits(*at, OWED_MAX_MS))?;
+        let (request_id, _) = self.owed.take_if(|(_, at)| !still_waits(*at))?;
         Some((request_id, Snapshot { is_partial: true, ..Snapshot::default() }))
     }
 }
@@ -301,7 +318,7 @@ mod tests {
     }
 
     fn begin(probe: &mut ProcessProbe, request_id: &str, at: u64) {
-        probe.handle_order(Some(&order(request_id, at)), Vec::new, ms(at));
+        probe.handle_order(Some(&order(request_id, at)), false, Vec::new, ms(at));
     }
 
     /// Whatever is still to come, handed over as the loop does.
@@ -322,9 +339,9 @@ mod tests {
         let mut probe = probe(&tree);
         let order = order("a", begun);
         assert_eq!(probe.due(Some(&order), ms(0)), Some(ms(begun)));
-        probe.handle_order(Some(&order), || panic!("too early"), ms(begun - 1));
+        probe.handle_order(Some(&order), false, || panic!("too early"), ms(begun - 1));
         assert!(probe.under_way.is_none());
-        probe.handle_order(Some(&order), Vec::new, ms(begun));
+        probe.handle_order(Some(&order), false, Vec::new, ms(begun));
         assert_eq!(probe.request_id(), Some("a"));
         let handed = rest(&mut probe, begun).await;
         assert_eq!(handed.len(), 3);
@@ -338,7 +355,7 @@ mod tests {
         assert!(third.looks.len() > second.looks.len());
         // Answered, and not asked again.
         assert_eq!(probe.due(Some(&order), ms(begun)), None);
-        probe.handle_order(Some(&order), || panic!("again"), ms(begun + 1));
+        probe.handle_order(Some(&order), false, || panic!("again"), ms(begun + 1));
         // A retry with the same id is another invocation.
         let retry = ProbeOrder { deadline: ms(DEADLINE + 5_000), ..order };
         assert_eq!(probe.due(Some(&retry), ms(begun)), Some(retry.at));
@@ -350,16 +367,20 @@ mod tests {
         let mut probe = probe(&tree);
         let (at, thawed) = (DEADLINE - 150, DEADLINE - 100);
         let late = order("a", at);
-        probe.handle_order(Some(&late), || panic!("too early"), ms(thawed));
+        probe.handle_order(Some(&late), false, || panic!("too early"), ms(thawed));
         assert_eq!(probe.due(Some(&late), ms(thawed)), Some(ms(thawed + CATCH_UP_MS)));
-        probe.handle_order(Some(&late), || panic!("too early"), ms(thawed + 1));
+        probe.handle_order(Some(&late), false, || panic!("too early"), ms(thawed + 1));
         // The invocation turns out to be over.
-        probe.handle_order(None, || panic!("over"), ms(thawed + 2));
+        probe.handle_order(None, false, || panic!("over"), ms(thawed + 2));
         assert_eq!(probe.due(None, ms(thawed + 2)), None);
         assert!(probe.under_way.is_none());
         // If it does not, the look begins.
-        probe.handle_order(Some(&late), || panic!("too early"), ms(thawed));
-        probe.handle_order(Some(&late), Vec::new, ms(thawed + CATCH_UP_MS));
+        probe.handle_order(Some(&late), false, || panic!("too early"), ms(thawed));
+        probe.handle_order(Some(&late), false, Vec::new, ms(thawed + CATCH_UP_MS));
+        assert_eq!(probe.request_id(), Some("a"));
+        // As it does at once where what has arrived is read.
+        let mut probe = self::probe(&tree);
+        probe.handle_order(Some(&late), true, Vec::new, ms(thawed));
         assert_eq!(probe.request_id(), Some("a"));
     }
 
@@ -368,7 +389,7 @@ mod tests {
         let tree = tree();
         let mut late = probe(&tree);
         for now in [DEADLINE, DEADLINE + CATCH_UP_MS] {
-            late.handle_order(Some(&order("a", DEADLINE - 150)), Vec::new, ms(now));
+            late.handle_order(Some(&order("a", DEADLINE - 150)), false, Vec::new, ms(now));
             assert!(late.under_way.is_none() && late.poll_snapshot(ms(now)).is_none());
         }
         let mut off = ProcessProbe::at(tree.root(), false, OwnEndpoints::default());
@@ -386,14 +407,17 @@ mod tests {
         // A freeze.
         let thawed = begun + 100;
         probe.handle_snapshot(first.clone(), ms(thawed));
-        assert_eq!(probe.poll_snapshot(ms(thawed)), None);
-        assert_eq!(probe.due(None, ms(thawed)), Some(ms(thawed + CATCH_UP_MS)));
+        assert!(probe.poll_snapshot(ms(thawed)).is_none() && probe.takes_turns());
         probe.cancel();
-        assert_eq!(probe.poll_snapshot(ms(thawed + CATCH_UP_MS)), None);
+        assert!(probe.poll_snapshot(ms(thawed)).is_none() && !probe.takes_turns());
         assert_eq!(rest(&mut probe, begun).await, [], "nor does anything come after that");
         begin(&mut probe, "b", begun);
         probe.handle_snapshot(first, ms(thawed));
-        let handed = probe.poll_snapshot(ms(thawed + CATCH_UP_MS));
+        for _ in 0..CATCH_UP_TURNS {
+            assert_eq!(probe.poll_snapshot(ms(thawed)), None);
+            probe.handle_turn();
+        }
+        let handed = probe.poll_snapshot(ms(thawed));
         assert_eq!(handed.map(|(id, _)| id).as_deref(), Some("b"));
     }
 
@@ -406,8 +430,15 @@ mod tests {
             begin(&mut probe, "a", DEADLINE - 150);
             let first = probe.snapshot().await;
             probe.handle_snapshot(first, ms(now));
+            (0..CATCH_UP_TURNS).for_each(|_| probe.handle_turn());
+            assert!(probe.poll_snapshot(ms(now)).is_some());
+            // Nor what is owed where nothing comes.
+            let tree = Tree::new();
+            tree.remove("self");
+            let mut probe = self::probe(&tree);
+            begin(&mut probe, "a", DEADLINE - 150);
             let due = probe.due(None, ms(now)).unwrap();
-            assert!(due <= ms(now + CATCH_UP_MS), "{due:?} at {now}");
+            assert!(due <= ms(now + OWED_MAX_MS), "{due:?} at {now}");
             assert!(probe.poll_snapshot(due).is_some());
         }
     }

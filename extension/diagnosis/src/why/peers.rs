@@ -10,6 +10,8 @@ use std::net::{IpAddr, SocketAddr};
 const REFUSED_IN_A_LOOP: u64 = 2;
 /// And so many in the sandbox's life make a loop of a single one.
 const REFUSED_BEFORE: u64 = 10;
+/// What was sent or came in since then is a sign of life.
+const LATELY_MS: u64 = 500;
 /// The DNS port.
 const DNS: u16 = 53;
 
@@ -272,5 +274,12 @@ impl Seen<'_> {
                 })
                 && self.is_pending(socket) == Some(false)
         })
+    }
+
+    /// Whether data moved on a connection a moment ago: as of a loop that asks and pauses.
+    pub(super) fn moved_lately(&self) -> bool {
+        let is_late = |ms: Option<u64>| ms.is_some_and(|ms| ms < LATELY_MS);
+        self.sockets()
+            .any(|socket| is_late(socket.last_sent_ms) || is_late(socket.last_received_ms))
     }
 }

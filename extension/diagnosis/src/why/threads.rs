@@ -234,6 +234,11 @@ pub(super) fn child_process(seen: &Seen<'_>) -> Option<Why> {
     // Without a thread that waits for it, one that began in this invocation.
     let begun = || {
         let runtime = seen.processes().first()?;
+        // One that sleeps, or waits for another thread, would not notice the end of it.
+        let main = seen.threads.first()?;
+        if main.waits_in(|call| matches!(call, SystemCall::Sleep | SystemCall::Futex)) {
+            return None;
+        }
         let is_new =
             |p: &&Process| p.pid != runtime.pid && seen.began_in_invocation(p) == Some(true);
         seen.processes().iter().filter(is_new).max_by_key(|p| (p.started_at_ticks, p.pid))
@@ -268,6 +273,7 @@ pub(super) fn idle(seen: &Seen<'_>) -> Option<Why> {
         || !(seen.sockets_are_idle() || seen.threads.iter().all(waits_for_no_socket))
         || seen.refused_connections().is_some_and(|(refused, _)| refused > 0)
         || seen.snapshot.is_partial
+        || seen.moved_lately()
     {
         return None;
     }

@@ -239,6 +239,9 @@ impl ProcessProbe {
     pub(crate) fn handle_snapshot(&mut self, snapshot: Option<Snapshot>, now: Timestamp) {
         let (Some(under_way), Some(snapshot)) = (&self.under_way, snapshot) else {
             self.under_way = None;
+            if let Some((_, at)) = &mut self.owed {
+                *at = now;
+            }
             return;
         };
         if under_way.signals.cancelled.load(Ordering::Relaxed) {
@@ -474,6 +477,17 @@ mod tests {
         tree.remove("40/task/40/syscall");
         begin(&mut probe, "c", DEADLINE - AMPLE);
         assert_eq!(rest(&mut probe, DEADLINE - AMPLE).await.len(), 3);
+    }
+
+    #[tokio::test]
+    async fn where_nothing_can_be_read_that_is_told_at_once() {
+        let tree = Tree::new();
+        tree.remove("self");
+        let mut probe = probe(&tree);
+        begin(&mut probe, "a", DEADLINE - 150);
+        let handed = rest(&mut probe, DEADLINE - 150).await;
+        let [(id, snapshot)] = &handed[..] else { panic!("{handed:?}") };
+        assert!(id == "a" && snapshot.is_partial && snapshot.looks.is_empty());
     }
 
     #[tokio::test]

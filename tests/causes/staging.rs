@@ -15,6 +15,9 @@ use tokio::process::Command;
 /// the smallest quota, and the invocations before.
 const LIMIT: Duration = Duration::from_secs(45);
 
+/// Where each order has a folder.
+const FOLDER: &str = env!("CARGO_TARGET_TMPDIR");
+
 /// What stages are built with.
 #[derive(Debug)]
 pub(crate) struct Staging {
@@ -43,6 +46,7 @@ impl Staging {
             .or_left_out("the causes of timeouts", "no network namespace to make them in")?;
         output("setpriv", &["--version"])
             .or_left_out("the causes of timeouts", "nothing to drop privileges with")?;
+        Group::sweep();
         let root = || if is_root { Ok(()) } else { Err("not root".to_owned()) };
         let made = |group: std::io::Result<Group>| group.map_err(|error| error.to_string());
         Some(Self {
@@ -58,7 +62,7 @@ impl Staging {
                 )
                 .is_some(),
             has_memory_limit: made(Group::memory(128))
-                .and_then(|_| made(Group::reading(&std::env::temp_dir())))
+                .and_then(|_| made(Group::reading(Path::new(FOLDER))))
                 .or_left_out("memory-pressure", "no memory and blkio controller of cgroup v1")
                 .is_some(),
             has_disk: root()
@@ -75,7 +79,7 @@ impl Staging {
 
     /// Plays a plan; what became of it, or why nothing did.
     pub(crate) async fn play(&self, plan: &Plan) -> Result<Told, String> {
-        let directory = tempfile::tempdir().map_err(|error| error.to_string())?;
+        let directory = tempfile::tempdir_in(FOLDER).map_err(|error| error.to_string())?;
         let (order, _groups) =
             self.order(plan, directory.path()).map_err(|error| error.to_string())?;
         let path = directory.path().join("order.json");

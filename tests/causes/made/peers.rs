@@ -72,13 +72,6 @@ pub(super) fn awaiting_peer() -> Vec<Provocation> {
         let fields = json!({"address": address::LOOPBACK, "port": port::SILENT_ON_LOOPBACK});
         does(runtime, "request", fields)
     };
-    // It is always this peer that is waited for, if never for long.
-    let calls = |runtime| {
-        let fields = json!({
-            "address": address::PEER, "port": port::ANSWERING, "after_ms": 150, "pause_ms": 0,
-        });
-        does(runtime, "calls", fields)
-    };
     let v6 = |runtime| request(runtime, 5432).with("address", json!(address::PEER_V6));
     vec![
         request(Python, 443).with("timeout_ms", json!(60_000)).with_kept(),
@@ -100,8 +93,6 @@ pub(super) fn awaiting_peer() -> Vec<Provocation> {
         request(Python, 5432).with_closed(),
         request(Python, 443).with_helper(),
         request(Rust, 443).with_helper(),
-        calls(Python),
-        calls(Node).with_kept(),
         request(Node, 443).with_kept().at_quota(),
         request(Python, 443).with("timeout_ms", json!(60_000)).with_kept().at_quota(),
         answered_late(Python).with_kept().in_time(),

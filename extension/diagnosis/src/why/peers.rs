@@ -12,6 +12,9 @@ const REFUSED_IN_A_LOOP: u64 = 2;
 const REFUSED_BEFORE: u64 = 10;
 /// What was sent or came in since then is a sign of life.
 const LATELY_MS: u64 = 500;
+/// The extension may read INVOKE so much later than the function, and the kernel's times are ticks of up to
+/// 10 ms.
+const LATE_INVOKE_MS: u64 = 50;
 /// The DNS port.
 const DNS: u16 = 53;
 
@@ -83,10 +86,10 @@ impl Seen<'_> {
     }
 
     /// Whether something was sent in this invocation that has not been answered; None where it cannot
-    /// be told: the kernel may not say, and within one millisecond not which came first.
+    /// be told: the kernel may not say, and within one tick of its clock not which came first.
     fn is_pending(&self, socket: &Socket) -> Option<bool> {
         let sent_ms = socket.last_sent_ms?;
-        if self.running.ran_ms.is_some_and(|ran_ms| sent_ms > ran_ms) {
+        if self.running.ran_ms.is_some_and(|ran_ms| sent_ms > ran_ms + LATE_INVOKE_MS) {
             return Some(false);
         }
         match socket.last_received_ms.map(|received_ms| received_ms.cmp(&sent_ms)) {

@@ -123,7 +123,8 @@ fn a_connection_is_awaited_if_something_was_sent_in_this_invocation_and_not_answ
         (2_000, 1_990, Some("idle")),
         // Which came first cannot be told.
         (2_000, 2_000, None),
-        // Before this invocation.
+        // As the first thing in this invocation, whose INVOKE was read a little later; before it.
+        (2_880, 2_890, Some("awaiting-peer")),
         (3_000, 3_010, Some("idle")),
     ] {
         let snapshot = twice(one(EPOLL), vec![established(peer, sent_ms, received_ms)]);

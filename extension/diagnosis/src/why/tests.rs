@@ -290,6 +290,18 @@ fn a_child_of_an_earlier_invocation_is_not_waited_for_without_a_sign() {
 }
 
 #[test]
+fn a_parent_that_waits_for_a_lock_waits_for_no_child() {
+    let locked = Thread {
+        wait_channel: Some("futex_do_wait".into()),
+        ..thread(20, 'S', Some(SystemCall::Futex))
+    };
+    let child = process(21, 20, vec![thread(21, 'S', Some(SystemCall::Sleep))]);
+    let child = Process { started_at_ticks: 9_900, ..child };
+    let snapshot = twice(vec![process(20, 1, vec![locked]), child], Vec::new());
+    assert_eq!(cause(&snapshot), Some("idle"));
+}
+
+#[test]
 fn what_the_sandbox_has_run_out_of_stands_in_the_evidence() {
     let before =
         [crate::Mount { point: "/mnt/efs".into(), fs_type: "nfs4".into(), is_read_only: false }];

@@ -226,7 +226,8 @@ pub(super) fn child_process(seen: &Seen<'_>) -> Option<Why> {
     }
     let waits = |w: &&Watched<'_>| {
         w.waits_in(|call| call == SystemCall::WaitChild)
-            || w.waits_at(&["do_wait"])
+            // Not `futex_do_wait`.
+            || w.thread.wait_channel.as_deref() == Some("do_wait")
             || w.is_in_vfork()
             || w.stuck == w.looks && w.looks > 1 && is_vfork_unseen(seen, w)
     };

@@ -290,6 +290,20 @@ fn a_child_of_an_earlier_invocation_is_not_waited_for_without_a_sign() {
 }
 
 #[test]
+fn a_thread_that_waits_for_another_waits_for_no_child() {
+    let family = |wait_channel: &str, waits_in| {
+        let wait_channel = Some(wait_channel.to_owned());
+        let parent = Thread { wait_channel, ..thread(20, 'S', waits_in) };
+        let child = process(21, 20, vec![thread(21, 'S', Some(SystemCall::Sleep))]);
+        let child = Process { started_at_ticks: 9_900, ..child };
+        twice(vec![process(20, 1, vec![parent]), child], Vec::new())
+    };
+    assert_eq!(cause(&family("futex_do_wait", Some(SystemCall::Futex))), Some("idle"));
+    // Where the kernel does not tell the call.
+    assert_eq!(cause(&family("do_wait", None)), Some("child-process"));
+}
+
+#[test]
 fn what_the_sandbox_has_run_out_of_stands_in_the_evidence() {
     let before =
         [crate::Mount { point: "/mnt/efs".into(), fs_type: "nfs4".into(), is_read_only: false }];

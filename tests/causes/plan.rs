@@ -42,6 +42,11 @@ pub(crate) enum Asked {
 }
 
 impl Asked {
+    /// Whether `TRIAGE_CAUSES` asks for it.
+    pub(crate) fn is_by_name() -> bool {
+        std::env::var_os("TRIAGE_CAUSES").is_some_and(|asked| !asked.is_empty())
+    }
+
     /// What `TRIAGE_CAUSES` asks for.
     pub(crate) fn of_environment() -> Self {
         let asked = std::env::var("TRIAGE_CAUSES").unwrap_or_default();

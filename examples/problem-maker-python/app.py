@@ -6,6 +6,7 @@ errors of AWS services are raised with the types and texts that boto3 gives them
 
 import json
 import os
+import socket
 import sys
 import time
 
@@ -72,7 +73,12 @@ def fail_as_boto3(event, problem):
 
 
 def timeout(_event, context):
-    time.sleep(context.get_remaining_time_in_millis() / 1000 + 60)
+    # As a client without a time-out of its own does, of a server that takes connections and never answers.
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        with socket.create_connection(server.getsockname()) as client:
+            client.sendall(b"GET /orders HTTP/1.1\r\nhost: localhost\r\n\r\n")
+            client.settimeout(context.get_remaining_time_in_millis() / 1000 + 60)
+            client.recv(1)
     raise RuntimeError("nothing stopped this function at its deadline")
 
 

@@ -23,6 +23,8 @@ type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
 /// What a process of the load is to be.
 const ROLE: &str = "TRIAGE_BENCH_ROLE";
+/// In namespaces of its own.
+const INSIDE: &str = "TRIAGE_BENCH_INSIDE";
 const PROCESSES: usize = 50;
 const THREADS: usize = 10;
 const CONNECTIONS: usize = 1_000;
@@ -34,27 +36,49 @@ const PERIODS_MS: [u32; 2] = [20, 100];
 
 fn main() -> Result<()> {
     match std::env::var(ROLE).as_deref() {
-        Ok("runtime") => return be_the_runtime(false),
-        Ok("computing") => return be_the_runtime(true),
+        Ok("runtime") => return be_the_runtime(PROCESSES, CONNECTIONS, false),
+        Ok("computing") => return be_the_runtime(PROCESSES, CONNECTIONS, true),
+        Ok("small") => return be_the_runtime(2, 10, true),
         Ok(_) => return be_a_child(),
         Err(_) => {}
+    }
+    let program = Path::new(BINARY).with_file_name("lambda-triage");
+    if std::env::var_os(INSIDE).is_some() {
+        return measure_all(&program);
     }
     let built = Command::new(env!("CARGO"))
         .args(["build", "--release", "--package", "lambda-triage", "--bin", "lambda-triage"])
         .status()?;
     assert!(built.success(), "lambda-triage does not build");
-    let program = Path::new(BINARY).with_file_name("lambda-triage");
+    // Where nothing but the load can be seen, as on Lambda.
+    let inside = Command::new("unshare")
+        .args(["--pid", "--net", "--fork", "--mount-proc", "--", "sh", "-c"])
+        .args(["ip link set lo up && exec \"$0\""])
+        .arg(std::env::current_exe()?)
+        .env(INSIDE, "1")
+        .status();
+    if inside.is_ok_and(|status| status.success()) {
+        return Ok(());
+    }
+    println!("among all processes of this machine, as there can be no namespaces:");
+    measure_all(&program)
+}
+
+fn measure_all(program: &Path) -> Result<()> {
     println!(
         "{:<44}{:<8}{:>22}{:>26}",
         "", "stage", "CPU, ms: median, most", "end, ms: median, most"
     );
-    for role in ["runtime", "computing"] {
-        let what = if role == "computing" { "one thread computing" } else { "all waiting" };
-        measure(&program, role, None, &format!("full CPU, {what}"))?;
+    for (role, what) in [
+        ("runtime", "50 processes, all waiting"),
+        ("computing", "50 processes, one thread computing"),
+        ("small", "2 processes, one thread computing"),
+    ] {
+        measure(program, role, None, &format!("full CPU; {what}"))?;
         for period_ms in PERIODS_MS {
-            let name = format!("7.2 % of a CPU by {period_ms} ms, {what}");
+            let name = format!("7.2 % of a CPU by {period_ms} ms; {what}");
             match Group::limited(period_ms) {
-                Ok(group) => measure(&program, role, Some(&group), &name)?,
+                Ok(group) => measure(program, role, Some(&group), &name)?,
                 Err(e) => println!("{name}: skipped, as there can be no control group: {e}"),
             }
         }
@@ -185,16 +209,17 @@ fn waiting_threads() {
     }
 }
 
-fn be_the_runtime(is_computing: bool) -> Result<()> {
+/// So many processes in all, and connections from itself to itself.
+fn be_the_runtime(processes: usize, connections: usize, is_computing: bool) -> Result<()> {
     waiting_threads();
     let listener = TcpListener::bind("127.0.0.1:0")?;
     let mut sockets = Vec::new();
-    for _ in 0..CONNECTIONS {
+    for _ in 0..connections {
         sockets.push(TcpStream::connect(listener.local_addr()?)?);
         sockets.push(listener.accept()?.0);
     }
     let mut children = Vec::new();
-    for _ in 1..PROCESSES {
+    for _ in 1..processes {
         let mut command = Command::new(std::env::current_exe()?);
         // They end with the same input.
         children.push(command.env(ROLE, "child").spawn()?);

@@ -114,6 +114,8 @@ enum Input {
     Signatures(Loaded),
     /// More was read of the function's processes, or nothing more comes.
     Probed(Option<Snapshot>),
+    /// Everything that was ready had its turn.
+    Turn,
     /// There is telemetry to work through.
     Telemetry,
     /// All diagnoses are written: there is room for more.
@@ -222,10 +224,14 @@ impl Observer {
             }
             let done = contained(|| {
                 fault_point!("handle");
+                let is_timer = matches!(input, Input::Due { .. });
                 self.handle(input, now);
-                self.attend_to_probe(now);
+                self.attend_to_probe(is_timer, now);
             });
             let written = contained(|| self.write_reports(now));
+            if self.lines.is_drained(Stream::Stdout) {
+                self.probe.handle_written();
+            }
             if done.is_none() || written.is_none() {
                 self.tell_of_a_bug(true);
                 self.rests_until = now.plus_ms(BUG_PAUSE_MS);
@@ -252,6 +258,7 @@ impl Observer {
         let unwritten = !self.lines.is_drained(Stream::Stdout);
         let more = self.delivery.is_some();
         let is_held = self.signatures.is_awaited();
+        let takes_turns = self.probe.takes_turns();
         // Also if the clock was set back.
         let rest_ms = self.rests_until.ms_since(self.clock.now()).min(BUG_PAUSE_MS);
         tokio::select! {
@@ -263,6 +270,7 @@ impl Observer {
             () = telemetry(&self.inbox, more, rest_ms), if !is_held => Input::Telemetry,
             () = self.lines.drained(Stream::Stdout), if unwritten => Input::LinesWritten,
             () = self.metrics.answered() => Input::MetricsAnswered,
+            () = tokio::task::yield_now(), if takes_turns => Input::Turn,
             () = tokio::time::sleep(Duration::from_millis(wait_ms.unwrap_or_default())),
                 if due.is_some() => Input::Due { at: due.unwrap_or_default() },
         }
@@ -309,6 +317,7 @@ impl Observer {
                 }
             }
             Input::Probed(snapshot) => self.probe.handle_snapshot(snapshot, now),
+            Input::Turn => self.probe.handle_turn(),
             Input::Due { .. } => self.signatures.handle_due(now),
             // What else is due is done after every input.
             Input::PollFailed | Input::LinesWritten | Input::MetricsAnswered => {}

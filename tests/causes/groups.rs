@@ -11,6 +11,9 @@ use std::time::Duration;
 
 const ROOT: &str = "/sys/fs/cgroup";
 
+/// Of the names of groups; the process id of the test follows.
+const PREFIX: &str = "triage-causes-";
+
 /// The controller's own period, which Lambda's quota has too, as far as is known.
 const PERIOD_US: u64 = 20_000;
 
@@ -53,10 +56,26 @@ impl Group {
         Ok(group)
     }
 
+    /// Removes what tests have left that were killed.
+    pub(crate) fn sweep() {
+        for controller in ["cpu", "memory", "blkio"] {
+            let Ok(groups) = fs::read_dir(Path::new(ROOT).join(controller)) else { continue };
+            for group in groups.flatten() {
+                let name = group.file_name().to_string_lossy().into_owned();
+                let of_process = name.strip_prefix(PREFIX).and_then(|rest| rest.split('-').next());
+                let is_left = of_process.is_some_and(|pid| !Path::new("/proc").join(pid).exists());
+                if is_left {
+                    // Busy, then; there may be a next time.
+                    let _ = fs::remove_dir(group.path());
+                }
+            }
+        }
+    }
+
     fn new(controller: &str) -> io::Result<Self> {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let name = format!("triage-causes-{}-{number}", std::process::id());
+        let name = format!("{PREFIX}{}-{number}", std::process::id());
         let path = Path::new(ROOT).join(controller).join(name);
         fs::create_dir(&path)?;
         Ok(Self(path))

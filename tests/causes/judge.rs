@@ -123,3 +123,86 @@ fn brief(line: &str) -> String {
         diagnosis["evidence"]
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    const REQUEST: &str = "8e1c1d3b";
+
+    fn line(problem: &str, stage: &str, cause: Option<&str>, request: Option<&str>) -> String {
+        let mut line = json!({"diagnosis": {"problem": problem, "stage": stage}});
+        if let Some(cause) = cause {
+            line["diagnosis"]["cause"] = json!(cause);
+        }
+        if let Some(request) = request {
+            line["requestId"] = json!(request);
+        }
+        line.to_string()
+    }
+
+    /// Of a run with a timeout of 1 s.
+    fn judged(status: &str, lines: &[(i64, String)]) -> Judgement {
+        let plan = made::provocations("idle")[0].plan(1, "%0");
+        let told = Told {
+            request_id: REQUEST.to_owned(),
+            status: status.to_owned(),
+            lines: lines.to_vec(),
+            ..Told::default()
+        };
+        judge(&plan, &told)
+    }
+
+    fn named(lines: &[(i64, String)]) -> Named {
+        judged("timeout", lines).named
+    }
+
+    #[test]
+    fn the_confirmed_line_of_the_invocation_counts() {
+        let confirmed = |cause| (1030, line("timeout", "confirmed", cause, Some(REQUEST)));
+        assert_eq!(named(&[confirmed(Some("dns"))]), Named::Cause("dns"));
+        assert_eq!(named(&[confirmed(None)]), Named::Unknown);
+        assert_eq!(named(&[confirmed(Some("gremlins"))]), Named::Odd);
+        assert_eq!(named(&[]), Named::Nothing);
+        assert_eq!(named(&[confirmed(None), confirmed(None)]), Named::Odd);
+        let before = (-500, line("timeout", "confirmed", Some("idle"), Some("another")));
+        assert_eq!(named(&[before, confirmed(Some("dns"))]), Named::Cause("dns"));
+        let other = (500, line("tmp-full", "confirmed", None, Some(REQUEST)));
+        assert_eq!(named(&[other, confirmed(Some("dns"))]), Named::Cause("dns"));
+    }
+
+    #[test]
+    fn an_initialization_within_the_invocation_has_no_request_id() {
+        let cause = Some("suppressed-init");
+        let lines = [(1030, line("init-timeout", "confirmed", cause, None))];
+        assert_eq!(named(&lines), Named::Cause("slow-init"));
+    }
+
+    #[test]
+    fn the_imminent_line_is_measured_and_decides_nothing() {
+        let imminent = (853, line("timeout", "imminent", Some("dns"), Some(REQUEST)));
+        let judgement = judged("timeout", &[imminent]);
+        assert_eq!(judgement.imminent_before_ms, Some(147));
+        assert_eq!(judgement.named, Named::Nothing);
+    }
+
+    #[test]
+    fn what_ended_in_time_is_no_timeout() {
+        let timeout = (1030, line("timeout", "confirmed", Some("idle"), Some(REQUEST)));
+        let near = (980, line("near-timeout", "confirmed", Some("idle"), Some(REQUEST)));
+        let judgement = judged("success", std::slice::from_ref(&near));
+        assert_eq!((judgement.named, judgement.is_near), (Named::Cause("idle"), true));
+        // This one was not to end in time.
+        assert_eq!(judgement.broken.len(), 1);
+        assert_eq!(judged("success", std::slice::from_ref(&timeout)).named, Named::Odd);
+        assert_eq!(judged("success", &[timeout, near.clone()]).named, Named::Odd);
+        assert_eq!(judged("timeout", &[near]).named, Named::Odd);
+    }
+
+    #[test]
+    fn a_crash_and_a_complaint_are_broken() {
+        assert_eq!(judged("failure", &[]).broken.len(), 1);
+        assert_eq!(judged("timeout", &[(1, "no JSON".to_owned())]).broken.len(), 1);
+    }
+}

@@ -4,8 +4,8 @@ use crate::judge::Named;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-/// Of each cause so much has to be named right, in percent.
-const RIGHT_PERCENT: usize = 95;
+/// Of each cause so much may be named other than right, in percent; one run may in any case.
+const NOT_RIGHT_PERCENT: usize = 5;
 /// Of all runs so much may be named wrong, in percent.
 const WRONG_PERCENT: usize = 1;
 
@@ -15,27 +15,29 @@ pub(crate) struct Matrix {
     problem: &'static str,
     cells: BTreeMap<&'static str, BTreeMap<Named, usize>>,
     /// For each imminent line that came, how long before the deadline it did.
-    imminent_ms: Vec<i64>,
+    imminent_ms: BTreeMap<&'static str, Vec<i64>>,
 }
 
 impl Matrix {
     pub(crate) fn new(problem: &'static str) -> Self {
-        Self { problem, cells: BTreeMap::new(), imminent_ms: Vec::new() }
+        Self { problem, cells: BTreeMap::new(), imminent_ms: BTreeMap::new() }
     }
 
     pub(crate) fn add(&mut self, made: &'static str, named: Named, imminent_ms: Option<i64>) {
         *self.cells.entry(made).or_default().entry(named).or_default() += 1;
-        self.imminent_ms.extend(imminent_ms);
+        self.imminent_ms.entry(made).or_default().extend(imminent_ms);
     }
 
-    /// What is not as it should be.
+    /// What is not as it should be. An invocation that ends in time may do so before all was looked at:
+    /// of near-timeouts none has to be named, but none wrong.
     pub(crate) fn failure(&self) -> Option<String> {
         let mut problems = Vec::new();
         let (mut runs, mut wrong) = (0, 0);
         for (made, row) in &self.cells {
             let total: usize = row.values().sum();
             let right = row.get(&Named::of(made)).copied().unwrap_or(0);
-            if right * 100 < total * RIGHT_PERCENT {
+            let allowed = (total * NOT_RIGHT_PERCENT / 100).max(1);
+            if self.problem == "timeout" && total - right > allowed {
                 problems.push(format!("{right} of {total} right where {made} was made"));
             }
             runs += total;
@@ -56,15 +58,20 @@ impl fmt::Display for Matrix {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let columns: BTreeSet<Named> =
             self.cells.values().flat_map(BTreeMap::keys).copied().collect();
-        write!(f, "| {}: made | runs | right | wrong |", self.problem)?;
+        write!(f, "| {}: made | runs | right | wrong | imminent |", self.problem)?;
         columns.iter().try_for_each(|named| write!(f, " {named} |"))?;
-        write!(f, "\n|---|--:|--:|--:|{}", "--:|".repeat(columns.len()))?;
+        write!(f, "\n|---|--:|--:|--:|--:|{}", "--:|".repeat(columns.len()))?;
         for (made, row) in &self.cells {
             let total: usize = row.values().sum();
             let right = row.get(&Named::of(made)).copied().unwrap_or(0);
             let wrong = wrong_of(made, row);
             let percent = right * 100 / total.max(1);
-            write!(f, "\n| {made} | {total} | {percent} % | {wrong} |")?;
+            let imminent_ms = self.imminent_ms.get(made).map_or(&[][..], |times| times);
+            let imminent = match imminent_ms.iter().min() {
+                Some(least_ms) => format!("{}, from {least_ms} ms on", imminent_ms.len()),
+                None => "0".to_owned(),
+            };
+            write!(f, "\n| {made} | {total} | {percent} % | {wrong} | {imminent} |")?;
             for named in &columns {
                 match row.get(named) {
                     Some(count) => write!(f, " {count} |")?,
@@ -72,17 +79,7 @@ impl fmt::Display for Matrix {
                 }
             }
         }
-        let mut imminent_ms = self.imminent_ms.clone();
-        imminent_ms.sort_unstable();
-        let runs: usize = self.cells.values().flat_map(BTreeMap::values).sum();
-        let at = |place: usize| imminent_ms.get(place).copied().unwrap_or(0);
-        writeln!(
-            f,
-            "\n\nimminent: {} of {runs}, before the deadline by {} ms (median), {} ms (least)",
-            imminent_ms.len(),
-            at(imminent_ms.len() / 2),
-            at(0),
-        )
+        writeln!(f)
     }
 }
 
@@ -102,6 +99,9 @@ mod tests {
     #[test]
     fn it_fails_below_the_right_and_above_the_wrong_that_are_allowed() {
         assert_eq!(matrix(95, 5, 0).failure(), None);
+        assert_eq!(matrix(23, 1, 0).failure(), None);
+        assert!(matrix(22, 2, 0).failure().is_some());
+        assert_eq!(matrix(1, 1, 0).failure(), None);
         assert_eq!(matrix(99, 0, 1).failure(), None);
         assert!(matrix(94, 6, 0).failure().is_some());
         assert!(matrix(98, 0, 2).failure().is_some());
@@ -118,15 +118,24 @@ mod tests {
     }
 
     #[test]
+    fn near_timeouts_need_no_name_but_no_wrong_one() {
+        let mut matrix = Matrix::new("near-timeout");
+        matrix.add("idle", Named::Unknown, None);
+        assert_eq!(matrix.failure(), None);
+        matrix.add("idle", Named::Cause("dns"), None);
+        assert!(matrix.failure().is_some());
+    }
+
+    #[test]
     fn it_is_a_table_of_markdown() {
         let table = matrix(19, 1, 0).to_string();
         let lines: Vec<_> = table.lines().take(3).collect();
         assert_eq!(
             lines,
             [
-                "| timeout: made | runs | right | wrong | dns | unknown |",
-                "|---|--:|--:|--:|--:|--:|",
-                "| dns | 20 | 95 % | 0 | 19 | 1 |"
+                "| timeout: made | runs | right | wrong | imminent | dns | unknown |",
+                "|---|--:|--:|--:|--:|--:|--:|",
+                "| dns | 20 | 95 % | 0 | 0 | 19 | 1 |"
             ]
         );
     }

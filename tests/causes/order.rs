@@ -25,6 +25,8 @@ pub(crate) mod address {
 pub(crate) mod port {
     /// Answers each request; `GET /N` after N milliseconds.
     pub(crate) const ANSWERING: u16 = 8080;
+    /// The same for one request, then it closes the connection.
+    pub(crate) const ANSWERING_ONCE: u16 = 8081;
     /// Accept, read and never say a word.
     pub(crate) const SILENT: [u16; 4] = [443, 3306, 5432, 6379];
     /// Accepts and never reads.

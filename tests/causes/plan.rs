@@ -31,19 +31,42 @@ pub(crate) struct Plan {
     pub(crate) freeze_after_ms: Option<u64>,
 }
 
-impl Plan {
-    /// All that `TRIAGE_CAUSES` asks for and that can be made here, the long ones first.
-    pub(crate) fn all(staging: &Staging) -> Vec<Self> {
+/// What is to be played.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Asked {
+    /// Two runs of each cause.
+    Few,
+    All,
+    /// All of one cause.
+    One(&'static str),
+}
+
+impl Asked {
+    /// Whether `TRIAGE_CAUSES` asks for it.
+    pub(crate) fn is_by_name() -> bool {
+        std::env::var_os("TRIAGE_CAUSES").is_some_and(|asked| !asked.is_empty())
+    }
+
+    /// What `TRIAGE_CAUSES` asks for.
+    pub(crate) fn of_environment() -> Self {
         let asked = std::env::var("TRIAGE_CAUSES").unwrap_or_default();
-        let is_full = asked == "full" || is_all_wanted();
-        let one = made::known(&asked);
-        assert!(
-            is_full || one.is_some() || ["", "quick"].contains(&asked.as_str()),
-            "TRIAGE_CAUSES={asked} is neither full nor quick nor a cause"
-        );
+        match (asked.as_str(), made::known(&asked)) {
+            (_, Some(cause)) => Self::One(cause),
+            ("full", _) => Self::All,
+            ("", _) if is_all_wanted() => Self::All,
+            ("" | "quick", _) => Self::Few,
+            _ => panic!("TRIAGE_CAUSES={asked} is neither full nor quick nor a cause"),
+        }
+    }
+}
+
+impl Plan {
+    /// All that `TRIAGE_CAUSES` asks for and that can be made here.
+    pub(crate) fn all(staging: &Staging) -> Vec<Self> {
+        let asked = Asked::of_environment();
         let mut plans = Vec::new();
         for made in made::ALL {
-            if one.is_some_and(|one| one != made) {
+            if matches!(asked, Asked::One(one) if one != made) {
                 continue;
             }
             let can_be_made = |provocation: &Provocation| {
@@ -56,15 +79,16 @@ impl Plan {
             provocations.retain(can_be_made);
             let (near, late): (Vec<_>, Vec<_>) =
                 provocations.into_iter().partition(|provocation| provocation.ends_in_time);
-            if is_full || one.is_some() {
-                plans.extend(rounds(&late, RUNS));
-                plans.extend(rounds(&near, NEAR_RUNS));
-            } else {
+            if asked == Asked::Few {
                 let some = late.iter().take(2).chain(near.first());
                 plans.extend(some.map(|provocation| provocation.plan(1, "%0")));
+            } else {
+                plans.extend(rounds(&late, RUNS));
+                plans.extend(rounds(&near, NEAR_RUNS));
             }
         }
-        plans.sort_by_key(|plan| std::cmp::Reverse(plan.timeout_s));
+        // In an order of no meaning, so that deadlines do not come all at once, and always the same.
+        fastrand::Rng::with_seed(0).shuffle(&mut plans);
         plans
     }
 
@@ -90,7 +114,7 @@ fn rounds(provocations: &[Provocation], runs: usize) -> Vec<Plan> {
 }
 
 impl Provocation {
-    fn plan(&self, timeout_s: u64, beginning: &str) -> Plan {
+    pub(crate) fn plan(&self, timeout_s: u64, beginning: &str) -> Plan {
         let mut events = self.before.clone();
         let mut event = self.event.clone();
         if !self.ends_in_time && event["delay_ms"].is_null() {

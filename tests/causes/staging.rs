@@ -2,9 +2,9 @@
 
 use crate::groups::Group;
 use crate::order::{Order, Told};
-use crate::plan::Plan;
+use crate::plan::{Asked, Plan};
 use crate::runtime::{Commands, OrLeftOut, Runtime, functions, output};
-use lambda_sandbox::cargo_example;
+use lambda_sandbox::{cargo_bin_as_shipped, cargo_example};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -15,12 +15,16 @@ use tokio::process::Command;
 /// the smallest quota, and the invocations before.
 const LIMIT: Duration = Duration::from_secs(45);
 
+/// Where each order has a folder.
+const FOLDER: &str = env!("CARGO_TARGET_TMPDIR");
+
 /// What stages are built with.
 #[derive(Debug)]
 pub(crate) struct Staging {
     /// The program that makes the namespaces, with its arguments.
     unshare: Vec<&'static str>,
     stage: PathBuf,
+    extension: PathBuf,
     other_extension: PathBuf,
     commands: Commands,
     /// What may be there or not.
@@ -42,11 +46,13 @@ impl Staging {
             .or_left_out("the causes of timeouts", "no network namespace to make them in")?;
         output("setpriv", &["--version"])
             .or_left_out("the causes of timeouts", "nothing to drop privileges with")?;
+        Group::sweep();
         let root = || if is_root { Ok(()) } else { Err("not root".to_owned()) };
         let made = |group: std::io::Result<Group>| group.map_err(|error| error.to_string());
         Some(Self {
             unshare,
             stage: cargo_example("stage").unwrap(),
+            extension: extension(),
             other_extension: cargo_example("fixture_extension").unwrap(),
             commands: Commands::find(),
             has_cpu_quota: made(Group::cpu())
@@ -56,7 +62,7 @@ impl Staging {
                 )
                 .is_some(),
             has_memory_limit: made(Group::memory(128))
-                .and_then(|_| made(Group::reading(&std::env::temp_dir())))
+                .and_then(|_| made(Group::reading(Path::new(FOLDER))))
                 .or_left_out("memory-pressure", "no memory and blkio controller of cgroup v1")
                 .is_some(),
             has_disk: root()
@@ -73,7 +79,7 @@ impl Staging {
 
     /// Plays a plan; what became of it, or why nothing did.
     pub(crate) async fn play(&self, plan: &Plan) -> Result<Told, String> {
-        let directory = tempfile::tempdir().map_err(|error| error.to_string())?;
+        let directory = tempfile::tempdir_in(FOLDER).map_err(|error| error.to_string())?;
         let (order, _groups) =
             self.order(plan, directory.path()).map_err(|error| error.to_string())?;
         let path = directory.path().join("order.json");
@@ -123,7 +129,7 @@ impl Staging {
             env,
             timeout_s: plan.timeout_s,
             memory_mb: plan.memory_mb.unwrap_or(128),
-            extension: PathBuf::from(env!("CARGO_BIN_EXE_lambda-triage")),
+            extension: self.extension.clone(),
             other_extension,
             events: plan.events.iter().map(fill).collect(),
             directory: directory.to_owned(),
@@ -133,6 +139,15 @@ impl Staging {
             freeze_after_ms: plan.freeze_after_ms,
         };
         Ok((order, groups))
+    }
+}
+
+/// The extension under test: where all is played the one that ships, since with the CPU time of 128 MB
+/// it matters how much of it is needed; else the one that is there.
+fn extension() -> PathBuf {
+    match Asked::of_environment() {
+        Asked::Few => PathBuf::from(env!("CARGO_BIN_EXE_lambda-triage")),
+        Asked::All | Asked::One(_) => cargo_bin_as_shipped("lambda-triage").unwrap(),
     }
 }
 

@@ -85,9 +85,11 @@ async fn a_response_that_is_too_large() {
 /// extension is not told of the invocation.
 #[tokio::test]
 async fn an_initialization_that_fails() {
+    // An extension has to have subscribed by then, or hears of the failure by SHUTDOWN alone.
+    let pause = json!({"sleep_ms": 300});
     for (steps, cause, status) in [
-        (json!([{"exit": 7}]), "exit", Status::Failure),
-        (json!([{"init_error": "no database"}]), "-", Status::Error),
+        (json!([pause, {"exit": 7}]), "exit", Status::Failure),
+        (json!([pause, {"init_error": "no database"}]), "-", Status::Error),
     ] {
         let told = told(fixture(&steps), json!([]), status).await;
         assert_eq!(told, [0, 1].map(|_| confirmed("init-failure", cause, "init")));

@@ -1,9 +1,11 @@
 //! What the demonstration shows and the end-to-end tests prove: [`scenarios`] to play on a local
 //! Lambda, the diagnoses that each must lead to, and the comparison with those that came.
 
+mod alarms;
 mod diagnosis;
 mod scenario;
 
+pub use alarms::{Alarming, alarming};
 pub use diagnosis::{Diagnosis, diagnoses, differences};
 pub use scenario::{Call, Expected, PlayError, Scenario, Trace, handed_on, scenarios};
 

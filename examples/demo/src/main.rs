@@ -5,7 +5,9 @@
 
 mod page;
 
-use demo::{Diagnosis, PlayError, Scenario, config, diagnoses, differences, problem_maker};
+use demo::{
+    Diagnosis, PlayError, Scenario, alarming, config, diagnoses, differences, problem_maker,
+};
 use lambda_sandbox::{
     Invocation, InvocationOutcome, LogSource, Sandbox, SandboxError, ShutdownReason, cargo_bin,
 };
@@ -77,6 +79,13 @@ async fn show() -> Result<bool, PlayError> {
     wrong.extend(
         metrics.rejected().iter().map(|emf| format!("rejected: {}: {}", emf.reason, emf.line)),
     );
+    match alarming(&metrics) {
+        Ok(alarming) => {
+            page::alarms(&alarming);
+            wrong.extend(alarming.differences());
+        }
+        Err(error) => wrong.push(error.to_string()),
+    }
     page::verdict(&wrong);
     anstream::println!("It took {:.1} s.", started.elapsed().as_secs_f64());
     Ok(wrong.is_empty())

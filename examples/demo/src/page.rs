@@ -2,8 +2,8 @@
 
 use anstream::println;
 use anstyle::{AnsiColor, Style};
-use demo::{Call, Diagnosis, Scenario, Trace, handed_on};
-use lambda_sandbox::{InvocationOutcome, MetricStore};
+use demo::{Alarming, Call, Diagnosis, Scenario, Trace, handed_on};
+use lambda_sandbox::{AlarmState, InvocationOutcome, MetricStore};
 use serde_json::Value;
 use std::path::Path;
 
@@ -139,9 +139,40 @@ pub(crate) fn metrics(store: &MetricStore) {
     }
 }
 
+/// Which alarms fire, when, and whom they tell; and which are quiet.
+pub(crate) fn alarms(alarming: &Alarming) {
+    ruled("The alarms of deploy/sam/template.yaml");
+    wrapped(
+        "CloudWatch evaluates an alarm each minute. Over the metrics above, those on this function and on \
+         all functions together would do this within half an hour:",
+    );
+    println!("{LABEL}{:<40}{:<26}tells{LABEL:#}", "alarm", "fires");
+    let fired = alarming.fired();
+    for change in alarming.history.iter().filter(|change| change.state == AlarmState::Alarm) {
+        let after = change.at.duration_since(alarming.began).unwrap_or_default();
+        let told: Vec<_> = alarming
+            .alarms
+            .actions(&change.alarm)
+            .iter()
+            .map(|arn| arn.rsplit(':').next().unwrap_or_default())
+            .collect();
+        println!(
+            "{BAD}{:<40}{BAD:#}{:<26}{}",
+            change.alarm,
+            format!("{} s after the first line", after.as_secs()),
+            told.join(", ")
+        );
+    }
+    let mut quiet: Vec<_> = alarming.alarms.names().filter(|name| !fired.contains(name)).collect();
+    quiet.sort_unstable();
+    wrapped(&format!("Quiet: {}.", quiet.join(", ")));
+}
+
 pub(crate) fn verdict(differences: &[String]) {
     if differences.is_empty() {
-        println!("\n{GOOD}✓ every diagnosis came, once, and nothing else did{GOOD:#}");
+        println!(
+            "\n{GOOD}✓ every diagnosis came, once, and nothing else did; and so it was with the alarms{GOOD:#}"
+        );
         return;
     }
     println!("\n{BAD}This is not what should have come:{BAD:#}");

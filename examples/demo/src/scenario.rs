@@ -152,7 +152,7 @@ pub fn scenarios() -> Vec<Scenario> {
         Scenario {
             name: "timeout",
             title: "A timeout",
-            story: "The handler is still at work when the function's 2 s are over; Lambda kills it.",
+            story: "The handler waits for a server that never answers when the function's 2 s are over; Lambda kills it.",
             calls: vec![Call::new(r#"{"problem":"timeout"}"#, Status::Timeout)],
             expected: vec![Expected::confirmed(0, "timeout", "function", "Timeouts")],
         },

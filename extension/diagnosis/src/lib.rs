@@ -54,7 +54,8 @@ pub use level::Level;
 pub use mounts::{Mount, network_mount, parse_mountinfo};
 pub use record::{ExtensionState, FunctionLog, InitEnd, InitPhase, InitStart, InvocationReport};
 pub use record::{LogsDropped, Record, RecordBody, RuntimeDone, Start, Status};
-pub use report::{MAX_LINE_BYTES, MetricValue, PROBLEMS, Report, SUSPECTED_PROBLEMS, Unit};
+pub use report::{MAX_LINE_BYTES, MetricValue, Report, Unit};
+pub use report::{PROBLEMS, RECURSION_DEPTH, SUSPECTED_PROBLEMS};
 pub use settings::{BadInvocationRate, InvocationRate, Settings};
 pub use timestamp::Timestamp;
 pub use triage::{ProbeOrder, Triage};
@@ -86,4 +87,14 @@ pub fn detectors() -> &'static [&'static Detector] {
 /// The names of all problems.
 pub fn problems() -> impl Iterator<Item = &'static str> {
     detectors().iter().map(|detector| detector.problem)
+}
+
+/// The names of all metrics that a line may carry, each once, in alphabetical order.
+#[must_use]
+pub fn metrics() -> Vec<&'static str> {
+    let mut metrics: Vec<_> = detectors().iter().map(|detector| detector.metric).collect();
+    metrics.extend([PROBLEMS, SUSPECTED_PROBLEMS, RECURSION_DEPTH, signatures::METRIC]);
+    metrics.sort_unstable();
+    metrics.dedup();
+    metrics
 }

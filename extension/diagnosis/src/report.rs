@@ -22,6 +22,8 @@ use serde_json::{Value, json};
 pub const PROBLEMS: &str = "Problems";
 /// The count of all that are suspected.
 pub const SUSPECTED_PROBLEMS: &str = "SuspectedProblems";
+/// The depth of each invocation in a chain, beside the count.
+pub const RECURSION_DEPTH: &str = "RecursionDepth";
 
 /// The longest line, without its newline: a pipe takes 4,096 bytes in one piece.
 pub const MAX_LINE_BYTES: usize = 4_095;

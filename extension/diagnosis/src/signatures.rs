@@ -59,7 +59,7 @@ pub const MAX_SIGNATURES: usize = 200;
 /// What the names of all these problems begin with.
 pub const CUSTOM_PREFIX: &str = "custom:";
 /// The metric that they all count in.
-const METRIC: &str = "CustomProblems";
+pub const METRIC: &str = "CustomProblems";
 
 /// Whether this is what the problem of a signature may be called.
 #[must_use]

@@ -140,8 +140,8 @@ pub struct Socket {
     pub peer: SocketAddr,
     /// Its state, once for each time the sockets were read.
     pub states: Vec<SocketState>,
-    /// Milliseconds since the last data were sent on it, and since the last data came in, where the
-    /// kernel tells.
+    /// Milliseconds since the last data were sent on it (since it was connected, if none went either
+    /// way), and since the last data came in, where the kernel tells.
     #[serde(default)]
     pub last_sent_ms: Option<u64>,
     /// See there. None also where none ever came.

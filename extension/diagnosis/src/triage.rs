@@ -141,6 +141,10 @@ impl Triage {
             self.learn_timeout(deadline.ms_since(now));
         }
         let attempt = self.attempts.place_invoke(invoke, now);
+        // Its platform.start may have come before there was anybody to read it.
+        if self.invocations == 1 && self.init.is_within_invocation() {
+            self.attempts.adopt_init(attempt);
+        }
         self.sight(attempt, now, now);
         self.tell_forgotten(now);
     }

@@ -10,12 +10,21 @@ use std::time::{Duration, Instant};
 pub(super) struct Budget {
     /// The end of the stage that is under way.
     stage_end: Cell<Instant>,
-    cancelled: Arc<AtomicBool>,
+    signals: Arc<Signals>,
+}
+
+/// What the loop tells the thread that reads; it unparks that thread too.
+#[derive(Debug, Default)]
+pub(super) struct Signals {
+    /// The invocation is over.
+    pub(super) cancelled: AtomicBool,
+    /// The line about what was read first is written.
+    pub(super) written: AtomicBool,
 }
 
 impl Budget {
-    pub(super) fn until(stage_end: Instant, cancelled: Arc<AtomicBool>) -> Self {
-        Self { stage_end: Cell::new(stage_end), cancelled }
+    pub(super) fn until(stage_end: Instant, signals: Arc<Signals>) -> Self {
+        Self { stage_end: Cell::new(stage_end), signals }
     }
 
     /// The next stage has until then.
@@ -25,7 +34,7 @@ impl Budget {
 
     /// Whether the invocation is over, so that nothing is wanted any more.
     pub(super) fn is_cancelled(&self) -> bool {
-        self.cancelled.load(Ordering::Relaxed)
+        self.signals.cancelled.load(Ordering::Relaxed)
     }
 
     /// Whether nothing more is to be read in this stage.
@@ -33,11 +42,20 @@ impl Budget {
         self.is_cancelled() || Instant::now() >= self.stage_end.get()
     }
 
-    /// Waits until then, at most until the end of the stage or until the invocation is over: whoever
-    /// cancels unparks this thread.
+    /// Waits until then, at most until the end of the stage or until the invocation is over.
     pub(super) fn wait_until(&self, until: Instant) {
+        self.wait(until, || false);
+    }
+
+    /// Leaves what little CPU there is to the line about what was read first, so long at most.
+    pub(super) fn wait_until_written(&self, most: Duration) {
+        let signals = &self.signals;
+        self.wait(Instant::now() + most, || signals.written.load(Ordering::Relaxed));
+    }
+
+    fn wait(&self, until: Instant, is_done: impl Fn() -> bool) {
         let until = until.min(self.stage_end.get());
-        while !self.is_cancelled() {
+        while !self.is_cancelled() && !is_done() {
             let left = until.saturating_duration_since(Instant::now());
             if left == Duration::ZERO {
                 return;

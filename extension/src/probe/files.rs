@@ -41,26 +41,29 @@ impl Notes {
 /// Where /proc is, and what it takes to read of it.
 #[derive(Debug)]
 pub(super) struct Proc<'a> {
-    root: &'a Path,
     /// Whether there is time left.
     pub(super) budget: &'a Budget,
     /// What could not be read.
     pub(super) notes: &'a Notes,
+    /// The root and, behind it, what was read last.
     path: String,
+    root_bytes: usize,
     small: Box<[u8; SMALL_BYTES]>,
     chunk: Vec<u8>,
 }
 
 impl<'a> Proc<'a> {
-    pub(super) fn at(root: &'a Path, budget: &'a Budget, notes: &'a Notes) -> Self {
+    pub(super) fn at(root: &Path, budget: &'a Budget, notes: &'a Notes) -> Self {
         let small = Box::new([0; SMALL_BYTES]);
-        Self { root, budget, notes, path: String::new(), small, chunk: Vec::new() }
+        let path = format!("{}/", root.display());
+        let root_bytes = path.len();
+        Self { budget, notes, path, root_bytes, small, chunk: Vec::new() }
     }
 
     fn path(&mut self, file: Arguments<'_>) -> &Path {
-        self.path.clear();
+        self.path.truncate(self.root_bytes);
         // Writing to a String does not fail.
-        let _ = write!(self.path, "{}/{file}", self.root.display());
+        let _ = self.path.write_fmt(file);
         Path::new(&self.path)
     }
 
@@ -106,7 +109,10 @@ impl<'a> Proc<'a> {
                 0 => filled.len(),
                 _ => filled.iter().rposition(|b| *b == b'\n').map_or(0, |end| end + 1),
             };
-            for line in filled[..whole].split(|b| *b == b'\n') {
+            let lines = filled[..whole].strip_suffix(b"\n").unwrap_or(&filled[..whole]);
+            // At the end there is nothing left but what had no end.
+            let lines = (whole > 0).then(|| lines.split(|b| *b == b'\n'));
+            for line in lines.into_iter().flatten() {
                 if let Ok(line) = std::str::from_utf8(line) {
                     take(line);
                 }
@@ -162,5 +168,73 @@ impl<'a> Proc<'a> {
             numbers.push(number);
         }
         Ok(true)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tree::Tree;
+    use super::*;
+    use crate::clock::Clock;
+    use crate::log::LogSubscriber;
+    use crate::sinks::{Paper, Stream};
+    use tracing::level_filters::LevelFilter;
+    use triage_diagnosis::Timestamp;
+
+    fn lines(tree: &Tree, max_bytes: usize) -> (Vec<String>, bool) {
+        let mut lines = Vec::new();
+        let take = |line: &str| lines.push(line.to_owned());
+        let is_whole = tree.proc().lines(format_args!("table"), max_bytes, take).unwrap();
+        (lines, is_whole)
+    }
+
+    #[test]
+    fn lines_are_whole_wherever_a_reading_ends() {
+        let tree = Tree::new();
+        let wanted: Vec<String> = (0..20_000).map(|n| format!("line {n}")).collect();
+        tree.file("table", wanted.join("\n"));
+        assert!(lines(&tree, 1_000_000) == (wanted.clone(), true));
+        let (part, is_whole) = lines(&tree, 100_000);
+        assert!(!is_whole && part.len() > 8_000 && part[..] == wanted[..part.len()]);
+        // What is no text costs its line, what has no end everything behind it.
+        tree.file("table", b"a\n\xff\nb\n");
+        assert_eq!(lines(&tree, 1_000).0, ["a", "b"]);
+        tree.file("table", b"a\n".iter().copied().chain([b'x'; 100_000]).collect::<Vec<_>>());
+        assert_eq!(lines(&tree, 1_000_000), (vec!["a".to_owned()], false));
+    }
+
+    #[test]
+    fn a_small_file_is_read_as_far_as_it_may_go() {
+        let tree = Tree::new();
+        tree.file("x", vec![b'7'; SMALL_BYTES * 2]);
+        assert_eq!(tree.proc().small(format_args!("x")).unwrap().len(), SMALL_BYTES);
+        tree.file("x", "");
+        assert!(tree.proc().small(format_args!("x")).unwrap().is_empty());
+        assert!(tree.proc().small(format_args!("none")).is_err());
+        assert!(tree.proc().small(format_args!("20")).is_err(), "a folder");
+    }
+
+    #[test]
+    fn what_cannot_be_read_here_is_told_once_at_debug_level() {
+        let paper = Paper::default();
+        let lines = paper.lines();
+        let clock = Clock::new(|| Timestamp::from_ms(1_000_000));
+        let subscriber = LogSubscriber::new(LevelFilter::DEBUG, lines.clone(), clock);
+        let notes = Notes::default();
+        tracing::subscriber::with_default(subscriber, || {
+            for _ in 0..3 {
+                notes.note("wchan", &ErrorKind::PermissionDenied.into());
+                // It has ended.
+                notes.note("schedstat", &ErrorKind::NotFound.into());
+                notes.note("schedstat", &io::Error::from_raw_os_error(3));
+                notes.note_absent("net tables", &ErrorKind::NotFound.into());
+            }
+        });
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(lines.drained(Stream::Stderr));
+        let told = paper.text();
+        assert_eq!(told.lines().count(), 2, "{told}");
+        assert!(told.contains("DEBUG: wchan cannot be read here: permission denied"), "{told}");
+        assert!(told.contains("DEBUG: net tables cannot be read here: "), "{told}");
     }
 }

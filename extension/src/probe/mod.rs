@@ -4,6 +4,7 @@
 //! the kernel knows by itself.
 
 mod budget;
+mod descriptors;
 mod family;
 mod files;
 mod mounts;

@@ -1,5 +1,6 @@
 //! The function's processes and their threads.
 
+use super::Budget;
 use super::family::family;
 use super::files::Proc;
 use super::sockets::{OwnEndpoints, connected_to_api};
@@ -75,7 +76,9 @@ pub(super) fn look(
     is_partial |= found.members.len() > MAX_PROCESSES;
     let (mut processes, mut left) = (Vec::new(), MAX_THREADS);
     for stat in found.members.into_iter().take(MAX_PROCESSES) {
-        if left == 0 || proc.budget.is_over() {
+        // Of the runtime at least its first thread, unless nobody waits for that.
+        let is_over = if processes.is_empty() { Budget::is_cancelled } else { Budget::is_over };
+        if left == 0 || is_over(proc.budget) {
             is_partial = true;
             break;
         }
@@ -181,13 +184,21 @@ fn refused_connections(proc: &mut Proc<'_>) -> Option<u64> {
     parse_attempt_fails(&snmp)
 }
 
-/// Looks again at the threads of `first` that ran since `last` or were to run: their times and states
-/// alone. In the first of several such looks (`last` is `first`) the times of all are read.
-pub(super) fn look_again(proc: &mut Proc<'_>, first: &Look, last: &Look, begun: Instant) -> Look {
+/// Whether the process of an earlier look is still there: its id may have been given to another.
+pub(super) fn is_still_there(proc: &mut Proc<'_>, process: &Process) -> bool {
+    let stat = proc.small(format_args!("{}/stat", process.pid)).ok().and_then(Stat::parse);
+    stat.is_some_and(|stat| stat.started_at_ticks == process.started_at_ticks)
+}
+
+/// Looks again at threads of an earlier look: their times and states alone. Of a whole look at those
+/// that ran since or were to.
+pub(super) fn look_again(proc: &mut Proc<'_>, last: &Look, is_whole: bool, begun: Instant) -> Look {
     let at_us = micros_since(begun);
     let mut look = Look { at_us, at_ticks: at_ticks(proc), is_short: true, ..Look::default() };
-    let is_first = std::ptr::eq(first, last);
     for process in &last.processes {
+        if !is_still_there(proc, process) {
+            continue;
+        }
         let mut threads = Vec::new();
         for thread in &process.threads {
             if proc.budget.is_over() {
@@ -195,7 +206,7 @@ pub(super) fn look_again(proc: &mut Proc<'_>, first: &Look, last: &Look, begun: 
             }
             let times = cpu_times(proc, process.pid, thread.tid);
             let has_run = times.map(|(cpu_ns, _)| cpu_ns) != thread.cpu_ns;
-            if is_first && !has_run && !matches!(thread.state, 'R' | 'D') {
+            if is_whole && !has_run && !matches!(thread.state, 'R' | 'D') {
                 continue;
             }
             let stat = proc.small(format_args!("{}/task/{}/stat", process.pid, thread.tid));
@@ -232,6 +243,7 @@ pub(super) fn micros_since(begun: Instant) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use super::super::budget::Signals;
     use super::super::tree::{INIT, Tree, stat};
     use super::*;
     use std::sync::Arc;
@@ -347,7 +359,7 @@ mod tests {
         assert!(late.is_partial && late.look.processes.is_empty());
         tree.budget.next_stage(Instant::now() + Duration::from_secs(20));
         assert_eq!(pids(&found(&tree)), [40, 50]);
-        let cancelled = Arc::new(std::sync::atomic::AtomicBool::new(true));
+        let cancelled = Arc::new(Signals { cancelled: true.into(), ..Signals::default() });
         let cancelled =
             super::super::Budget::until(Instant::now() + Duration::from_secs(20), cancelled);
         let proc = &mut Proc::at(tree.root(), &cancelled, &tree.notes);
@@ -361,7 +373,7 @@ mod tests {
         let first = found(&tree).look;
         tree.thread(50, 50, "convert", 'S', 1_001);
         let begun = Instant::now();
-        let second = look_again(&mut tree.proc(), &first, &first, begun);
+        let second = look_again(&mut tree.proc(), &first, true, begun);
         let ids = |look: &Look| {
             let threads = look.processes.iter().flat_map(|process| &process.threads);
             threads.map(|thread| (thread.tid, thread.cpu_ns.unwrap())).collect::<Vec<_>>()
@@ -369,9 +381,14 @@ mod tests {
         let mut told = ids(&second);
         told.sort_unstable();
         assert_eq!(told, [(41, 2_000), (42, 3_000), (50, 1_001)]);
+        // Another process got the id.
+        tree.file("50/stat", stat(50, "other", 'R', 40, 1, 99));
+        let pids = look_again(&mut tree.proc(), &second, false, begun).processes;
+        assert_eq!(pids.iter().map(|process| process.pid).collect::<Vec<_>>(), [40]);
+        tree.process(50, 40, "convert", 33).thread(50, 50, "convert", 'S', 1_001);
         // From then on of these alone, whatever they do.
         tree.thread(40, 40, "python3.12", 'R', 9_000).thread(40, 42, "spin", 'S', 3_000);
-        let mut told = ids(&look_again(&mut tree.proc(), &first, &second, begun));
+        let mut told = ids(&look_again(&mut tree.proc(), &second, false, begun));
         told.sort_unstable();
         assert_eq!(told, [(41, 2_000), (42, 3_000), (50, 1_001)]);
     }

@@ -31,8 +31,7 @@ pub(super) fn resources(
     let notes = proc.notes;
     let meminfo = proc.text(format_args!("meminfo"), MEMINFO_BYTES);
     let meminfo = meminfo.inspect_err(|e| notes.note_absent("meminfo", e)).unwrap_or_default();
-    let limits = proc.text(format_args!("{runtime}/limits"), LIMITS_BYTES);
-    let limits = limits.inspect_err(|e| notes.note("limits", e)).unwrap_or_default();
+    let threads_limit = limit(proc, runtime, "Max processes");
     let is_local = mounts.as_ref().is_some_and(|mounts| network_mount(mounts, TMP).is_none());
     let tmp = is_local.then(|| rustix::fs::statvfs(TMP).ok()).flatten();
     let mountstats = proc.text(format_args!("self/mountstats"), MOUNTSTATS_BYTES);
@@ -43,8 +42,15 @@ pub(super) fn resources(
         tmp_free_bytes: tmp.as_ref().map(|tmp| tmp.f_bavail.saturating_mul(tmp.f_frsize)),
         tmp_total_bytes: tmp.map(|tmp| tmp.f_blocks.saturating_mul(tmp.f_frsize)),
         threads: Some(threads),
-        threads_limit: parse_limit(&limits, "Max processes"),
+        threads_limit,
         mounts,
         nfs_retransmissions: parse_mountstats(&mountstats.unwrap_or_default()),
     }
+}
+
+/// A limit of a process by its name.
+pub(super) fn limit(proc: &mut Proc<'_>, pid: u32, name: &str) -> Option<u64> {
+    let notes = proc.notes;
+    let limits = proc.text(format_args!("{pid}/limits"), LIMITS_BYTES);
+    parse_limit(&limits.inspect_err(|e| notes.note("limits", e)).ok()?, name)
 }

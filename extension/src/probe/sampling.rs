@@ -4,26 +4,30 @@
 //! first what the threads do; then what the processes have open, and short looks at who runs; and as
 //! late as possible all of it again, for what has changed meanwhile.
 
-use super::Budget;
+use super::budget::{Budget, Signals};
+use super::descriptors::OpenFound;
 use super::files::{Notes, Proc};
 use super::processes::{Found, look, look_again};
 use super::resources::{mounts, resources};
-use super::sockets::{OpenFound, OwnEndpoints};
+use super::sockets::{OwnEndpoints, Sockets};
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 use triage_diagnosis::fault_point;
 use triage_diagnosis::snapshot::{Look, Snapshot, parse_schedstat};
 
-/// The least that is left before the deadline, for the lines to get out.
-const LEAST_RESERVE: Duration = Duration::from_millis(40);
+/// The least that is left before the deadline, for what was read to be taken in.
+const LEAST_RESERVE: Duration = Duration::from_millis(30);
 /// And the most.
-const MOST_RESERVE: Duration = Duration::from_millis(250);
+const MOST_RESERVE: Duration = Duration::from_millis(150);
+/// So long at most the line about the first look is waited for.
+const LINE_PAUSE: Duration = Duration::from_millis(40);
 /// Between two looks at who runs.
 const LOOK_PAUSE: Duration = Duration::from_millis(3);
 /// How often that is looked at in the second stage.
 const LOOKS: usize = 5;
+/// How late the last stage may begin at least, as it wakes for it.
+const WAKING: Duration = Duration::from_millis(15);
 /// A look takes no longer, however far the deadline is.
 const MOST_TIME: Duration = Duration::from_secs(10);
 /// Between the first look and the last one. In less nothing can be seen to have changed.
@@ -35,23 +39,24 @@ pub(super) struct Scene {
     pub(super) extension_names: Vec<String>,
     pub(super) own: Arc<OwnEndpoints>,
     pub(super) notes: Arc<Notes>,
-    pub(super) cancelled: Arc<AtomicBool>,
+    pub(super) signals: Arc<Signals>,
 }
 
 /// When each stage ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Ends {
     first: Instant,
-    second: Instant,
-    third: Instant,
+    last: Instant,
 }
 
 impl Ends {
-    /// Of the time that is left until the deadline.
+    /// Of the time that is left until the deadline. Where all wait for their share of CPU together, as on a
+    /// small function, it comes in turns of 100 ms: so little is left out of it.
     fn of(begun: Instant, left: Duration) -> Self {
-        let reserve = (left / 3).min(MOST_RESERVE).max(LEAST_RESERVE.min(left / 2));
-        let time = left.saturating_sub(reserve);
-        Self { first: begun + time / 3, second: begun + time / 4 * 3, third: begun + time }
+        let reserve = (left / 6).min(MOST_RESERVE).max(LEAST_RESERVE.min(left / 2));
+        // The line waits for the first stage alone.
+        let first = begun + (left - reserve) / 2;
+        Self { first, last: begun + (left - reserve) }
     }
 }
 
@@ -63,7 +68,7 @@ pub(super) fn sample(root: &Path, scene: &Scene, left: Duration, hand_over: impl
     let left = left.min(MOST_TIME);
     let mut meter = Meter::begin();
     let ends = Ends::of(begun, left);
-    let budget = Budget::until(ends.first, scene.cancelled.clone());
+    let budget = Budget::until(ends.first, scene.signals.clone());
     let proc = &mut Proc::at(root, &budget, &scene.notes);
     let names = &scene.extension_names;
     let Found { look: first, other_extensions, threads, is_partial } =
@@ -79,52 +84,82 @@ pub(super) fn sample(root: &Path, scene: &Scene, left: Duration, hand_over: impl
     }
     hand_over(snapshot.clone());
     meter.tell("first", &snapshot);
+    budget.next_stage(ends.last);
+    budget.wait_until_written(LINE_PAUSE);
+    meter.restart();
 
     fault_point!("sample again");
-    budget.next_stage(ends.second);
     let second_begun = Instant::now();
-    let mut last_look = second_begun;
-    look_at_who_runs(proc, &mut snapshot.looks, begun);
-    let mounts = mounts(proc);
     let mut found = OpenFound::default();
-    let network_mounts = mounts.clone().unwrap_or_default();
-    if let Some(Look { processes, .. }) = snapshot.looks.first() {
-        found.read(proc, processes, &scene.own, &network_mounts, begun);
-        let runtime = processes.first().map(|runtime| runtime.pid);
-        snapshot.resources = runtime.map(|runtime| resources(proc, runtime, threads, mounts));
+    let mut network_mounts = Vec::new();
+    if let Some(Look { processes, .. }) = snapshot.looks.first()
+        && let Some(runtime) = processes.first().map(|runtime| runtime.pid)
+    {
+        let mounts = mounts(proc);
+        network_mounts = mounts.clone().unwrap_or_default();
+        let sockets = Sockets::read(proc, runtime, &scene.own, begun);
+        // What is waited for comes first, should there be no time for everything.
+        found.read_awaited(proc, processes, &sockets, &network_mounts);
+        found.add_last_moved(proc, &sockets, 0);
+        let asked = found.open.sockets.len();
+        snapshot.resources = Some(resources(proc, runtime, threads, mounts));
+        found.read_all(proc, processes, &sockets, &network_mounts);
+        found.add_last_moved(proc, &sockets, asked);
+        snapshot.open = Some(found.open.clone());
+        snapshot.is_partial |= found.is_partial;
     }
-    snapshot.open = Some(found.open.clone());
-    snapshot.is_partial |= found.is_partial;
     let open_took = second_begun.elapsed();
-    for _ in 1..LOOKS {
-        budget.wait_until(last_look + LOOK_PAUSE);
-        if budget.is_over() {
-            break;
-        }
-        last_look = Instant::now();
-        look_at_who_runs(proc, &mut snapshot.looks, begun);
-    }
+    look_at_who_runs(proc, &mut snapshot.looks, begun);
     if budget.is_cancelled() {
         return;
     }
     hand_over(snapshot.clone());
     meter.tell("second", &snapshot);
 
-    budget.next_stage(ends.third);
     // Twice as long as it took before, as it need not take as long each time.
-    let latest = ends.third.checked_sub((first_took + open_took) * 2).unwrap_or(begun);
+    let needed = (first_took + open_took) * 2 + WAKING.max(left / 10);
+    let latest = ends.last.checked_sub(needed).unwrap_or(begun);
     budget.wait_until(latest.max(begun + LEAST_SPAN));
     if budget.is_over() {
         return;
     }
+    meter.restart();
     let Ok(again) = look(proc, names, &scene.own, begun) else { return };
-    found.read(proc, &again.look.processes, &scene.own, &network_mounts, begun);
+    let processes = &again.look.processes;
+    if let Some(runtime) = processes.first().map(|runtime| runtime.pid) {
+        let sockets = Sockets::read(proc, runtime, &scene.own, begun);
+        found.read_awaited(proc, processes, &sockets, &network_mounts);
+        found.read_all(proc, processes, &sockets, &network_mounts);
+        found.add_last_moved(proc, &sockets, 0);
+    }
     snapshot.looks.push(again.look);
     snapshot.open = Some(found.open);
     snapshot.is_partial |= again.is_partial | found.is_partial;
     if !budget.is_cancelled() {
         hand_over(snapshot.clone());
         meter.tell("third", &snapshot);
+    }
+}
+
+/// Adds short looks at the threads that ran since the first look or were to, a few ms apart.
+fn look_at_who_runs(proc: &mut Proc<'_>, looks: &mut Vec<Look>, begun: Instant) {
+    let Some(first) = looks.first() else { return };
+    let mut last = look_again(proc, first, true, begun);
+    for _ in 1..LOOKS {
+        if last.processes.is_empty() {
+            return;
+        }
+        let next_at = Instant::now() + LOOK_PAUSE;
+        looks.push(last);
+        proc.budget.wait_until(next_at);
+        if proc.budget.is_over() {
+            return;
+        }
+        let Some(previous) = looks.last() else { return };
+        last = look_again(proc, previous, false, begun);
+    }
+    if !last.processes.is_empty() {
+        looks.push(last);
     }
 }
 
@@ -142,7 +177,7 @@ impl Meter {
         parse_schedstat(&schedstat).map(|(cpu_ns, _)| cpu_ns)
     }
 
-    fn tell(&mut self, stage: &str, snapshot: &Snapshot) {
+    fn tell(&self, stage: &str, snapshot: &Snapshot) {
         let Some((begun, before)) = self.0 else { return };
         let cpu_us = Self::cpu_ns().unwrap_or(before).saturating_sub(before) / 1_000;
         let wall_us = begun.elapsed().as_micros();
@@ -157,18 +192,30 @@ impl Meter {
              {threads} threads, {sockets} sockets, {} looks{part}",
             looks.len()
         );
+    }
+
+    fn restart(&mut self) {
         *self = Self::begin();
     }
 }
 
-/// Adds a short look, unless nobody ran since the last one.
-fn look_at_who_runs(proc: &mut Proc<'_>, looks: &mut Vec<Look>, begun: Instant) {
-    if let [first, ..] = &looks[..]
-        && let [.., last] = &looks[..]
-    {
-        let look = look_again(proc, first, last, begun);
-        if !look.processes.is_empty() {
-            looks.push(look);
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_stage_leaves_time_for_the_lines() {
+        let begun = Instant::now();
+        for (left_ms, reserve_ms) in
+            [(0, 0), (1, 0), (20, 10), (60, 30), (150, 30), (300, 50), (2_000, 150)]
+        {
+            let left = Duration::from_millis(left_ms);
+            let ends = Ends::of(begun, left);
+            let reserve = (begun + left).duration_since(ends.last);
+            assert_eq!(reserve.as_millis(), reserve_ms, "{left_ms}");
+            // The line has most of the time.
+            assert!(ends.first <= ends.last, "{left_ms}");
+            assert!(ends.first.duration_since(begun) <= left / 2, "{left_ms}");
         }
     }
 }

@@ -2,45 +2,40 @@
 
 use super::Budget;
 use socket2::{Domain, Protocol, Socket, Type};
-use std::collections::HashMap;
 use std::io::{self, Read};
+use std::net::SocketAddr;
 use triage_diagnosis::snapshot::{LastMoved, diag_request, parse_diag_answer};
 
 // `linux/netlink.h`
 const AF_NETLINK: i32 = 16;
 const NETLINK_SOCK_DIAG: i32 = 4;
-/// The kernel's datagrams are no longer.
-const DATAGRAM_BYTES: usize = 32 * 1024;
-/// So many are read: some 6,000 sockets.
-const MAX_DATAGRAMS: usize = 96;
+/// The answer about one socket is no longer.
+const ANSWER_BYTES: usize = 8 * 1024;
 
-/// When data last moved on each TCP socket of this network namespace that has a peer, by its inode.
+/// When data last moved on the TCP sockets between these ends, as far as there is time. They are asked
+/// for one by one: to list all takes a walk through the kernel's whole table.
 ///
 /// # Errors
-/// If there is no such socket here, or the kernel refuses.
-pub(super) fn last_moved(is_ipv6: bool, budget: &Budget) -> io::Result<HashMap<u64, LastMoved>> {
+/// If there is no such netlink here, or the kernel refuses.
+pub(super) fn last_moved(
+    ends: impl Iterator<Item = (SocketAddr, SocketAddr)>,
+    budget: &Budget,
+) -> io::Result<Vec<LastMoved>> {
     let (domain, protocol) = (Domain::from(AF_NETLINK), Protocol::from(NETLINK_SOCK_DIAG));
     let mut socket = Socket::new(domain, Type::DGRAM, Some(protocol))?;
     // The kernel answers within the call that asks; there is nothing to wait for.
     socket.set_nonblocking(true)?;
-    // Without an address it goes to the kernel.
-    socket.send(&diag_request(is_ipv6))?;
-    let mut moved = HashMap::new();
-    let mut datagram = vec![0; DATAGRAM_BYTES];
-    for _ in 0..MAX_DATAGRAMS {
+    let mut moved = Vec::new();
+    let mut datagram = vec![0; ANSWER_BYTES];
+    for (local, peer) in ends {
         if budget.is_over() {
             break;
         }
-        let read = match socket.read(&mut datagram) {
-            Ok(read) => read,
-            Err(e) if moved.is_empty() => return Err(e),
-            Err(_) => break,
-        };
-        let answer = parse_diag_answer(&datagram[..read]);
-        moved.extend(answer.sockets.into_iter().map(|socket| (socket.inode, socket)));
-        if answer.is_last {
-            break;
-        }
+        let Some(request) = diag_request(local, peer) else { continue };
+        // Without an address it goes to the kernel.
+        socket.send(&request)?;
+        let read = socket.read(&mut datagram)?;
+        moved.extend(parse_diag_answer(&datagram[..read]).sockets);
     }
     Ok(moved)
 }
@@ -73,13 +68,17 @@ mod tests {
             let (mut there, _) = listener.accept().unwrap();
             here.write_all(b"hello").unwrap();
             there.read_exact(&mut [0; 5]).unwrap();
-            let moved = match last_moved(listener.local_addr().unwrap().is_ipv6(), &budget) {
+            let ends = [&here, &there].map(|s| (s.local_addr().unwrap(), s.peer_addr().unwrap()));
+            // One that is not there, between them.
+            let nowhere = (ends[0].0, SocketAddr::new(ends[0].0.ip(), 1));
+            let moved = match last_moved([ends[0], nowhere, ends[1]].into_iter(), &budget) {
                 Ok(moved) => moved,
                 Err(e) => return println!("left out, as the kernel does not answer: {e}"),
             };
-            let (here, there) = (moved[&inode(&here)], moved[&inode(&there)]);
-            assert!(here.sent_ms.is_some() && here.received_ms.is_none(), "{here:?}");
-            assert!(there.sent_ms.is_none() && there.received_ms.is_some(), "{there:?}");
+            let [one, other] = &moved[..] else { panic!("{moved:?}") };
+            assert_eq!((one.inode, other.inode), (inode(&here), inode(&there)));
+            assert!(one.sent_ms.is_some() && one.received_ms.is_none(), "{one:?}");
+            assert!(other.sent_ms.is_none() && other.received_ms.is_some(), "{other:?}");
         }
     }
 }

@@ -1,11 +1,12 @@
 //! The thread that reads, and what the loop knows of it.
 
+use super::budget::Signals;
 use super::files::Notes;
 use super::sampling::{Scene, sample};
 use super::sockets::OwnEndpoints;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::thread::Thread;
 use std::time::Duration;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
@@ -16,6 +17,11 @@ use triage_diagnosis::{ProbeOrder, Timestamp, fault_point};
 const LATE_MS: u64 = 20;
 /// How long what has arrived meanwhile is waited for then: it may say that the invocation is over.
 const CATCH_UP_MS: u64 = 5;
+/// In so many turns of the loop what has arrived is read, from a new connection too. By the clock it
+/// could take much longer: on a small function each sleep may cost a whole period of its CPU's quota.
+const CATCH_UP_TURNS: u32 = 4;
+/// The longest that is waited for the first snapshot.
+const OWED_MAX_MS: u64 = 1_000;
 /// Reading nests a few calls deep.
 const STACK_BYTES: usize = 128 * 1024;
 
@@ -29,6 +35,8 @@ pub(crate) struct ProcessProbe {
     notes: Arc<Notes>,
     under_way: Option<UnderWay>,
     held: Option<Held>,
+    /// An invocation of which nothing was read yet, and when that is to be handed over as it is.
+    owed: Option<(String, Timestamp)>,
     /// The invocation that was looked at last, by its id and deadline.
     looked_at: Option<(String, Timestamp)>,
     /// A look that is late waits until then.
@@ -40,17 +48,19 @@ pub(crate) struct ProcessProbe {
 struct UnderWay {
     request_id: String,
     begun: Timestamp,
-    cancelled: Arc<AtomicBool>,
+    signals: Arc<Signals>,
+    /// Whether the first snapshot was handed over.
+    is_handed: bool,
     thread: Thread,
     snapshots: UnboundedReceiver<Snapshot>,
 }
 
-/// A snapshot that waits until then.
+/// A snapshot that waits for so many more turns of the loop.
 #[derive(Debug)]
 struct Held {
     request_id: String,
     snapshot: Snapshot,
-    until: Timestamp,
+    turns: u32,
 }
 
 impl Drop for UnderWay {
@@ -61,7 +71,7 @@ impl Drop for UnderWay {
 
 impl UnderWay {
     fn cancel(&self) {
-        self.cancelled.store(true, Ordering::Relaxed);
+        self.signals.cancelled.store(true, Ordering::Relaxed);
         self.thread.unpark();
     }
 }
@@ -80,6 +90,7 @@ impl ProcessProbe {
             notes: Arc::default(),
             under_way: None,
             held: None,
+            owed: None,
             looked_at: None,
             held_until: None,
             told_of_stuck: false,
@@ -91,13 +102,13 @@ impl ProcessProbe {
         self.is_wanted
     }
 
-    /// When the loop is to come back, at the latest, for this order and for what is held.
+    /// When the loop is to come back, at the latest, for this order and for what is owed.
     pub(crate) fn due(&self, order: Option<&ProbeOrder>, now: Timestamp) -> Option<Timestamp> {
         let order = order.filter(|order| self.is_new(order));
         let look = order.map(|order| self.held_until.unwrap_or(order.at));
-        // Nothing is held by a clock that was set back.
-        let held = self.held.as_ref().map(|held| held.until.min(now.plus_ms(CATCH_UP_MS)));
-        look.into_iter().chain(held).min()
+        // Nothing is owed by a clock that was set back.
+        let owed = self.owed.as_ref().map(|(_, at)| (*at).min(now.plus_ms(OWED_MAX_MS)));
+        [look, owed].into_iter().flatten().min()
     }
 
     fn is_new(&self, order: &ProbeOrder) -> bool {
@@ -108,11 +119,12 @@ impl ProcessProbe {
     }
 
     /// Begins the look that is wanted, if its time has come. One that is late, as after a freeze, is
-    /// begun a moment later, if it is still wanted then. `extension_names` are those that the platform
-    /// tells.
+    /// begun a moment later, if it is still wanted then, unless the loop `has_caught_up` with what has
+    /// arrived. `extension_names` are those that the platform tells.
     pub(crate) fn handle_order(
         &mut self,
         order: Option<&ProbeOrder>,
+        has_caught_up: bool,
         extension_names: impl FnOnce() -> Vec<String>,
         now: Timestamp,
     ) {
@@ -121,29 +133,38 @@ impl ProcessProbe {
             return;
         };
         match self.held_until {
-            None if now.ms_since(order.at) > LATE_MS => {
+            None if !has_caught_up && now.ms_since(order.at) > LATE_MS => {
                 self.held_until = Some(now.plus_ms(CATCH_UP_MS));
                 return;
             }
             // Also if the clock was set back.
-            Some(until) if (1..=CATCH_UP_MS).contains(&until.ms_since(now)) => return,
+            Some(until) if !has_caught_up && (1..=CATCH_UP_MS).contains(&until.ms_since(now)) => {
+                return;
+            }
             _ => {}
         }
         self.held_until = None;
         self.looked_at = Some((order.request_id.clone(), order.deadline));
         let left_ms = order.deadline.ms_since(now);
-        if left_ms > 0 {
-            self.begin(&order.request_id, left_ms, extension_names(), now);
+        if left_ms == 0 {
+            return;
+        }
+        // Whatever happens to the look, the line is not later for it.
+        let at = now.plus_ms((left_ms / 2).min(OWED_MAX_MS));
+        self.owed = Some((order.request_id.clone(), at));
+        if !self.begin(&order.request_id, left_ms, extension_names(), now) {
+            self.owed = Some((order.request_id.clone(), now));
         }
     }
 
+    /// Says whether it could.
     fn begin(
         &mut self,
         request_id: &str,
         left_ms: u64,
         extension_names: Vec<String>,
         now: Timestamp,
-    ) {
+    ) -> bool {
         fault_point!("probe");
         if self.under_way.is_some() {
             if !self.told_of_stuck {
@@ -152,15 +173,15 @@ impl ProcessProbe {
                     "the function's processes are not looked at: an earlier look is stuck"
                 );
             }
-            return;
+            return false;
         }
         let (send, snapshots) = unbounded_channel();
-        let cancelled = Arc::<AtomicBool>::default();
+        let signals = Arc::<Signals>::default();
         let scene = Scene {
             extension_names,
             own: self.own.clone(),
             notes: self.notes.clone(),
-            cancelled: cancelled.clone(),
+            signals: signals.clone(),
         };
         let (proc, left) = (self.proc.clone(), Duration::from_millis(left_ms));
         let thread = std::thread::Builder::new().name("probe".to_owned()).stack_size(STACK_BYTES);
@@ -170,12 +191,14 @@ impl ProcessProbe {
                 let _ = send.send(snapshot);
             });
         });
+        let is_begun = started.is_ok();
         match started {
             Ok(thread) => {
                 self.under_way = Some(UnderWay {
                     request_id: request_id.to_owned(),
                     begun: now,
-                    cancelled,
+                    signals,
+                    is_handed: false,
                     thread: thread.thread().clone(),
                     snapshots,
                 });
@@ -184,17 +207,19 @@ impl ProcessProbe {
                 "the function's processes are not looked at, as no thread is left: {e}"
             ),
         }
+        is_begun
     }
 
     /// The invocation that is looked at.
     pub(crate) fn request_id(&self) -> Option<&str> {
         let held = self.held.as_ref().map(|held| &held.request_id);
-        held.or(self.under_way.as_ref().map(|look| &look.request_id)).map(String::as_str)
+        let owed = self.owed.as_ref().map(|(request_id, _)| request_id);
+        held.or(owed).or(self.under_way.as_ref().map(|look| &look.request_id)).map(String::as_str)
     }
 
     /// Nothing more is wanted of the look that is under way.
     pub(crate) fn cancel(&mut self) {
-        self.held = None;
+        (self.held, self.owed) = (None, None);
         if let Some(under_way) = &self.under_way {
             under_way.cancel();
         }
@@ -209,26 +234,62 @@ impl ProcessProbe {
         }
     }
 
-    /// Takes what [`Self::snapshot`] gave. What came so late that there may have been a freeze waits a
-    /// moment: what has arrived meanwhile may say that the invocation is over.
+    /// Takes what [`Self::snapshot`] gave. What came so late that there may have been a freeze waits some
+    /// turns: what has arrived meanwhile may say that the invocation is over.
     pub(crate) fn handle_snapshot(&mut self, snapshot: Option<Snapshot>, now: Timestamp) {
         let (Some(under_way), Some(snapshot)) = (&self.under_way, snapshot) else {
             self.under_way = None;
+            if let Some((_, at)) = &mut self.owed {
+                *at = now;
+            }
             return;
         };
-        if under_way.cancelled.load(Ordering::Relaxed) {
+        if under_way.signals.cancelled.load(Ordering::Relaxed) {
             return;
         }
         let is_late = now.ms_since(under_way.begun) > LATE_MS || now < under_way.begun;
-        let until = if is_late { now.plus_ms(CATCH_UP_MS) } else { now };
+        let turns = if is_late { CATCH_UP_TURNS } else { 0 };
         let request_id = under_way.request_id.clone();
-        self.held = Some(Held { request_id, snapshot, until });
+        self.owed = None;
+        self.held = Some(Held { request_id, snapshot, turns });
     }
 
-    /// The snapshot that has waited long enough, and its invocation.
+    /// Whether a snapshot waits for turns of the loop.
+    pub(crate) fn takes_turns(&self) -> bool {
+        self.held.as_ref().is_some_and(|held| held.turns > 0)
+    }
+
+    /// Everything else that was ready had its turn.
+    pub(crate) fn handle_turn(&mut self) {
+        if let Some(held) = &mut self.held {
+            held.turns = held.turns.saturating_sub(1);
+        }
+    }
+
+    /// All lines are written: the look may go on.
+    pub(crate) fn handle_written(&self) {
+        if let Some(under_way) = self.under_way.as_ref().filter(|look| look.is_handed)
+            && !under_way.signals.written.swap(true, Ordering::Relaxed)
+        {
+            under_way.thread.unpark();
+        }
+    }
+
+    /// The snapshot that has waited long enough, and its invocation. Where nothing could be read in time
+    /// it says just that.
     pub(crate) fn poll_snapshot(&mut self, now: Timestamp) -> Option<(String, Snapshot)> {
-        let still_waits = |held: &mut Held| (1..=CATCH_UP_MS).contains(&held.until.ms_since(now));
-        let held = self.held.take_if(|held| !still_waits(held))?;
-        Some((held.request_id, held.snapshot))
+        // Also if the clock was set back.
+        let still_waits = |until: Timestamp| (1..=OWED_MAX_MS).contains(&until.ms_since(now));
+        if let Some(held) = self.held.take_if(|held| held.turns == 0) {
+            if let Some(under_way) = &mut self.under_way {
+                under_way.is_handed = true;
+            }
+            return Some((held.request_id, held.snapshot));
+        }
+        let (request_id, _) = self.owed.take_if(|(_, at)| !still_waits(*at))?;
+        Some((request_id, Snapshot { is_partial: true, ..Snapshot::default() }))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -24,8 +24,8 @@ impl Observer {
     }
 
     /// Begins the look that is due, hands over what was read, and gives up a look whose invocation is
-    /// over.
-    pub(super) fn attend_to_probe(&mut self, now: Timestamp) {
+    /// over. When a timer fires, the loop has caught up with what has arrived.
+    pub(super) fn attend_to_probe(&mut self, is_timer: bool, now: Timestamp) {
         if !self.probe.is_wanted() {
             return;
         }
@@ -41,7 +41,8 @@ impl Observer {
         let order = self.probe_order(now);
         let names = || self.triage.look(|triage| triage.extension_names().to_vec());
         let begin = || {
-            self.probe.handle_order(order.as_ref(), || names().unwrap_or_default(), now);
+            let names = || names().unwrap_or_default();
+            self.probe.handle_order(order.as_ref(), is_timer, names, now);
         };
         let begun = contained(begin);
         self.tell_of_a_bug(begun.is_none());

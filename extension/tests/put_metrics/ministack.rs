@@ -42,7 +42,7 @@ pub(crate) fn ministack() -> Option<Arc<Ministack>> {
 /// A Python that has what it takes.
 fn python() -> Option<String> {
     static PYTHON: LazyLock<Option<String>> = LazyLock::new(|| {
-        let python = std::env::var("TRIAGE_TEST_PYTHON").unwrap_or_else(|_| "python3".to_owned());
+        let python = std::env::var("TRIAGE_TEST_SERVICES").unwrap_or_else(|_| "python3".to_owned());
         let probe = Command::new(&python).args(["-c", "import ministack, cbor2, boto3"]).output();
         let missing = match probe {
             Ok(probe) if probe.status.success() => return Some(python),

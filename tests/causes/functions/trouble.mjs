@@ -47,6 +47,17 @@ const troubles = {
     }
   },
   request: answered,
+  async calls(event) {
+    // One short call after another on one connection, with a pause between them.
+    const connection = await opened(event);
+    for (;;) {
+      connection.write(`GET /${event.after_ms} HTTP/1.1\r\nHost: orders\r\n\r\n`);
+      await received(connection);
+      if (event.pause_ms) {
+        await sleepFor(event.pause_ms);
+      }
+    }
+  },
   greeting: async (event) => received(await opened(event)),
   async push(event) {
     const connection = await opened(event);
@@ -121,10 +132,18 @@ async function handle(event) {
   for (let count = event.beside?.count ?? 0; count > 0; count -= 1) {
     await answered(event.beside);
   }
+  if (event.stream) {
+    // What waits for news which never come, as clients of feature flags and queues do.
+    await opened(event.stream);
+  }
+  if (event.helper) {
+    // A process that runs beside and that nobody waits for, as a browser or a proxy might.
+    kept.push(spawn("sleep", [`${EVER_MS / 1000}`], { stdio: "ignore" }));
+  }
   if (event.delay_ms) {
     await sleepFor(event.delay_ms);
   }
-  const inner = JSON.stringify({ ...event, on: "main", beside: undefined, delay_ms: 0 });
+  const inner = JSON.stringify({ ...event, on: "main", beside: undefined, stream: undefined, helper: undefined, delay_ms: 0 });
   if (event.on === "child") {
     const child = spawn(process.execPath, [own, inner]);
     await new Promise((resolve) => child.once("exit", resolve));

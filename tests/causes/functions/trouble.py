@@ -5,7 +5,7 @@ Lambda. What there is to wait for, by the event's "trouble", stands in TROUBLES.
 """
 
 import asyncio
-import ctypes
+import fcntl
 import json
 import mmap
 import os
@@ -34,10 +34,16 @@ def handle(event):
     beside = event.get("beside")
     for _ in range(beside["count"] if beside else 0):
         kept.append(answered(beside))
+    if event.get("stream"):
+        # A thread that waits for news which never come, as clients of feature flags and queues do.
+        threading.Thread(target=greeting, args=(event["stream"],), daemon=True).start()
+    if event.get("helper"):
+        # A process that runs beside and that nobody waits for, as a browser or a proxy might.
+        kept.append(subprocess.Popen(["sleep", str(EVER_MS / 1000)]))
     where = event.get("on", "main")
     time.sleep(event.get("delay_ms", 0) / 1000)
     if where == "child":
-        inner = {**event, "on": "main", "beside": None, "delay_ms": 0}
+        inner = {**event, "on": "main", "beside": None, "stream": None, "helper": None, "delay_ms": 0}
         subprocess.run([sys.executable, __file__, json.dumps(inner)], check=True)
         return None
     trouble = TROUBLES[event["trouble"]]
@@ -101,6 +107,15 @@ async def request_async(event):
     reader, writer = await asyncio.open_connection(event["address"], event["port"])
     writer.write(request_for(event))
     await reader.readline()
+
+
+def calls(event):
+    """One short call after another on one connection, with a pause between them."""
+    connection = open_to(event)
+    while True:
+        connection.sendall(request_for(event))
+        connection.recv(4096)
+        time.sleep(event.get("pause_ms", 0) / 1000)
 
 
 def greeting(event):
@@ -178,7 +193,8 @@ def child(event):
         opens = (os.POSIX_SPAWN_OPEN, 0, event["path"], os.O_RDONLY, 0)
         os.posix_spawnp("true", ["true"], {}, file_actions=[opens])
     else:
-        subprocess.run(sleep_for, capture_output=style == "pipe", check=True)
+        command = ["sh", "-c", " ".join(sleep_for) + "; true"] if style == "shell" else sleep_for
+        subprocess.run(command, capture_output=style == "pipe", check=True)
 
 
 def sleep(event):
@@ -201,11 +217,35 @@ def stop(event):
     os.kill(os.getpid(), signal.SIGSTOP)
 
 
+def lock_file(event):
+    """Waits for a lock that it has itself, by another descriptor."""
+    with open(event["path"], "w") as one, open(event["path"], "w") as other:
+        fcntl.flock(one, fcntl.LOCK_EX)
+        fcntl.flock(other, fcntl.LOCK_EX)
+
+
+def local_socket(event):
+    """Waits for a daemon on this machine, which has no address and port."""
+    with socket.socket(socket.AF_UNIX) as listener, socket.socket(socket.AF_UNIX) as connection:
+        listener.bind(event["path"])
+        listener.listen()
+        connection.connect(event["path"])
+        connection.sendall(b"hello")
+        connection.recv(1)
+
+
 def busy(event):
     """Works until its time is over."""
     end = time.monotonic() + event["for_ms"] / 1000
     while time.monotonic() < end:
         pass
+
+
+def half_busy(event):
+    """Works as long as it rests."""
+    while True:
+        busy({"for_ms": 15})
+        time.sleep(0.015)
 
 
 def exit(event):
@@ -216,7 +256,7 @@ TROUBLES = {
     trouble.__name__: trouble
     for trouble in (
         healthy, connect, refused, request, greeting, push, resolve, query, spin, thrash, write, read,
-        child, sleep, stop, busy, exit,
+        child, sleep, stop, lock_file, local_socket, busy, half_busy, calls, exit,
     )
 }  # fmt: skip
 

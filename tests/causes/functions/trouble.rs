@@ -48,6 +48,15 @@ async fn handle(event: &Value) -> Outcome<Value> {
         // Kept open until the process ends.
         std::mem::forget(answered(beside)?);
     }
+    if event["stream"].is_object() {
+        // A thread that waits for news which never come, as clients of feature flags and queues do.
+        let mut stream = TcpStream::connect(peer(&event["stream"])?)?;
+        std::thread::spawn(move || stream.read(&mut [0; 1]));
+    }
+    if event["helper"] == true {
+        // A process that runs beside and that nobody waits for, as a browser or a proxy might.
+        Command::new("sleep").arg((EVER_MS / 1000).to_string()).spawn()?;
+    }
     if let Some(delay_ms) = event["delay_ms"].as_u64() {
         tokio::time::sleep(Duration::from_millis(delay_ms)).await;
     }
@@ -55,6 +64,8 @@ async fn handle(event: &Value) -> Outcome<Value> {
     inner["delay_ms"] = Value::Null;
     inner["on"] = Value::Null;
     inner["beside"] = Value::Null;
+    inner["stream"] = Value::Null;
+    inner["helper"] = Value::Null;
     match event["on"].as_str() {
         Some("child") => {
             Command::new(std::env::current_exe()?).arg(inner.to_string()).status()?;

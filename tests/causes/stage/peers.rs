@@ -12,7 +12,8 @@ const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 pub(crate) fn serve() -> std::io::Result<()> {
     // Both versions of IP.
     let any = Ipv6Addr::UNSPECIFIED;
-    listen((any, port::ANSWERING), |stream| drop(thread::spawn(|| answer(stream))))?;
+    listen((any, port::ANSWERING), |stream| drop(thread::spawn(|| answer(stream, usize::MAX))))?;
+    listen((any, port::ANSWERING_ONCE), |stream| drop(thread::spawn(|| answer(stream, 1))))?;
     for port in port::SILENT {
         silent((any, port))?;
     }
@@ -39,13 +40,18 @@ fn listen(
     Ok(())
 }
 
-/// `GET /N` is answered after N milliseconds, another request at once.
-fn answer(mut stream: TcpStream) {
+/// Longer than a tick of the kernel, of 4 ms here and in most: it tells no finer time of what was sent and
+/// received last, so that what is answered within one cannot be told from what is not.
+const SOONEST_MS: u64 = 5;
+
+/// `GET /N` is answered after N milliseconds; then the connection is closed.
+fn answer(mut stream: TcpStream, requests: usize) {
     let mut request = [0; 4096];
-    while let Ok(length @ 1..) = stream.read(&mut request) {
+    for _ in 0..requests {
+        let Ok(length @ 1..) = stream.read(&mut request) else { break };
         let request = String::from_utf8_lossy(&request[..length]);
         let path = request.split(' ').nth(1).unwrap_or_default();
-        let after_ms = path.trim_start_matches('/').parse().unwrap_or(0);
+        let after_ms = path.trim_start_matches('/').parse().unwrap_or(0).max(SOONEST_MS);
         thread::sleep(Duration::from_millis(after_ms));
         if stream.write_all(ANSWER).is_err() {
             break;

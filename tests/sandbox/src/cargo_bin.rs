@@ -15,12 +15,13 @@ enum Target {
     Bin,
     Example,
     BinWithFaults,
+    ShippedBin,
 }
 
 impl Target {
     fn flag(self) -> &'static str {
         match self {
-            Self::Bin | Self::BinWithFaults => "--bin",
+            Self::Bin | Self::BinWithFaults | Self::ShippedBin => "--bin",
             Self::Example => "--example",
         }
     }
@@ -34,6 +35,7 @@ impl Target {
                 let features = ["--no-default-features", "--features", "faults"];
                 [&["--package", name][..], &features, &["--profile", "faults"]].concat()
             }
+            Self::ShippedBin => vec!["--package", name, "--release"],
         }
     }
 }
@@ -66,6 +68,15 @@ pub fn cargo_example(name: &str) -> Result<PathBuf, SandboxError> {
 /// As [`cargo_bin`].
 pub fn cargo_bin_with_faults(name: &str) -> Result<PathBuf, SandboxError> {
     cargo_target(Target::BinWithFaults, name)
+}
+
+/// Builds the binary `name` of the package of that name with the release profile, for what depends on
+/// how fast it is, and gives its path. That may take minutes.
+///
+/// # Errors
+/// As [`cargo_bin`].
+pub fn cargo_bin_as_shipped(name: &str) -> Result<PathBuf, SandboxError> {
+    cargo_target(Target::ShippedBin, name)
 }
 
 fn cargo_target(target: Target, name: &str) -> Result<PathBuf, SandboxError> {

@@ -53,8 +53,9 @@ const UNITS: [&str; 27] = [
 ];
 
 impl MetricStore {
-    /// Takes in one log event, seen at `now`. One that holds no EMF changes nothing.
-    pub(crate) fn extract(&mut self, text: &str, now: SystemTime) {
+    /// Takes in one log event, seen at `now`. One that holds no EMF changes nothing; what is wrong with
+    /// one is told by [`MetricStore::rejected`].
+    pub fn extract(&mut self, text: &str, now: SystemTime) {
         // Spares the parse of every ordinary line.
         if !text.contains("\"CloudWatchMetrics\"") {
             return;
@@ -90,7 +91,9 @@ impl MetricStore {
             .ok_or("_aws.CloudWatchMetrics is not an array")?;
         let mut problems = Vec::new();
         for directive in directives {
-            if let Err(problem) = self.extract_directive(directive, root, time, &mut problems) {
+            if let Err(problem) =
+                self.extract_directive(directive, root, (time, now), &mut problems)
+            {
                 problems.push(problem);
             }
         }
@@ -101,7 +104,7 @@ impl MetricStore {
         &mut self,
         directive: &Value,
         root: &Map<String, Value>,
-        time: SystemTime,
+        (time, seen_at): (SystemTime, SystemTime),
         problems: &mut Vec<String>,
     ) -> Result<(), String> {
         let namespace = directive["Namespace"].as_str().filter(|name| is_namespace(name)).ok_or(
@@ -134,6 +137,7 @@ impl MetricStore {
                         let unit = unit.to_owned();
                         points.extend(values.iter().map(|&value| Datapoint {
                             time,
+                            seen_at,
                             value,
                             unit: unit.clone(),
                         }));

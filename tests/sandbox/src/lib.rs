@@ -24,6 +24,7 @@
 //! # Ok(()) }
 //! ```
 
+mod alarms;
 mod capture;
 mod cargo_bin;
 mod clock;
@@ -56,8 +57,12 @@ mod subscriber;
 mod telemetry;
 mod telemetry_api;
 
+pub use alarms::{
+    AlarmState, Alarms, Comparison, MetricAlarm, Stack, StackSettings, Statistic, Template,
+    TemplateError, Transition, TreatMissingData,
+};
 pub use capture::Reading;
-pub use cargo_bin::{cargo_bin, cargo_bin_with_faults, cargo_example};
+pub use cargo_bin::{cargo_bin, cargo_bin_as_shipped, cargo_bin_with_faults, cargo_example};
 pub use config::{
     Config, ExtensionConfig, FunctionConfig, InitializationType, LifecycleConfig, LogFormat,
     ReasonCase, RuntimeApiForm, SubscriptionAnswer, TelemetryBehaviour,

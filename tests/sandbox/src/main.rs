@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
 use lambda_sandbox::{
-    Config, ExtensionConfig, FunctionConfig, InitializationType, Invocation, InvocationOutcome,
-    LifecycleConfig, LogFormat, LogSource, MetricStore, Sandbox, SandboxError, ShutdownReason,
-    Status,
+    Alarms, Config, ExtensionConfig, FunctionConfig, InitializationType, Invocation,
+    InvocationOutcome, LifecycleConfig, LogFormat, LogSource, MetricStore, Sandbox, SandboxError,
+    ShutdownReason, StackSettings, Status, Template, TemplateError,
 };
 
 /// Run a function process and external extensions as AWS Lambda does, on loopback.
@@ -59,6 +59,12 @@ struct Arguments {
     /// Write every telemetry record to this file at the end, one a line
     #[arg(long, value_name = "PATH")]
     telemetry: Option<PathBuf>,
+    /// Say which alarms of this CloudFormation template fire, within half an hour of the last metric
+    #[arg(long, value_name = "TEMPLATE")]
+    alarms: Option<PathBuf>,
+    /// A parameter of that template; repeat for more
+    #[arg(long, value_name = "NAME=VALUE", value_parser = variable, requires = "alarms")]
+    parameter: Vec<(String, String)>,
     /// Let the processes run between invocations
     #[arg(long)]
     no_freeze: bool,
@@ -109,6 +115,20 @@ enum Error {
     Sandbox(#[from] SandboxError),
     #[error("cannot write: {0}")]
     Write(#[from] io::Error),
+    #[error("cannot read {path}: {error}")]
+    Read { path: PathBuf, error: io::Error },
+    #[error(transparent)]
+    Template(#[from] TemplateError),
+}
+
+/// The alarms that were asked for, before anything runs.
+fn alarms(arguments: &Arguments) -> Result<Option<Alarms>, Error> {
+    let Some(path) = &arguments.alarms else { return Ok(None) };
+    let text =
+        std::fs::read_to_string(path).map_err(|error| Error::Read { path: path.clone(), error })?;
+    let parameters = arguments.parameter.iter().cloned().collect();
+    let settings = StackSettings { parameters, ..StackSettings::default() };
+    Ok(Some(Template::parse(&text)?.stack(settings)?.alarms()?))
 }
 
 async fn run(arguments: Arguments) -> Result<(), Error> {
@@ -118,6 +138,7 @@ async fn run(arguments: Arguments) -> Result<(), Error> {
     }
     let trace_header = arguments.trace_header.clone();
     let telemetry = arguments.telemetry.clone();
+    let alarms = alarms(&arguments)?;
     let mut printer = Printer::new();
     let sandbox = Sandbox::start(config(arguments)).await?;
     printer.log(&sandbox)?;
@@ -149,7 +170,11 @@ async fn run(arguments: Arguments) -> Result<(), Error> {
         let took = exit.took.as_millis();
         printer.note(&format!("extension {} {end}, {took} ms after {reason}", exit.name))?;
     }
-    printer.metrics(&sandbox.metrics())?;
+    let metrics = sandbox.metrics();
+    printer.metrics(&metrics)?;
+    if let Some(alarms) = alarms {
+        printer.alarms(&alarms, &metrics)?;
+    }
     if let Some(path) = telemetry {
         let records = sandbox.telemetry();
         std::fs::write(
@@ -247,6 +272,20 @@ impl Printer {
 
     fn note(&mut self, text: &str) -> io::Result<()> {
         writeln!(self.out, "=> {text}")
+    }
+
+    fn alarms(&mut self, alarms: &Alarms, metrics: &MetricStore) -> io::Result<()> {
+        let times = || metrics.iter().flat_map(|(_, points)| points.iter().map(|point| point.time));
+        let (Some(began), Some(ended)) = (times().min(), times().max()) else {
+            return self.note("no alarm, without a metric");
+        };
+        let fired = alarms.fired(metrics, began, ended + Duration::from_secs(30 * 60));
+        for name in &fired {
+            let label = self.paint(RED, "alarm");
+            writeln!(self.out, "=> {label} {name}")?;
+        }
+        let quiet = alarms.names().count() - fired.len();
+        self.note(&format!("{quiet} alarms are quiet"))
     }
 
     fn metrics(&mut self, metrics: &MetricStore) -> io::Result<()> {

@@ -19,6 +19,8 @@ pub struct MetricKey {
 pub struct Datapoint {
     /// The time the line gave it.
     pub time: SystemTime,
+    /// The time at which CloudWatch got the line: no alarm knows of it before.
+    pub seen_at: SystemTime,
     /// The value.
     pub value: f64,
     /// The unit; `None` is CloudWatch's own.

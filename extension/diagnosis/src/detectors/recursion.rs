@@ -28,6 +28,7 @@ use crate::detector::{Case, CaseEvent, Cause, Detector, Knob, Sign};
 use crate::finding::{Finding, View};
 use crate::from_log;
 use crate::level::Level;
+use crate::report::RECURSION_DEPTH;
 use crate::text::Text;
 use crate::trace_header::shown;
 
@@ -83,9 +84,6 @@ pub(crate) const DETECTOR: Detector = Detector {
     ],
     examine,
 };
-
-/// The metric of the depth of each invocation in a chain, beside the count.
-pub(crate) const RECURSION_DEPTH: &str = "RecursionDepth";
 
 const STOP: &str = "Set the function's reserved concurrency to 0 to stop the chain, then write its \
                     output where it triggers nothing, or end the chain by a condition. If it is \

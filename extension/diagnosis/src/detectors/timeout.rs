@@ -2,7 +2,7 @@
 //! `Sandbox.Timedout`.
 //!
 //! ## Causes
-//! Shortly before the deadline (3 % of the timeout, at least 150 ms and at most 2 s) the function's processes
+//! Shortly before the deadline (3 % of the timeout, at least 150 ms, or 250 ms below 512 MB, and at most 2 s) the function's processes
 //! are looked at twice or more, and what the looks have in common may name the cause:
 //! - `unreachable-peer`: a SYN was sent to that address, and nothing came back. No route leads there, or a
 //!   security group or network ACL drops it.
@@ -132,11 +132,7 @@ fn imminent(case: &Case<'_>, left_ms: u64) -> Finding {
     let why = Why::at_timeout(case).unwrap_or_default();
     let of = case.timeout_ms.map(|ms| format!(" of {:.2} s", ms as f64 / 1_000.0));
     let message = format!("about to time out: {left_ms} ms{} are left", of.unwrap_or_default());
-    // One look names no cause.
-    let message = match why.cause {
-        Some(_) => why.told_after(&message),
-        None => message,
-    };
+    let message = why.told_before(&message);
     let finding = Finding::imminent(case.at, message);
     why.added_to(finding.evidence("leftMs", Some(left_ms)).evidence("timeoutMs", case.timeout_ms))
 }

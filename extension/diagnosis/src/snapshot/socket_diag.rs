@@ -4,6 +4,8 @@
 //! Shapes as in the kernel's `netlink.h`, `inet_diag.h` and `tcp.h`, in the byte order of the
 //! machine; newer kernels add to the end of each.
 
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
 /// When data last moved on a TCP socket.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LastMoved {
@@ -28,40 +30,52 @@ const HEADER_BYTES: usize = 16;
 const SOCK_DIAG_BY_FAMILY: u16 = 20;
 const DONE: u16 = 3;
 const ERROR: u16 = 2;
-/// A request for all that match.
-const REQUEST_DUMP: u16 = 0x301;
+/// A request.
+const REQUEST: u16 = 1;
 const TCP: u8 = 6;
 /// `tcp_info` is wanted.
 const INFO: u16 = 2;
 /// `inet_diag_msg` without what follows it.
 const MESSAGE_BYTES: usize = 72;
 const INODE_AT: usize = 68;
-/// The states that have a peer which may be waited for: established, SYN sent, FIN_WAIT1 and 2,
-/// CLOSE_WAIT, LAST_ACK, CLOSING.
-const STATES: u32 = 1 << 1 | 1 << 2 | 1 << 4 | 1 << 5 | 1 << 8 | 1 << 9 | 1 << 11;
-
 // In `tcp_info`.
 const LAST_SENT_AT: usize = 44;
 const LAST_RECEIVED_AT: usize = 52;
 const BYTES_RECEIVED_AT: usize = 128;
 const SEGMENTS_SENT_AT: usize = 156;
 
-/// The request for all TCP sockets that have a peer, of IPv4 or IPv6.
+/// The request for the TCP socket between these two ends; None if they are of different families.
 #[must_use]
-pub fn diag_request(is_ipv6: bool) -> Vec<u8> {
+pub fn diag_request(local: SocketAddr, peer: SocketAddr) -> Option<Vec<u8>> {
     const LENGTH: u32 = 72;
-    let family = if is_ipv6 { 10 } else { 2 };
+    let (family, local_ip, peer_ip) = match (local.ip(), peer.ip()) {
+        (IpAddr::V4(local), IpAddr::V4(peer)) => (2, widened(local), widened(peer)),
+        (IpAddr::V6(local), IpAddr::V6(peer)) => (10, local.octets(), peer.octets()),
+        _ => return None,
+    };
     let mut request = Vec::with_capacity(LENGTH as usize);
     request.extend(LENGTH.to_ne_bytes());
     request.extend(SOCK_DIAG_BY_FAMILY.to_ne_bytes());
-    request.extend(REQUEST_DUMP.to_ne_bytes());
+    request.extend(REQUEST.to_ne_bytes());
     // Sequence number and port, which need not be told apart here.
     request.extend([0; 8]);
+    // What is wanted is `tcp_info`; the states do not matter.
     request.extend([family, TCP, 1 << (INFO - 1), 0]);
-    request.extend(STATES.to_ne_bytes());
-    // No socket in particular.
-    request.resize(LENGTH as usize, 0);
-    request
+    request.extend([0; 4]);
+    request.extend(local.port().to_be_bytes());
+    request.extend(peer.port().to_be_bytes());
+    request.extend(local_ip);
+    request.extend(peer_ip);
+    // On any interface, whatever its cookie.
+    request.extend([0; 4]);
+    request.extend([0xff; 8]);
+    Some(request)
+}
+
+fn widened(ip: Ipv4Addr) -> [u8; 16] {
+    let mut bytes = [0; 16];
+    bytes[..4].copy_from_slice(&ip.octets());
+    bytes
 }
 
 /// The sockets of a datagram that came in answer.
@@ -95,13 +109,13 @@ fn socket(message: &[u8]) -> Option<LastMoved> {
         let length = usize::from(length);
         let Some(info) = attributes.get(4..length) else { break };
         if kind == INFO {
-            // Where nothing ever moved, the time is that since the connection was made, or none at
-            // all. Kernels before 4.6 do not tell.
+            // Where nothing was ever sent, the time is that since the connection was made: if nothing
+            // came either, the other end is to speak first. Kernels before 4.6 do not tell.
             let has_sent = u32_at(info, SEGMENTS_SENT_AT).is_some_and(|segments| segments > 0);
-            let has_received = u64_at(info, BYTES_RECEIVED_AT).is_some_and(|bytes| bytes > 0);
+            let has_received = u64_at(info, BYTES_RECEIVED_AT).map(|bytes| bytes > 0);
             let time = |at| u32_at(info, at).map(u64::from);
-            moved.sent_ms = time(LAST_SENT_AT).filter(|_| has_sent);
-            moved.received_ms = time(LAST_RECEIVED_AT).filter(|_| has_received);
+            moved.sent_ms = time(LAST_SENT_AT).filter(|_| has_sent || has_received == Some(false));
+            moved.received_ms = time(LAST_RECEIVED_AT).filter(|_| has_received == Some(true));
         }
         attributes = attributes.get(aligned(length)..).unwrap_or_default();
     }
@@ -199,12 +213,17 @@ mod tests {
     }
 
     #[test]
-    fn the_request_is_whole() {
-        for is_ipv6 in [false, true] {
-            let request = diag_request(is_ipv6);
-            assert_eq!(request.len(), 72);
-            assert_eq!(u32_at(&request, 0), Some(72));
-            assert_eq!(request[16], if is_ipv6 { 10 } else { 2 });
-        }
+    fn a_request_names_both_ends() {
+        let request =
+            |local: &str, peer: &str| diag_request(local.parse().unwrap(), peer.parse().unwrap());
+        let v4 = request("127.0.0.1:258", "10.0.3.7:772").unwrap();
+        assert_eq!((v4.len(), u32_at(&v4, 0)), (72, Some(72)));
+        assert_eq!(v4[16..20], [2, 6, 2, 0]);
+        assert_eq!(v4[24..32], [1, 2, 3, 4, 127, 0, 0, 1]);
+        assert_eq!(v4[44..48], [10, 0, 3, 7]);
+        let v6 = request("[::1]:1", "[2001:db8::9]:1").unwrap();
+        assert_eq!((v6[16], v6[43], v6[44], v6[59]), (10, 1, 0x20, 9));
+        assert_eq!(v6[64..], [0xff; 8]);
+        assert_eq!(request("127.0.0.1:1", "[::1]:1"), None);
     }
 }

@@ -13,6 +13,10 @@ use crate::why::{Running, why};
 const MARGIN_PERCENT: u64 = 3;
 /// The least of it: a look, a line and what is between them take some time on a small function.
 const MARGIN_MIN_MS: u64 = 150;
+/// The same where the function, and so this process, has less than a third of a CPU.
+const MARGIN_MIN_OF_SMALL_MS: u64 = 250;
+/// From so many MB on a function has more than that.
+const SMALL_MB: u64 = 512;
 /// The most of it: what is seen is to be what the timeout is about.
 const MARGIN_MAX_MS: u64 = 2_000;
 
@@ -39,7 +43,9 @@ impl Triage {
         let deadline = running.deadline.filter(|deadline| *deadline > now)?;
         let given_ms = running.invoked_at.map_or(0, |invoked| deadline.ms_since(invoked));
         let timeout_ms = self.timeout_ms.unwrap_or(given_ms);
-        let margin_ms = (timeout_ms * MARGIN_PERCENT / 100).clamp(MARGIN_MIN_MS, MARGIN_MAX_MS);
+        let is_small = self.teller.function.memory_size_mb.is_some_and(|mb| mb < SMALL_MB);
+        let least_ms = if is_small { MARGIN_MIN_OF_SMALL_MS } else { MARGIN_MIN_MS };
+        let margin_ms = (timeout_ms * MARGIN_PERCENT / 100).clamp(least_ms, MARGIN_MAX_MS);
         // Of an invocation that has less than that from its beginning, no more than half.
         let margin_ms = margin_ms.min(given_ms / 2);
         let at = deadline.minus_ms(margin_ms);
@@ -95,3 +101,6 @@ impl Triage {
         Some(newest).filter(|attempt| !attempt.is_over())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,6 +8,13 @@ use std::net::{IpAddr, SocketAddr};
 
 /// Connections refused between two looks, from which on it is a loop and not one that was tried.
 const REFUSED_IN_A_LOOP: u64 = 2;
+/// And so many in the sandbox's life make a loop of a single one.
+const REFUSED_BEFORE: u64 = 10;
+/// What was sent or came in since then is a sign of life.
+const LATELY_MS: u64 = 500;
+/// The extension may read INVOKE so much later than the function, and the kernel's times are ticks of up to
+/// 10 ms.
+const LATE_INVOKE_MS: u64 = 50;
 /// The DNS port.
 const DNS: u16 = 53;
 
@@ -48,6 +55,14 @@ fn waits_on(watched: &Watched<'_>, socket: &Socket) -> bool {
 }
 
 impl Seen<'_> {
+    /// Connections refused between the looks, and in the life of the sandbox.
+    pub(super) fn refused_connections(&self) -> Option<(u64, u64)> {
+        let looks = &self.snapshot.looks;
+        let first = looks.iter().find_map(|look| look.refused_connections)?;
+        let last = looks.iter().rev().find_map(|look| look.refused_connections)?;
+        Some((last.checked_sub(first)?, last))
+    }
+
     fn sockets(&self) -> impl Iterator<Item = &Socket> {
         self.open().into_iter().flat_map(|open| &open.sockets)
     }
@@ -71,10 +86,10 @@ impl Seen<'_> {
     }
 
     /// Whether something was sent in this invocation that has not been answered; None where it cannot
-    /// be told: the kernel may not say, and within one millisecond not which came first.
+    /// be told: the kernel may not say, and within one tick of its clock not which came first.
     fn is_pending(&self, socket: &Socket) -> Option<bool> {
         let sent_ms = socket.last_sent_ms?;
-        if self.running.ran_ms.is_some_and(|ran_ms| sent_ms > ran_ms) {
+        if self.running.ran_ms.is_some_and(|ran_ms| sent_ms > ran_ms + LATE_INVOKE_MS) {
             return Some(false);
         }
         match socket.last_received_ms.map(|received_ms| received_ms.cmp(&sent_ms)) {
@@ -141,10 +156,10 @@ pub(super) fn unreachable_peer(seen: &Seen<'_>) -> Option<Why> {
 
 /// Connections that are refused again and again.
 pub(super) fn refused_peer(seen: &Seen<'_>) -> Option<Why> {
-    let looks = &seen.snapshot.looks;
-    let first = looks.iter().find_map(|look| look.refused_connections)?;
-    let last = looks.iter().rev().find_map(|look| look.refused_connections)?;
-    let refused = last.checked_sub(first).filter(|refused| *refused >= REFUSED_IN_A_LOOP)?;
+    let (refused, in_all) = seen.refused_connections()?;
+    if refused < REFUSED_IN_A_LOOP && !(refused > 0 && in_all >= REFUSED_BEFORE) {
+        return None;
+    }
     let ms = seen.time_us() / 1_000;
     let clause = format!(
         "while connecting again and again: {} refused in the last {ms} ms",
@@ -152,7 +167,8 @@ pub(super) fn refused_peer(seen: &Seen<'_>) -> Option<Why> {
     );
     let why = Why::of("refused-peer", clause)
         .evidence("refusedConnections", Some(refused))
-        .evidence("refusedWithinMs", Some(ms));
+        .evidence("refusedWithinMs", Some(ms))
+        .evidence("refusedInSandbox", Some(in_all));
     Some(why)
 }
 
@@ -261,5 +277,12 @@ impl Seen<'_> {
                 })
                 && self.is_pending(socket) == Some(false)
         })
+    }
+
+    /// Whether data moved on a connection a moment ago: as of a loop that asks and pauses.
+    pub(super) fn moved_lately(&self) -> bool {
+        let is_late = |ms: Option<u64>| ms.is_some_and(|ms| ms < LATELY_MS);
+        self.sockets()
+            .any(|socket| is_late(socket.last_sent_ms) || is_late(socket.last_received_ms))
     }
 }

@@ -1,1 +1,358 @@
+use super::*;
+use crate::snapshot::{Protocol, Socket, SocketState, TcpState, Used};
+use proptest::prelude::*;
 
+const RUNNING: Running<'_> =
+    Running { ran_ms: Some(2_850), memory_size_mb: Some(1_769), mounts: None };
+
+fn thread(tid: u32, state: char, waits_in: Option<SystemCall>) -> Thread {
+    let name = "python".to_owned();
+    Thread { tid, name, state, cpu_ns: Some(5_000_000), waits_in, ..Thread::default() }
+}
+
+fn process(pid: u32, parent_pid: u32, threads: Vec<Thread>) -> Process {
+    let name = format!("process{pid}");
+    Process { pid, parent_pid, name, started_at_ticks: 100, threads, ..Process::default() }
+}
+
+fn look(at_ms: u64, processes: Vec<Process>) -> Look {
+    let at_ticks = Some(10_000 + at_ms / 10);
+    Look {
+        at_us: at_ms * 1_000,
+        at_ticks,
+        processes,
+        refused_connections: Some(7),
+        is_short: false,
+    }
+}
+
+/// The same at two looks, 90 ms apart.
+fn twice(processes: Vec<Process>, sockets: Vec<Socket>) -> Snapshot {
+    Snapshot {
+        looks: vec![look(0, processes.clone()), look(90, processes)],
+        open: Some(Open { sockets, ..Open::default() }),
+        ..Snapshot::default()
+    }
+}
+
+fn one(waits_in: SystemCall) -> Vec<Process> {
+    vec![process(20, 1, vec![thread(20, 'S', Some(waits_in))])]
+}
+
+fn state(state: TcpState) -> SocketState {
+    SocketState {
+        at_us: 0,
+        state,
+        send_queue: 0,
+        receive_queue: 0,
+        retransmits: 0,
+        is_probing: false,
+    }
+}
+
+fn socket(peer: &str, states: &[SocketState]) -> Socket {
+    Socket {
+        pid: 20,
+        descriptor: 7,
+        epolls: vec![5],
+        protocol: Protocol::Tcp,
+        peer: peer.parse().unwrap(),
+        states: states.to_vec(),
+        last_sent_ms: None,
+        last_received_ms: None,
+    }
+}
+
+fn established(peer: &str, sent_ms: u64, received_ms: u64) -> Socket {
+    let states = [state(TcpState::Established); 2];
+    let (last_sent_ms, last_received_ms) = (Some(sent_ms), Some(received_ms));
+    Socket { last_sent_ms, last_received_ms, ..socket(peer, &states) }
+}
+
+fn cause(snapshot: &Snapshot) -> Option<&'static str> {
+    why(snapshot, RUNNING).cause
+}
+
+const EPOLL: SystemCall = SystemCall::EpollWait(5);
+
+#[test]
+fn one_look_names_nothing() {
+    let syn = [state(TcpState::SynSent)];
+    let mut once = twice(one(SystemCall::Connect(7)), vec![socket("10.0.3.7:5432", &syn)]);
+    once.looks.pop();
+    assert_eq!(cause(&once), None);
+    assert_eq!(cause(&Snapshot::default()), None);
+    let why = why(&once, RUNNING);
+    assert_eq!(
+        (&why.evidence["waitsIn"], &why.evidence["process"]),
+        (&"connect".into(), &"process20".into())
+    );
+}
+
+#[test]
+fn a_syn_is_unanswered_when_it_was_sent_again_or_seen_twice() {
+    let syn = state(TcpState::SynSent);
+    let again = SocketState { retransmits: 2, ..syn };
+    for (states, expected) in [
+        (vec![syn], None),
+        (vec![again], Some("unreachable-peer")),
+        (vec![syn, syn], Some("unreachable-peer")),
+        (vec![syn, state(TcpState::Established)], None),
+    ] {
+        let snapshot = twice(one(SystemCall::Connect(9)), vec![socket("10.0.3.7:5432", &states)]);
+        assert_eq!(cause(&snapshot), expected, "{states:?}");
+    }
+}
+
+#[test]
+fn an_address_of_the_other_family_in_disguise_is_shown_as_what_it_is() {
+    let syn = [state(TcpState::SynSent); 2];
+    let snapshot = twice(one(SystemCall::Poll), vec![socket("[::ffff:10.0.3.7]:6379", &syn)]);
+    let clause = why(&snapshot, RUNNING).clause;
+    assert!(
+        clause.starts_with("while connecting to 10.0.3.7:6379 (Redis): no answer to 1 SYN;"),
+        "{clause}"
+    );
+}
+
+#[test]
+fn a_connection_is_awaited_if_something_was_sent_in_this_invocation_and_not_answered() {
+    let peer = "10.0.3.9:443";
+    for (sent_ms, received_ms, expected) in [
+        (2_000, 2_010, Some("awaiting-peer")),
+        (2_000, 1_990, Some("idle")),
+        // Which came first cannot be told.
+        (2_000, 2_000, None),
+        // As the first thing in this invocation, whose INVOKE was read a little later; before it.
+        (2_880, 2_890, Some("awaiting-peer")),
+        (3_000, 3_010, Some("idle")),
+    ] {
+        let snapshot = twice(one(EPOLL), vec![established(peer, sent_ms, received_ms)]);
+        assert_eq!(
+            cause(&snapshot),
+            expected,
+            "sent {sent_ms} ms ago, received {received_ms} ms ago"
+        );
+    }
+    let mut greeting = established(peer, 900, 0);
+    greeting.last_received_ms = None;
+    assert_eq!(
+        cause(&twice(one(EPOLL), vec![greeting])),
+        Some("awaiting-peer"),
+        "it has yet to greet"
+    );
+}
+
+#[test]
+fn a_thread_that_receives_on_a_socket_awaits_it_whatever_the_times_are() {
+    let snapshot =
+        twice(one(SystemCall::Receive(7)), vec![established("10.0.3.9:443", 2_000, 2_000)]);
+    let why = why(&snapshot, RUNNING);
+    assert_eq!(why.cause, Some("awaiting-peer"));
+    assert!(!why.evidence.contains_key("waitedMs"), "for how long is not known: {}", why.clause);
+}
+
+#[test]
+fn what_no_thread_could_notice_is_not_awaited() {
+    for (call, expected) in [
+        (SystemCall::Futex, Some("idle")),
+        (SystemCall::Sleep, Some("idle")),
+        (SystemCall::EpollWait(6), None),
+        (SystemCall::Other(73), None),
+    ] {
+        let snapshot = twice(one(call), vec![established("10.0.3.9:443", 2_000, 2_010)]);
+        assert_eq!(cause(&snapshot), expected, "{call:?}");
+    }
+    let mut stopped = twice(one(SystemCall::Poll), vec![established("10.0.3.9:443", 2_000, 2_010)]);
+    for look in &mut stopped.looks {
+        look.processes[0].threads[0].state = 'T';
+    }
+    assert_eq!(cause(&stopped), None, "nobody runs");
+}
+
+#[test]
+fn where_sockets_were_not_read_nothing_is_idle() {
+    let mut snapshot = twice(one(EPOLL), Vec::new());
+    assert_eq!(cause(&snapshot), Some("idle"));
+    snapshot.open = None;
+    assert_eq!(cause(&snapshot), None);
+    let partial = Snapshot { is_partial: true, ..twice(one(EPOLL), Vec::new()) };
+    assert_eq!(cause(&partial), None, "there may be more");
+    assert_eq!(why(&partial, RUNNING).evidence["partial"], true);
+}
+
+#[test]
+fn a_queue_that_shrinks_is_read() {
+    let queued = |send_queue, is_probing| SocketState {
+        send_queue,
+        is_probing,
+        ..state(TcpState::Established)
+    };
+    for (first, last, expected) in [
+        (queued(9_000, true), queued(9_000, true), Some("peer-not-reading")),
+        (queued(9_000, true), queued(5_000, true), None),
+        (queued(9_000, false), queued(9_000, false), None),
+    ] {
+        let snapshot = twice(one(EPOLL), vec![socket("10.0.3.7:9092", &[first, last])]);
+        assert_eq!(cause(&snapshot), expected, "{first:?} {last:?}");
+    }
+}
+
+#[test]
+fn a_name_server_is_told_from_other_peers() {
+    let udp = |peer| Socket {
+        protocol: Protocol::Udp,
+        ..socket(peer, &[state(TcpState::Established); 2])
+    };
+    assert_eq!(cause(&twice(one(SystemCall::Poll), vec![udp("10.0.0.2:53")])), Some("dns"));
+    assert_eq!(cause(&twice(one(SystemCall::Poll), vec![udp("10.0.0.2:8125")])), None);
+    let syn = [state(TcpState::SynSent); 2];
+    let tcp = twice(one(SystemCall::Poll), vec![socket("10.0.0.2:53", &syn)]);
+    assert_eq!(cause(&tcp), Some("dns"));
+}
+
+/// A thread with that state at both looks, `cpu_ms` of CPU between them.
+fn working(state: char, cpu_ms: u64, threads: Vec<Thread>) -> Snapshot {
+    let at = |cpu_ns| {
+        let main = Thread { cpu_ns: Some(cpu_ns), ..thread(20, state, None) };
+        vec![process(20, 1, [main].into_iter().chain(threads.clone()).collect())]
+    };
+    let looks = vec![look(0, at(0)), look(100, at(cpu_ms * 1_000_000))];
+    Snapshot { looks, open: Some(Open::default()), ..Snapshot::default() }
+}
+
+#[test]
+fn what_computes_uses_its_share_of_the_cpu() {
+    assert_eq!(cause(&working('R', 97, Vec::new())), Some("cpu-bound"));
+    assert_eq!(cause(&working('R', 10, Vec::new())), None);
+    assert_eq!(cause(&working('S', 97, Vec::new())), None, "it ran, and sleeps at both looks");
+    let small = Running { memory_size_mb: Some(128), ..RUNNING };
+    assert_eq!(why(&working('R', 7, Vec::new()), small).cause, Some("cpu-bound"));
+    assert_eq!(why(&working('R', 7, Vec::new()), small).evidence["cpuPercent"], 7.0);
+}
+
+#[test]
+fn a_computing_main_thread_comes_before_a_connection_in_the_background() {
+    let mut snapshot = working('R', 97, vec![thread(21, 'S', Some(SystemCall::Connect(7)))]);
+    let syn = [state(TcpState::SynSent); 2];
+    snapshot.open = Some(Open { sockets: vec![socket("10.0.3.7:4317", &syn)], ..Open::default() });
+    let why = why(&snapshot, RUNNING);
+    assert_eq!(why.cause, Some("cpu-bound"));
+    let also = why.evidence["alsoSeen"].as_array().unwrap();
+    assert!(
+        also[0].as_str().unwrap().starts_with("unreachable-peer: connecting to 10.0.3.7:4317"),
+        "{also:?}"
+    );
+}
+
+#[test]
+fn refusals_count_between_the_looks_alone() {
+    for (first, last, expected) in [
+        (7, 9, Some("refused-peer")),
+        (7, 8, None),
+        (57, 58, Some("refused-peer")),
+        (900, 900, Some("idle")),
+    ] {
+        let mut snapshot = twice(one(SystemCall::Sleep), Vec::new());
+        snapshot.looks[0].refused_connections = Some(first);
+        snapshot.looks[1].refused_connections = Some(last);
+        assert_eq!(cause(&snapshot), expected, "{first} {last}");
+    }
+}
+
+#[test]
+fn a_parent_in_vfork_waits_for_its_child_and_not_for_a_file_system() {
+    let parent = |wait_channel: Option<&str>| Thread {
+        wait_channel: wait_channel.map(str::to_owned),
+        ..thread(20, 'D', Some(SystemCall::Other(435)))
+    };
+    let family = |channel| {
+        vec![process(20, 1, vec![parent(channel)]), process(21, 20, vec![thread(21, 'S', None)])]
+    };
+    assert_eq!(cause(&twice(family(Some("kernel_clone")), Vec::new())), Some("child-process"));
+    assert_eq!(cause(&twice(family(None), Vec::new())), Some("child-process"));
+    let stuck = twice(family(Some("rpc_wait_bit_killable")), Vec::new());
+    let why = why(&stuck, RUNNING);
+    assert_eq!((why.cause, why.is_of_network_files), (Some("file-system-stall"), true));
+}
+
+#[test]
+fn a_child_of_an_earlier_invocation_is_not_waited_for_without_a_sign() {
+    let family = |started_at_ticks| {
+        let child = process(21, 20, vec![thread(21, 'S', Some(SystemCall::Sleep))]);
+        vec![
+            process(20, 1, vec![thread(20, 'S', Some(EPOLL))]),
+            Process { started_at_ticks, ..child },
+        ]
+    };
+    assert_eq!(cause(&twice(family(9_900), Vec::new())), Some("child-process"));
+    assert_eq!(cause(&twice(family(200), Vec::new())), Some("idle"));
+}
+
+#[test]
+fn a_thread_that_waits_for_another_waits_for_no_child() {
+    let family = |wait_channel: &str, waits_in| {
+        let wait_channel = Some(wait_channel.to_owned());
+        let parent = Thread { wait_channel, ..thread(20, 'S', waits_in) };
+        let child = process(21, 20, vec![thread(21, 'S', Some(SystemCall::Sleep))]);
+        let child = Process { started_at_ticks: 9_900, ..child };
+        twice(vec![process(20, 1, vec![parent]), child], Vec::new())
+    };
+    assert_eq!(cause(&family("futex_do_wait", Some(SystemCall::Futex))), Some("idle"));
+    // Where the kernel does not tell the call.
+    assert_eq!(cause(&family("do_wait", None)), Some("child-process"));
+}
+
+#[test]
+fn what_the_sandbox_has_run_out_of_stands_in_the_evidence() {
+    let before =
+        [crate::Mount { point: "/mnt/efs".into(), fs_type: "nfs4".into(), is_read_only: false }];
+    let mut snapshot = twice(one(EPOLL), Vec::new());
+    snapshot.open.as_mut().unwrap().descriptors =
+        vec![Used { pid: 20, used: 1_020, limit: Some(1_024) }];
+    snapshot.resources = Some(crate::snapshot::Resources {
+        tmp_free_bytes: Some(0),
+        tmp_total_bytes: Some(512),
+        mounts: Some(Vec::new()),
+        ..Default::default()
+    });
+    let why = why(&snapshot, Running { mounts: Some(&before), ..RUNNING });
+    let evidence = &why.evidence;
+    assert_eq!(evidence["descriptorsLimit"], 1_024);
+    assert_eq!(evidence["tmpTotalBytes"], 512);
+    assert_eq!(evidence["goneMounts"], serde_json::json!(["/mnt/efs"]));
+}
+
+proptest! {
+    /// Whatever the looks show, at most one of the known causes is named, in a short sentence.
+    #[test]
+    fn any_snapshot_is_told(
+        states in proptest::collection::vec("[RSDTZ]", 1..12),
+        cpu in proptest::collection::vec(0_u64..1_000_000_000, 1..12),
+        sent in proptest::option::of(0_u64..10_000),
+        received in proptest::option::of(0_u64..10_000),
+        port: u16,
+        queue: u64,
+    ) {
+        let threads: Vec<_> = states
+            .iter()
+            .zip(&cpu)
+            .zip(20..)
+            .map(|((state, cpu), tid)| Thread {
+                cpu_ns: Some(*cpu),
+                ..thread(tid, state.chars().next().unwrap(), None)
+            })
+            .collect();
+        let open = Socket {
+            last_sent_ms: sent,
+            last_received_ms: received,
+            ..socket(&format!("10.0.0.1:{port}"), &[
+                state(TcpState::Established),
+                SocketState { send_queue: queue, ..state(TcpState::Established) },
+            ])
+        };
+        let why = why(&twice(vec![process(20, 1, threads)], vec![open]), RUNNING);
+        prop_assert!(why.cause.is_none_or(|named| CAUSES.iter().any(|cause| cause.name == named)));
+        prop_assert!(why.clause.len() < 300 && why.clause.is_empty() == why.cause.is_none());
+    }
+}

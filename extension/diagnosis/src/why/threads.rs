@@ -8,6 +8,8 @@ use crate::snapshot::{Look, Process, SystemCall};
 const MB_PER_CPU: f64 = 1_769.0;
 /// Between looks that are nearer than this nothing can be told of progress.
 const LEAST_TIME_US: u64 = 20_000;
+/// What runs all of this time, at look after look, computes.
+const LEAST_BUSY_US: u64 = 10_000;
 /// Of the CPU that a thread could have had, what it must have used to be bound by it.
 const BUSY_SHARE: f64 = 0.5;
 /// The same of several threads that take turns.
@@ -60,7 +62,7 @@ impl Watched<'_> {
     }
 
     fn is_busy(&self, quota: f64) -> bool {
-        self.time_us >= LEAST_TIME_US
+        self.time_us >= LEAST_BUSY_US
             && self.looks > 1
             && self.running * 100 >= self.looks * BUSY_LOOKS_PERCENT
             && self.cpu_share() >= quota * BUSY_SHARE
@@ -218,9 +220,17 @@ fn busy_together(seen: &Seen<'_>) -> Option<Why> {
 
 /// A parent that waits for its child.
 pub(super) fn child_process(seen: &Seen<'_>) -> Option<Why> {
+    // What the child itself waits for may be what was not read.
+    if seen.snapshot.is_partial || seen.open().is_none() {
+        return None;
+    }
+    // Not within a name: futex_do_wait is another's.
+    let in_wait = |w: &Watched<'_>| {
+        w.thread.wait_channel.as_deref().is_some_and(|at| at.starts_with("do_wait"))
+    };
     let waits = |w: &&Watched<'_>| {
         w.waits_in(|call| call == SystemCall::WaitChild)
-            || w.waits_at(&["do_wait"])
+            || in_wait(w)
             || w.is_in_vfork()
             || w.stuck == w.looks && w.looks > 1 && is_vfork_unseen(seen, w)
     };
@@ -228,6 +238,11 @@ pub(super) fn child_process(seen: &Seen<'_>) -> Option<Why> {
     // Without a thread that waits for it, one that began in this invocation.
     let begun = || {
         let runtime = seen.processes().first()?;
+        // One that sleeps, or waits for another thread, would not notice the end of it.
+        let main = seen.threads.first()?;
+        if main.waits_in(|call| matches!(call, SystemCall::Sleep | SystemCall::Futex)) {
+            return None;
+        }
         let is_new =
             |p: &&Process| p.pid != runtime.pid && seen.began_in_invocation(p) == Some(true);
         seen.processes().iter().filter(is_new).max_by_key(|p| (p.started_at_ticks, p.pid))
@@ -250,11 +265,19 @@ pub(super) fn idle(seen: &Seen<'_>) -> Option<Why> {
     let is_quiet =
         (cpu_ns as f64) < seen.time_us() as f64 * 1_000.0 * ASLEEP_SHARE * seen.quota().max(0.2);
     let all_asleep = !seen.threads.is_empty() && seen.threads.iter().all(asleep);
+    // A lock on a file, a pipe, another process's socket: something may still come.
+    let waits_for_more = |w: &Watched<'_>| {
+        use SystemCall::{EpollWait, Futex, Poll, Sleep};
+        w.is_main() && w.waits_in(|call| !matches!(call, EpollWait(_) | Futex | Poll | Sleep))
+    };
     if seen.time_us() < LEAST_TIME_US
         || !all_asleep
+        || seen.threads.iter().any(waits_for_more)
         || !is_quiet
         || !(seen.sockets_are_idle() || seen.threads.iter().all(waits_for_no_socket))
+        || seen.refused_connections().is_some_and(|(refused, _)| refused > 0)
         || seen.snapshot.is_partial
+        || seen.moved_lately()
     {
         return None;
     }

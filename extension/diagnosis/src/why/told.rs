@@ -32,6 +32,20 @@ impl Why {
         }
     }
 
+    /// The same of what is about to happen: of one look, which names no cause, what the main thread did.
+    pub(crate) fn told_before(&self, what: &str) -> String {
+        let text = |name: &str| self.evidence.get(name).and_then(|value| value.as_str());
+        match (self.cause, text("process"), text("waitsIn"), text("state")) {
+            (Some(_), ..) => self.told_after(what),
+            (_, Some(process), Some(call), _) => format!("{what}; process {process} is in {call}"),
+            (_, Some(process), _, Some("R")) => format!("{what}; process {process} is running"),
+            (_, Some(process), _, Some("D")) => {
+                format!("{what}; process {process} cannot be interrupted")
+            }
+            _ => what.to_owned(),
+        }
+    }
+
     /// Adds what is known to a finding of a timeout.
     pub(crate) fn added_to(&self, mut finding: Finding) -> Finding {
         finding.cause = self.cause;

@@ -31,7 +31,7 @@ fn manual(detector: &Detector) -> String {
 }
 
 /// Writes the file anew and fails if it was not as it should be.
-fn assert_fresh(path: &str, expected: &str) {
+pub(crate) fn assert_fresh(path: &str, expected: &str) {
     let path = in_crate(path);
     if std::fs::read_to_string(&path).unwrap_or_default() != expected {
         std::fs::write(&path, expected).unwrap();

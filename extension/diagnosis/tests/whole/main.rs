@@ -5,6 +5,7 @@
 
 mod attempts;
 mod catalogue;
+mod contract;
 mod corpus;
 mod events;
 mod fixtures;

@@ -1,7 +1,6 @@
 //! Where CloudWatch's API is and who may call it, from Lambda's own variables.
 
 use crate::runtime_api::Endpoint;
-use aws_credential_types::Credentials;
 use hyper::Uri;
 use std::fmt;
 
@@ -19,7 +18,14 @@ pub(crate) struct ApiAccess {
 #[derive(Clone, PartialEq, Eq)]
 pub(super) enum CredentialSource {
     /// The function's role, as Lambda puts it into the environment; good for as long as the sandbox is.
-    Environment(Credentials),
+    Environment {
+        /// `AWS_ACCESS_KEY_ID`
+        id: String,
+        /// `AWS_SECRET_ACCESS_KEY`
+        secret: String,
+        /// `AWS_SESSION_TOKEN`
+        token: Option<String>,
+    },
     /// With SnapStart: to be asked for, and asked for anew before they expire.
     Container {
         /// `AWS_CONTAINER_CREDENTIALS_FULL_URI`
@@ -64,7 +70,7 @@ impl ApiAccess {
         let keys = (lookup("AWS_ACCESS_KEY_ID"), lookup("AWS_SECRET_ACCESS_KEY"));
         let credentials = if let (Some(id), Some(secret)) = keys {
             let token = lookup("AWS_SESSION_TOKEN");
-            CredentialSource::Environment(Credentials::new(id, secret, token, None, "environment"))
+            CredentialSource::Environment { id, secret, token }
         } else {
             let uri = lookup("AWS_CONTAINER_CREDENTIALS_FULL_URI");
             let endpoint = uri.and_then(|uri| Endpoint::parse(&uri).ok());
@@ -99,7 +105,7 @@ fn is_url(text: &str) -> bool {
 impl fmt::Debug for CredentialSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Environment(_) => "Environment",
+            Self::Environment { .. } => "Environment",
             Self::Container { .. } => "Container",
         })
     }
@@ -136,9 +142,12 @@ mod tests {
     #[test]
     fn lambdas_variables_are_enough() {
         let access = with(&[("AWS_SESSION_TOKEN", "token")]).unwrap();
-        let keys =
-            Credentials::new("AKIDEXAMPLE", "hunter2", Some("token".into()), None, "environment");
-        assert_eq!(access.credentials, CredentialSource::Environment(keys));
+        let keys = CredentialSource::Environment {
+            id: "AKIDEXAMPLE".to_owned(),
+            secret: "hunter2".to_owned(),
+            token: Some("token".to_owned()),
+        };
+        assert_eq!(access.credentials, keys);
         assert_eq!((access.region.as_str(), &access.endpoint_url), ("eu-west-1", &None));
         assert!(!format!("{access:?}").contains("hunter2"));
     }

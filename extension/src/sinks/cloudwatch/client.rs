@@ -5,6 +5,7 @@ use super::credentials::ContainerCredentials;
 use super::link::PutError;
 use super::pending::Datum;
 use crate::clock::Clock;
+use aws_credential_types::Credentials;
 use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_cloudwatch::Client;
 use aws_sdk_cloudwatch::config::retry::RetryConfig;
@@ -58,7 +59,10 @@ impl Api {
             .disable_request_compression(true)
             .identity_cache(IdentityCache::no_cache());
         let config = match access.credentials.clone() {
-            CredentialSource::Environment(credentials) => config.credentials_provider(credentials),
+            CredentialSource::Environment { id, secret, token } => {
+                let credentials = Credentials::new(id, secret, token, None, "environment");
+                config.credentials_provider(credentials)
+            }
             CredentialSource::Container { endpoint, token } => {
                 let clock = Clock::system();
                 config.credentials_provider(ContainerCredentials::new(endpoint, token, clock))

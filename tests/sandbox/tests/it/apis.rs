@@ -127,6 +127,20 @@ async fn each_side_sees_its_variables_and_no_more() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_function_has_the_endpoint_of_the_extensions_where_that_is_asked_for() {
+    for has_one_endpoint in [false, true] {
+        let config = Config { has_one_endpoint, ..with_extension(&[("PRINT_ENVIRONMENT", "1")]) };
+        let sandbox = start(config).await;
+        let outcome = invoke(&sandbox, json!([{"print_environment": 1}])).await;
+        assert_eq!(outcome.status, Status::Success);
+        let function = variables(&function_lines(&sandbox));
+        let extension = variables(&extension_lines(&sandbox));
+        let name = "AWS_LAMBDA_RUNTIME_API";
+        assert_eq!(function[name] == extension[name], has_one_endpoint);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn snap_start_credentials_come_from_an_endpoint() {
     let mut config = with_extension(&[("PRINT_ENVIRONMENT", "1")]);
     config.function.initialization_type = InitializationType::SnapStart;

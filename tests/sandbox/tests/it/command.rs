@@ -41,6 +41,38 @@ fn it_prints_the_log_the_outcome_and_the_metrics() {
     assert!(!text.contains('\x1b'), "no colour but on a terminal");
 }
 
+const ALARMS: &str = "
+Parameters: {Name: {Type: String}}
+Resources:
+  Errors:
+    Type: AWS::CloudWatch::Alarm
+    Properties: {AlarmName: !Ref Name, Namespace: Shop, MetricName: N, Statistic: Sum, Period: 60,
+      EvaluationPeriods: 1, Threshold: 2, ComparisonOperator: GreaterThanOrEqualToThreshold,
+      TreatMissingData: notBreaching}
+  Others:
+    Type: AWS::CloudWatch::Alarm
+    Properties: {AlarmName: others, Namespace: Shop, MetricName: O, Statistic: Sum, Period: 60,
+      EvaluationPeriods: 1, Threshold: 2, ComparisonOperator: GreaterThanOrEqualToThreshold,
+      TreatMissingData: notBreaching}
+";
+
+#[test]
+fn it_says_which_alarms_of_a_template_fire() {
+    let template = concat!(env!("CARGO_TARGET_TMPDIR"), "/alarms.yaml");
+    std::fs::write(template, ALARMS).unwrap();
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+    let emf = serde_json::json!({"N": 2, "_aws": {"Timestamp": now.as_millis() as u64,
+        "CloudWatchMetrics": [{"Namespace": "Shop", "Dimensions": [[]], "Metrics": [{"Name": "N"}]}]}});
+    let event = serde_json::json!({"steps": [{"print": emf.to_string()}]}).to_string();
+    let output = sandbox(&["--alarms", template, "--parameter", "Name=errors"], &event);
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.contains("=> alarm errors\n=> 1 alarms are quiet"), "{text}");
+    let output = sandbox(&["--alarms", template], &event);
+    assert_eq!(output.status.code(), Some(1));
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert!(text.contains("parameter Name: it has no default and must be given"), "{text}");
+}
+
 #[test]
 fn a_function_that_fails_is_no_failure_of_the_sandbox() {
     let output = sandbox(&["--timeout", "0.3"], r#"{"steps":[{"sleep_ms":60000}]}"#);

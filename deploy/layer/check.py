@@ -27,9 +27,10 @@ ENTRY = "extensions/lambda-triage"
 MODE = 0o755
 # Of Amazon Linux 2, the oldest that a managed runtime has (provided.al2, java11, …).
 GLIBC = "2.26"
-# A cold start reads the whole file.
-MAX_BINARY_KB = 2_400
-MAX_ZIP_KB = 1_200
+# A cold start reads the whole file. The lean layer has no client of CloudWatch's API.
+Limits = collections.namedtuple("Limits", "binary_kb zip_kb")
+LIMITS = Limits(5_200, 2_500)
+LEAN_LIMITS = Limits(2_400, 1_200)
 # Libraries of glibc itself: there wherever glibc is.
 LIBRARIES = re.compile(rb"\0((?:lib[\w+-]+|ld-linux[\w-]*)\.so(?:\.\d+)*)(?=\0)")
 GLIBC_LIBRARIES = re.compile(rb"(lib(c|m|dl|pthread|rt|util)|ld-linux[\w-]*)\.so(\.\d+)*")
@@ -42,7 +43,7 @@ def version(text):
     return tuple(int(part) for part in text.split("."))
 
 
-def problems_of_binary(binary, target):
+def problems_of_binary(binary, target, limits):
     if binary[:4] != b"\x7fELF" or binary[4] != 2 or len(binary) < 64:
         return ["it is no 64-bit ELF executable"]
     found = []
@@ -66,12 +67,12 @@ def problems_of_binary(binary, target):
     paths = {path.decode(errors="replace") for path in BUILD_PATH.findall(binary)}
     if paths:
         found.append(f"it holds paths of the building machine: {', '.join(sorted(paths)[:3])}")
-    if len(binary) > MAX_BINARY_KB * 1024:
-        found.append(f"it has {len(binary) // 1024} KB, more than {MAX_BINARY_KB}")
+    if len(binary) > limits.binary_kb * 1024:
+        found.append(f"it has {len(binary) // 1024} KB, more than {limits.binary_kb}")
     return found
 
 
-def problems(archive, name):
+def problems(archive, name, limits=LIMITS):
     """A sentence for each thing that is wrong with the zip file; none if it is good."""
     if name not in TARGETS:
         return [f"there is no architecture {name}"]
@@ -89,10 +90,10 @@ def problems(archive, name):
         if entry.filename == ENTRY and (entry.create_system != 3 or mode != MODE):
             found.append(f"{ENTRY} has the mode {mode:o}, not {MODE:o}")
     size = pathlib.Path(archive).stat().st_size
-    if size > MAX_ZIP_KB * 1024:
-        found.append(f"it has {size // 1024} KB, more than {MAX_ZIP_KB}")
+    if size > limits.zip_kb * 1024:
+        found.append(f"it has {size // 1024} KB, more than {limits.zip_kb}")
     if ENTRY in contents:
-        found += problems_of_binary(contents[ENTRY], TARGETS[name])
+        found += problems_of_binary(contents[ENTRY], TARGETS[name], limits)
     return found
 
 

@@ -77,10 +77,12 @@ class Check(Folder):
         self.assertEqual(check.problems(self.archive(fine), "x86_64"), [])
 
     def test_the_size_is_limited(self):
-        big = binary() + os.urandom((check.MAX_ZIP_KB + 1) * 1024)
-        self.assert_bad(self.archive(big), f"more than {check.MAX_ZIP_KB}")
-        bigger = binary() + bytes(check.MAX_BINARY_KB * 1024)
-        self.assert_bad(self.archive(bigger), f"more than {check.MAX_BINARY_KB}")
+        for limits in (check.LIMITS, check.LEAN_LIMITS):
+            big = self.archive(binary() + os.urandom((limits.zip_kb + 1) * 1024))
+            self.assertIn(f"more than {limits.zip_kb}", str(check.problems(big, "x86_64", limits)))
+            bigger = self.archive(binary() + bytes(limits.binary_kb * 1024))
+            self.assertIn(f"more than {limits.binary_kb}", str(check.problems(bigger, "x86_64", limits)))
+        self.assertEqual(check.problems(bigger, "x86_64"), [])
 
     def test_a_file_that_is_no_archive_is_said_to_be_none(self):
         path = self.folder / "lambda-triage-x86_64.zip"

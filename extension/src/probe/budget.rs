@@ -47,11 +47,10 @@ impl Budget {
         self.wait(until, || false);
     }
 
-    /// Leaves what little CPU there is to the line about what was read first, at most until the end of
-    /// the stage.
-    pub(super) fn wait_until_written(&self) {
+    /// Leaves what little CPU there is to the line about what was read first, so long at most.
+    pub(super) fn wait_until_written(&self, most: Duration) {
         let signals = &self.signals;
-        self.wait(self.stage_end.get(), || signals.written.load(Ordering::Relaxed));
+        self.wait(Instant::now() + most, || signals.written.load(Ordering::Relaxed));
     }
 
     fn wait(&self, until: Instant, is_done: impl Fn() -> bool) {

@@ -16,10 +16,12 @@ use std::time::{Duration, Instant};
 use triage_diagnosis::fault_point;
 use triage_diagnosis::snapshot::{Look, Snapshot, parse_schedstat};
 
-/// The least that is left before the deadline, for the lines to get out.
-const LEAST_RESERVE: Duration = Duration::from_millis(40);
+/// The least that is left before the deadline, for what was read to be taken in.
+const LEAST_RESERVE: Duration = Duration::from_millis(30);
 /// And the most.
-const MOST_RESERVE: Duration = Duration::from_millis(250);
+const MOST_RESERVE: Duration = Duration::from_millis(150);
+/// So long at most the line about the first look is waited for.
+const LINE_PAUSE: Duration = Duration::from_millis(40);
 /// Between two looks at who runs.
 const LOOK_PAUSE: Duration = Duration::from_millis(3);
 /// How often that is looked at in the second stage.
@@ -44,8 +46,7 @@ pub(super) struct Scene {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Ends {
     first: Instant,
-    second: Instant,
-    third: Instant,
+    last: Instant,
 }
 
 impl Ends {
@@ -53,8 +54,9 @@ impl Ends {
     /// small function, it comes in turns of 100 ms: so little is left out of it.
     fn of(begun: Instant, left: Duration) -> Self {
         let reserve = (left / 6).min(MOST_RESERVE).max(LEAST_RESERVE.min(left / 2));
-        let time = left.saturating_sub(reserve);
-        Self { first: begun + time / 2, second: begun + time / 5 * 4, third: begun + time }
+        // The line waits for the first stage alone.
+        let first = begun + (left - reserve) / 2;
+        Self { first, last: begun + (left - reserve) }
     }
 }
 
@@ -82,11 +84,11 @@ pub(super) fn sample(root: &Path, scene: &Scene, left: Duration, hand_over: impl
     }
     hand_over(snapshot.clone());
     meter.tell("first", &snapshot);
-    budget.wait_until_written();
+    budget.next_stage(ends.last);
+    budget.wait_until_written(LINE_PAUSE);
     meter.restart();
 
     fault_point!("sample again");
-    budget.next_stage(ends.second);
     let second_begun = Instant::now();
     let mut found = OpenFound::default();
     let mut network_mounts = Vec::new();
@@ -114,10 +116,9 @@ pub(super) fn sample(root: &Path, scene: &Scene, left: Duration, hand_over: impl
     hand_over(snapshot.clone());
     meter.tell("second", &snapshot);
 
-    budget.next_stage(ends.third);
     // Twice as long as it took before, as it need not take as long each time.
     let needed = (first_took + open_took) * 2 + WAKING.max(left / 10);
-    let latest = ends.third.checked_sub(needed).unwrap_or(begun);
+    let latest = ends.last.checked_sub(needed).unwrap_or(begun);
     budget.wait_until(latest.max(begun + LEAST_SPAN));
     if budget.is_over() {
         return;
@@ -205,16 +206,15 @@ mod tests {
     #[test]
     fn each_stage_leaves_time_for_the_lines() {
         let begun = Instant::now();
-        for (left_ms, least_reserve_ms) in
-            [(0, 0), (1, 0), (20, 10), (79, 39), (80, 40), (150, 40), (300, 50), (2_000, 250)]
+        for (left_ms, reserve_ms) in
+            [(0, 0), (1, 0), (20, 10), (60, 30), (150, 30), (300, 50), (2_000, 150)]
         {
             let left = Duration::from_millis(left_ms);
             let ends = Ends::of(begun, left);
-            assert!(ends.first <= ends.second && ends.second <= ends.third, "{left_ms}");
-            let reserve = (begun + left).duration_since(ends.third);
-            assert!(reserve >= Duration::from_millis(least_reserve_ms), "{left_ms}: {reserve:?}");
-            assert!(reserve <= left.max(LEAST_RESERVE).min(MOST_RESERVE), "{left_ms}: {reserve:?}");
-            // The first line has most of the time.
+            let reserve = (begun + left).duration_since(ends.last);
+            assert_eq!(reserve.as_millis(), reserve_ms, "{left_ms}");
+            // The line has most of the time.
+            assert!(ends.first <= ends.last, "{left_ms}");
             assert!(ends.first.duration_since(begun) <= left / 2, "{left_ms}");
         }
     }

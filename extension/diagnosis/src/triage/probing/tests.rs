@@ -130,7 +130,7 @@ fn the_first_snapshot_is_told_once_and_the_timeout_after_it() {
 }
 
 #[test]
-fn one_that_ends_after_all_is_a_near_timeout_from_any_share_on() {
+fn one_that_ends_after_all_is_a_near_timeout_from_half_of_its_time_on() {
     let mut triage = invoked(1_000);
     triage.handle_snapshot("a", &snapshot(), at(855));
     assert_eq!(told(&mut triage, 855), is("timeout", false));
@@ -140,6 +140,24 @@ fn one_that_ends_after_all_is_a_near_timeout_from_any_share_on() {
     let record = Record { time: Some(at(861)), body: RecordBody::Report(report) };
     triage.handle_record(record, at(861));
     assert_eq!(told(&mut triage, 861), is("near-timeout", true));
+}
+
+#[test]
+fn one_that_had_little_time_from_its_beginning_is_none() {
+    let mut triage = invoked(1_000);
+    invoke(&mut triage, "b", 5_000, 100);
+    triage.handle_snapshot("b", &snapshot(), at(5_055));
+    assert_eq!(told(&mut triage, 5_055), is("timeout", false));
+    let done = RuntimeDone {
+        request_id: "b".into(),
+        status: Status::Success,
+        duration_ms: Some(63.0),
+        ..Default::default()
+    };
+    let record = Record { time: Some(at(5_063)), body: RecordBody::RuntimeDone(done) };
+    triage.handle_record(record, at(5_063));
+    triage.finish(at(6_000));
+    assert_eq!(told(&mut triage, 6_000), []);
 }
 
 #[test]

@@ -15,6 +15,8 @@ const LATELY_MS: u64 = 500;
 /// The extension may read INVOKE so much later than the function, and the kernel's times are ticks of up to
 /// 10 ms.
 const LATE_INVOKE_MS: u64 = 50;
+/// The kernel's clock ticks so seldom at most.
+const TICK_MS: u64 = 10;
 /// The DNS port.
 const DNS: u16 = 53;
 
@@ -30,6 +32,14 @@ impl Socket {
     /// Whether every reading showed it so, and there was more than one.
     fn stayed(&self, is_so: impl Fn(&SocketState) -> bool) -> bool {
         self.states.len() > 1 && self.states.iter().all(is_so)
+    }
+
+    /// Whether nothing was sent between the readings, as far as the kernel tells: of a call that was made
+    /// a moment ago nothing can be said.
+    fn has_not_moved(&self) -> bool {
+        let read_us = |state: Option<&SocketState>| state.map_or(0, |state| state.at_us);
+        let between_us = read_us(self.states.last()).saturating_sub(read_us(self.states.first()));
+        self.last_sent_ms.is_none_or(|sent_ms| (sent_ms + TICK_MS) * 1_000 >= between_us)
     }
 
     fn is_unanswered(&self) -> bool {
@@ -224,6 +234,7 @@ pub(super) fn awaiting_peer(seen: &Seen<'_>) -> Option<Why> {
     let quiet: Vec<_> = seen
         .sockets()
         .filter(|s| s.protocol == Protocol::Tcp && !s.is_dns() && s.stayed(silent))
+        .filter(|s| s.has_not_moved())
         .collect();
     // A thread that waits to receive on this very socket, and nothing else, leaves no doubt.
     let received_on = |socket: &Socket| {

@@ -144,6 +144,15 @@ fn a_connection_is_awaited_if_something_was_sent_in_this_invocation_and_not_answ
 }
 
 #[test]
+fn a_call_that_was_made_between_the_looks_is_not_awaited() {
+    for (sent_ms, expected) in [(3, None), (70, None), (95, Some("awaiting-peer"))] {
+        let mut socket = established("10.0.3.9:443", sent_ms, 900);
+        socket.states[1].at_us = 90_000;
+        assert_eq!(cause(&twice(one(EPOLL), vec![socket])), expected, "{sent_ms}");
+    }
+}
+
+#[test]
 fn a_thread_that_receives_on_a_socket_awaits_it_whatever_the_times_are() {
     let snapshot =
         twice(one(SystemCall::Receive(7)), vec![established("10.0.3.9:443", 2_000, 2_000)]);

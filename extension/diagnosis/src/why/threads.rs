@@ -224,13 +224,10 @@ pub(super) fn child_process(seen: &Seen<'_>) -> Option<Why> {
     if seen.snapshot.is_partial || seen.open().is_none() {
         return None;
     }
-    // Not within a name: futex_do_wait is another's.
-    let in_wait = |w: &Watched<'_>| {
-        w.thread.wait_channel.as_deref().is_some_and(|at| at.starts_with("do_wait"))
-    };
     let waits = |w: &&Watched<'_>| {
         w.waits_in(|call| call == SystemCall::WaitChild)
-            || in_wait(w)
+            // Not `futex_do_wait`.
+            || w.thread.wait_channel.as_deref() == Some("do_wait")
             || w.is_in_vfork()
             || w.stuck == w.looks && w.looks > 1 && is_vfork_unseen(seen, w)
     };

@@ -270,6 +270,13 @@ fn refusals_count_between_the_looks_alone() {
 }
 
 #[test]
+fn what_ended_between_the_looks_was_waited_for_perhaps() {
+    let mut snapshot = twice(one(EPOLL), Vec::new());
+    snapshot.looks[0].processes.push(process(21, 20, vec![thread(21, 'S', None)]));
+    assert_eq!(cause(&snapshot), None);
+}
+
+#[test]
 fn a_parent_in_vfork_waits_for_its_child_and_not_for_a_file_system() {
     let parent = |wait_channel: Option<&str>| Thread {
         wait_channel: wait_channel.map(str::to_owned),

@@ -41,6 +41,14 @@ pub(super) const fn call_name(call: SystemCall) -> &'static str {
 }
 
 impl Seen<'_> {
+    /// Whether a process began or ended between the looks.
+    fn has_changed(&self) -> bool {
+        let ids = |look: &Look| look.processes.iter().map(|p| p.pid).collect::<Vec<_>>();
+        let mut whole = self.snapshot.looks.iter().filter(|look| !look.is_short).map(ids);
+        let first = whole.next();
+        whole.any(|ids| Some(ids) != first)
+    }
+
     /// The share of one CPU that the function may use, one thread at most.
     fn quota(&self) -> f64 {
         self.running.memory_size_mb.map_or(1.0, |mb| (mb as f64 / MB_PER_CPU).clamp(0.01, 1.0))
@@ -275,6 +283,7 @@ pub(super) fn idle(seen: &Seen<'_>) -> Option<Why> {
         || seen.refused_connections().is_some_and(|(refused, _)| refused > 0)
         || seen.snapshot.is_partial
         || seen.moved_lately()
+        || seen.has_changed()
     {
         return None;
     }

@@ -5,7 +5,7 @@ use crate::detector::Detector;
 use crate::diagnosis::Diagnosis;
 use crate::fault_point;
 use crate::finding::{Finding, Stage};
-use crate::report::{Unit, unit_of};
+use crate::metric::Unit;
 use std::collections::VecDeque;
 
 /// Lines of one problem that are written singly within a window.
@@ -131,7 +131,7 @@ impl Problem {
         let mut values = std::mem::take(&mut fold.example.values);
         for (name, value) in finding.values.drain(..) {
             match values.iter_mut().find(|(known, _)| *known == name) {
-                Some((_, sum)) if unit_of(name) == Unit::Count => *sum += value,
+                Some((_, sum)) if Unit::of(name) == Unit::Count => *sum += value,
                 _ => values.push((name, value)),
             }
         }

@@ -1,7 +1,7 @@
 //! The sockets of the network namespace, and which of them are none of the function's business.
 
+use super::budget::micros_since;
 use super::files::Proc;
-use super::processes::micros_since;
 use crate::runtime_api::Endpoint;
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};

@@ -159,11 +159,13 @@ fn keep_largest(values: &mut Vec<(&'static str, f64)>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::metric::RECURSION_DEPTH;
 
     fn diagnosis(at: u64, cause: Option<&'static str>) -> Diagnosis {
         let mut finding = Finding::confirmed(ms(at), format!("at {at}"));
         finding.cause = cause;
-        finding.values.push(("Depth", at as f64));
+        finding.values.push((RECURSION_DEPTH, at as f64));
+        finding.values.push(("EfsFailures", 1.0));
         let detector = crate::detectors()[0];
         Diagnosis { detector, finding, request_id: None, function_arn: None, trace_id: None }
     }
@@ -232,7 +234,10 @@ mod tests {
             folding.fold(diagnosis(at, None), ms(at));
         }
         let (_, fold) = folding.poll(ms(0), true).unwrap();
-        assert_eq!(fold.example.values.len(), MAX_VALUES);
+        let (depths, counts): (Vec<(&str, f64)>, Vec<(&str, f64)>) =
+            fold.example.values.iter().copied().partition(|(name, _)| *name == RECURSION_DEPTH);
+        assert_eq!(depths.len(), MAX_VALUES - 1);
+        assert_eq!(counts, [("EfsFailures", 500.0)], "what counts is added up");
         assert!(fold.example.values.iter().any(|(_, value)| *value == 499.0));
         assert_eq!(fold.diagnoses, 500);
     }

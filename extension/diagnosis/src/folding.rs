@@ -148,10 +148,11 @@ impl Fold {
 }
 
 /// Values of a metric of its own beyond what a line may carry: the largest stay, as the statistic
-/// that is looked at is the Maximum.
+/// that is looked at is the Maximum, and so do those that are one sum each.
 fn keep_largest(values: &mut Vec<(&'static str, f64)>) {
     if values.len() > MAX_VALUES {
-        values.sort_by(|a, b| b.1.total_cmp(&a.1));
+        let is_count = |(name, _): &(&str, f64)| Unit::of(name) == Unit::Count;
+        values.sort_by(|a, b| is_count(b).cmp(&is_count(a)).then(b.1.total_cmp(&a.1)));
         values.truncate(MAX_VALUES);
     }
 }

@@ -64,7 +64,7 @@ pub(super) fn look(
         }
         all.extend(proc.small(format_args!("{id}/stat")).ok().and_then(Stat::parse));
     }
-    let threads = all.iter().map(|stat| stat.threads).sum();
+    let threads = all.iter().map(|stat| stat.threads).fold(0, u64::saturating_add);
     let shared = RefCell::new(proc);
     let link = |id, link: &str| {
         let mut proc = shared.borrow_mut();

@@ -47,6 +47,7 @@ fn state(state: TcpState) -> SocketState {
         receive_queue: 0,
         retransmits: 0,
         is_probing: false,
+        due_in_ticks: None,
     }
 }
 
@@ -99,8 +100,65 @@ fn a_syn_is_unanswered_when_it_was_sent_again_or_seen_twice() {
         (vec![syn, syn], Some("unreachable-peer")),
         (vec![syn, state(TcpState::Established)], None),
     ] {
-        let snapshot = twice(one(SystemCall::Connect(9)), vec![socket("10.0.3.7:5432", &states)]);
+        let snapshot = twice(one(SystemCall::Connect(7)), vec![socket("10.0.3.7:5432", &states)]);
         assert_eq!(cause(&snapshot), expected, "{states:?}");
+    }
+}
+
+#[test]
+fn a_syn_that_may_still_be_answered_is_none_that_is_not() {
+    for (due_in_ticks, expected) in [(95, None), (71, None), (70, Some("unreachable-peer"))] {
+        let syn = SocketState { due_in_ticks: Some(due_in_ticks), ..state(TcpState::SynSent) };
+        let snapshot = twice(one(SystemCall::Poll), vec![socket("10.0.3.7:443", &[syn, syn])]);
+        assert_eq!(cause(&snapshot), expected, "{due_in_ticks}");
+    }
+}
+
+/// The first thread of process 20 in one call, another in another.
+fn two_threads(main: SystemCall, other: SystemCall) -> Vec<Process> {
+    vec![process(20, 1, vec![thread(20, 'S', Some(main)), thread(21, 'S', Some(other))])]
+}
+
+#[test]
+fn what_another_thread_waits_for_is_not_what_the_first_one_does() {
+    let syn = [state(TcpState::SynSent); 2];
+    let background = || socket("10.0.9.9:443", &syn);
+    let query = Socket { descriptor: 8, ..established("10.0.3.7:5432", 2_000, 2_010) };
+    let other = SystemCall::Connect(7);
+    let waits = two_threads(SystemCall::Receive(8), other);
+    assert_eq!(cause(&twice(waits, vec![background(), query])), Some("awaiting-peer"));
+    let sleeps = two_threads(SystemCall::Sleep, other);
+    assert_ne!(cause(&twice(sleeps, vec![background()])), Some("unreachable-peer"));
+    let joins = two_threads(SystemCall::Futex, other);
+    assert_eq!(cause(&twice(joins, vec![background()])), Some("unreachable-peer"));
+}
+
+#[test]
+fn a_listener_in_the_background_awaits_nothing_that_was_asked_for() {
+    let heard = established("10.0.3.5:6379", 2_800, 900);
+    let listens = two_threads(SystemCall::Futex, SystemCall::Receive(7));
+    assert_ne!(cause(&twice(listens, vec![heard.clone()])), Some("awaiting-peer"));
+    assert_eq!(cause(&twice(one(SystemCall::Receive(7)), vec![heard])), Some("awaiting-peer"));
+}
+
+#[test]
+fn a_shell_that_started_the_runtime_waits_for_no_child_of_this_invocation() {
+    let shell = thread(20, 'S', Some(SystemCall::WaitChild));
+    let runtime = process(21, 20, vec![thread(21, 'S', Some(EPOLL))]);
+    let snapshot = twice(vec![process(20, 1, vec![shell]), runtime], Vec::new());
+    assert_ne!(cause(&snapshot), Some("child-process"));
+}
+
+#[test]
+fn a_stuck_thread_that_names_its_descriptor_is_on_no_other_file() {
+    for (stuck_on, expected) in [(4, true), (11, false)] {
+        let call = Some(SystemCall::Receive(stuck_on));
+        let mut snapshot = twice(vec![process(20, 1, vec![thread(20, 'D', call)])], Vec::new());
+        let open = snapshot.open.as_mut().unwrap();
+        open.network_files.push((20, 4, "/mnt/efs".to_owned()));
+        let why = why(&snapshot, RUNNING);
+        assert_eq!(why.cause, Some("file-system-stall"));
+        assert_eq!(why.is_of_network_files, expected, "on descriptor {stuck_on}");
     }
 }
 
@@ -168,6 +226,7 @@ fn what_no_thread_could_notice_is_not_awaited() {
         (SystemCall::Sleep, Some("idle")),
         (SystemCall::EpollWait(6), None),
         (SystemCall::Other(73), None),
+        (SystemCall::File, None),
     ] {
         let snapshot = twice(one(call), vec![established("10.0.3.9:443", 2_000, 2_010)]);
         assert_eq!(cause(&snapshot), expected, "{call:?}");
@@ -177,6 +236,16 @@ fn what_no_thread_could_notice_is_not_awaited() {
         look.processes[0].threads[0].state = 'T';
     }
     assert_eq!(cause(&stopped), None, "nobody runs");
+}
+
+#[test]
+fn where_it_is_not_known_what_a_thread_waits_in_nothing_is_idle() {
+    let unknown = vec![process(20, 1, vec![thread(20, 'S', None)])];
+    assert_eq!(cause(&twice(unknown, Vec::new())), None);
+    for other in [SystemCall::File, SystemCall::Poll, SystemCall::Send(9)] {
+        let waits = two_threads(SystemCall::Futex, other);
+        assert_eq!(cause(&twice(waits, Vec::new())), None, "{other:?}");
+    }
 }
 
 #[test]
@@ -283,7 +352,8 @@ fn a_parent_in_vfork_waits_for_its_child_and_not_for_a_file_system() {
         ..thread(20, 'D', Some(SystemCall::Other(435)))
     };
     let family = |channel| {
-        vec![process(20, 1, vec![parent(channel)]), process(21, 20, vec![thread(21, 'S', None)])]
+        let child = process(21, 20, vec![thread(21, 'S', None)]);
+        vec![process(20, 1, vec![parent(channel)]), Process { started_at_ticks: 9_900, ..child }]
     };
     assert_eq!(cause(&twice(family(Some("kernel_clone")), Vec::new())), Some("child-process"));
     assert_eq!(cause(&twice(family(None), Vec::new())), Some("child-process"));

@@ -68,6 +68,10 @@ fn extension_overhead(case: &Case<'_>) -> Option<Why> {
     }
     let others = case.extension_names.iter().filter(|name| *name != OWN_NAME);
     let names: Vec<_> = others.map(|name| super::shown(name)).collect();
+    // It would be this one, which holds nothing that long.
+    if names.is_empty() && !case.extension_names.is_empty() {
+        return None;
+    }
     let who = match &names[..] {
         [name] => format!("the extension {name}"),
         _ => "another extension".to_owned(),
@@ -90,7 +94,7 @@ fn slow_init(case: &Case<'_>) -> Option<Why> {
         Some(attempt.deadline?.ms_since(attempt.invoked_at?))
     };
     let timeout_ms = case.timeout_ms.unwrap_or_else(|| init_ms + left_ms().unwrap_or_default());
-    if init_ms * 100 < timeout_ms * INIT_SHARE_PERCENT {
+    if init_ms.saturating_mul(100) < timeout_ms.saturating_mul(INIT_SHARE_PERCENT) {
         return None;
     }
     let clause = format!(

@@ -184,7 +184,7 @@ fn busy(seen: &Seen<'_>, is_it: impl Fn(&Watched<'_>) -> bool) -> Option<Why> {
         false => format!("thread {thread} of process {process}"),
     };
     let clause = format!(
-        "while computing: {who} was running all the time, on {of_quota} % of the CPU that it can have"
+        "while computing: {who} was running at every look, on {of_quota} % of the CPU that it can have"
     );
     let why = Why::of("cpu-bound", clause)
         .evidence("process", Some(process))
@@ -234,7 +234,7 @@ fn busy_together(seen: &Seen<'_>) -> Option<Why> {
         .map(|w| w.cpu_ns)
         .fold(0, u64::saturating_add);
     let share = cpu_ns as f64 / (time_us as f64 * 1_000.0);
-    let clause = format!("while computing: threads of process {name} were running all the time");
+    let clause = format!("while computing: threads of process {name} were running at every look");
     let why = Why::of("cpu-bound", clause)
         .evidence("process", Some(name))
         .evidence("cpuPercent", Some((share * 1_000.0).round() / 10.0))

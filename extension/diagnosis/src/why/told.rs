@@ -68,11 +68,9 @@ fn extension_overhead(case: &Case<'_>) -> Option<Why> {
     }
     let others = case.extension_names.iter().filter(|name| *name != OWN_NAME);
     let names: Vec<_> = others.map(|name| super::shown(name)).collect();
-    // It would be this one, which holds nothing that long.
-    if names.is_empty() && !case.extension_names.is_empty() {
-        return None;
-    }
     let who = match &names[..] {
+        // None is known but this one, which holds nothing that long.
+        [] => return None,
         [name] => format!("the extension {name}"),
         _ => "another extension".to_owned(),
     };
@@ -82,7 +80,7 @@ fn extension_overhead(case: &Case<'_>) -> Option<Why> {
         after.unwrap_or_default()
     );
     let why = Why::of("extension-overhead", clause).evidence("runtimeDoneMs", done.duration_ms);
-    Some(why.evidence("extensions", Some(names).filter(|names| !names.is_empty())))
+    Some(why.evidence("extensions", Some(names)))
 }
 
 /// The initialization began anew within the invocation, and took most of its time.

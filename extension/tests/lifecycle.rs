@@ -375,9 +375,10 @@ fn next_is_asked_for_at_once_while_all_is_well() {
 #[test]
 fn without_descriptors_to_start_with_it_starts_when_there_are_some() {
     let api = StandIn::start();
-    let mut command = running::command("prlimit".as_ref(), &api);
-    // The three standard streams, and one to load the program with.
-    command.args(["--nofile=4:64", running::BINARY]);
+    let mut command = running::command("sh".as_ref(), &api);
+    // The three standard streams, of which the first is closed to load the program with.
+    let only_the_streams = "exec prlimit --nofile=3:64 \"$0\" <&-";
+    command.args(["-c", only_the_streams, running::BINARY]).env("TRIAGE_LOG", "debug");
     let mut extension = Running::of(command);
     let pid = i32::try_from(extension.child.id()).unwrap();
     let status = format!("/proc/{pid}/comm");
@@ -395,6 +396,11 @@ fn without_descriptors_to_start_with_it_starts_when_there_are_some() {
     let pid = rustix::process::Pid::from_raw(pid);
     rustix::process::prlimit(pid, rustix::process::Resource::Nofile, limit).unwrap();
     api.wait_for(Call::Next, 1);
+    // It has nothing to write with but what it had then.
+    api.invoke("a");
+    let failed = r#"[{"time":"2026-03-01T12:00:00.000Z","type":"platform.report","record":{"requestId":"a","status":"timeout"}}]"#;
+    stand_in::post(api.telemetry_address(), failed.as_bytes());
+    extension.wait_for_stdout(r#""problem":"timeout""#);
+    extension.wait_for_stderr("DEBUG");
     polls_on_and_leaves(&api, &mut extension);
-    assert_eq!(extension.stderr(), "");
 }

@@ -176,7 +176,7 @@ fn telemetry_that_follows_shutdown_is_still_read() {
 fn what_was_taken_before_shutdown_is_worked_through_or_told_as_left_out() {
     const DELIVERIES: usize = 4;
     const ERRORS: usize = 6_000;
-    for left_ms in [2_000, 300] {
+    for left_ms in [2_000, 600] {
         let api = StandIn::start();
         let mut extension = Running::start(&api, &[]);
         let to = api.telemetry_address();

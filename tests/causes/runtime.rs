@@ -84,14 +84,22 @@ pub(crate) fn output(program: &str, arguments: &[&str]) -> Result<String, String
 pub(crate) trait OrLeftOut<T> {
     /// None, after one line that says so, where it is missing; a failure where nothing may be left out.
     fn or_left_out(self, what: &str, since: &str) -> Option<T>;
+
+    /// The same of what nobody can install: what the machine itself does not allow fails nothing.
+    fn or_not_allowed(self, what: &str, since: &str) -> Option<T>;
 }
 
 impl<T> OrLeftOut<T> for Result<T, String> {
     fn or_left_out(self, what: &str, since: &str) -> Option<T> {
         self.map_err(|reason| {
             assert!(!is_all_wanted(), "{what} would be left out: {since}: {reason}");
-            tell(&format!("skipped: {what}, since there is {since} ({reason})"));
+            reason
         })
-        .ok()
+        .or_not_allowed(what, since)
+    }
+
+    fn or_not_allowed(self, what: &str, since: &str) -> Option<T> {
+        let told = |reason| tell(&format!("skipped: {what}, since there is {since} ({reason})"));
+        self.map_err(told).ok()
     }
 }

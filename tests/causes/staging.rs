@@ -43,9 +43,9 @@ impl Staging {
         let is_root = output("id", &["-u"]).is_ok_and(|uid| uid == "0");
         let unshare = if is_root { own } else { mapped };
         output("unshare", &[&unshare[..], &["ip", "link", "set", "lo", "up"]].concat())
-            .or_left_out("the causes of timeouts", "no network namespace to make them in")?;
+            .or_not_allowed("the causes of timeouts", "no network namespace to make them in")?;
         output("setpriv", &["--version"])
-            .or_left_out("the causes of timeouts", "nothing to drop privileges with")?;
+            .or_not_allowed("the causes of timeouts", "nothing to drop privileges with")?;
         Group::sweep();
         let root = || if is_root { Ok(()) } else { Err("not root".to_owned()) };
         let made = |group: std::io::Result<Group>| group.map_err(|error| error.to_string());
@@ -56,18 +56,18 @@ impl Staging {
             other_extension: cargo_example("fixture_extension").unwrap(),
             commands: Commands::find(),
             has_cpu_quota: made(Group::cpu())
-                .or_left_out(
+                .or_not_allowed(
                     "functions at the CPU quota of 128 MB",
                     "no cpu controller of cgroup v1",
                 )
                 .is_some(),
             has_memory_limit: made(Group::memory(128))
                 .and_then(|_| made(Group::reading(Path::new(FOLDER))))
-                .or_left_out("memory-pressure", "no memory and blkio controller of cgroup v1")
+                .or_not_allowed("memory-pressure", "no memory and blkio controller of cgroup v1")
                 .is_some(),
             has_disk: root()
                 .and_then(|()| output("mkfs.ext4", &["-V"]))
-                .or_left_out("file-system-stall", "no file system to freeze")
+                .or_not_allowed("file-system-stall", "no file system to freeze")
                 .is_some(),
         })
     }

@@ -5,7 +5,7 @@ use crate::detector::Detector;
 use crate::diagnosis::Diagnosis;
 use crate::fault_point;
 use crate::finding::{Finding, Stage};
-use crate::report::{Unit, unit_of};
+use crate::metric::Unit;
 use std::collections::VecDeque;
 
 /// Lines of one problem that are written singly within a window.
@@ -131,7 +131,7 @@ impl Problem {
         let mut values = std::mem::take(&mut fold.example.values);
         for (name, value) in finding.values.drain(..) {
             match values.iter_mut().find(|(known, _)| *known == name) {
-                Some((_, sum)) if unit_of(name) == Unit::Count => *sum += value,
+                Some((_, sum)) if Unit::of(name) == Unit::Count => *sum += value,
                 _ => values.push((name, value)),
             }
         }
@@ -148,10 +148,11 @@ impl Fold {
 }
 
 /// Values of a metric of its own beyond what a line may carry: the largest stay, as the statistic
-/// that is looked at is the Maximum.
+/// that is looked at is the Maximum, and so do those that are one sum each.
 fn keep_largest(values: &mut Vec<(&'static str, f64)>) {
     if values.len() > MAX_VALUES {
-        values.sort_by(|a, b| b.1.total_cmp(&a.1));
+        let is_count = |(name, _): &(&str, f64)| Unit::of(name) == Unit::Count;
+        values.sort_by(|a, b| is_count(b).cmp(&is_count(a)).then(b.1.total_cmp(&a.1)));
         values.truncate(MAX_VALUES);
     }
 }
@@ -159,11 +160,13 @@ fn keep_largest(values: &mut Vec<(&'static str, f64)>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::metric::RECURSION_DEPTH;
 
     fn diagnosis(at: u64, cause: Option<&'static str>) -> Diagnosis {
         let mut finding = Finding::confirmed(ms(at), format!("at {at}"));
         finding.cause = cause;
-        finding.values.push(("Depth", at as f64));
+        finding.values.push((RECURSION_DEPTH, at as f64));
+        finding.values.push(("EfsFailures", 1.0));
         let detector = crate::detectors()[0];
         Diagnosis { detector, finding, request_id: None, function_arn: None, trace_id: None }
     }
@@ -232,7 +235,10 @@ mod tests {
             folding.fold(diagnosis(at, None), ms(at));
         }
         let (_, fold) = folding.poll(ms(0), true).unwrap();
-        assert_eq!(fold.example.values.len(), MAX_VALUES);
+        let values = &fold.example.values;
+        let counts: Vec<_> = values.iter().filter(|(name, _)| *name != RECURSION_DEPTH).collect();
+        assert_eq!(values.len(), MAX_VALUES);
+        assert_eq!(counts, [&("EfsFailures", 500.0)], "what counts is added up");
         assert!(fold.example.values.iter().any(|(_, value)| *value == 499.0));
         assert_eq!(fold.diagnoses, 500);
     }

@@ -14,16 +14,10 @@ use crate::folding::Fold;
 use crate::input::Function;
 use crate::invocation::clip;
 use crate::level::Level;
+use crate::metric::{MetricValue, PROBLEMS, SUSPECTED_PROBLEMS, Unit};
 use crate::{Settings, Timestamp};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::{Value, json};
-
-/// The count of all confirmed problems.
-pub const PROBLEMS: &str = "Problems";
-/// The count of all that are suspected.
-pub const SUSPECTED_PROBLEMS: &str = "SuspectedProblems";
-/// The depth of each invocation in a chain, beside the count.
-pub const RECURSION_DEPTH: &str = "RecursionDepth";
 
 /// The longest line, without its newline: a pipe takes 4,096 bytes in one piece.
 pub const MAX_LINE_BYTES: usize = 4_095;
@@ -41,37 +35,6 @@ pub struct Report {
     namespace: String,
     metrics: Vec<MetricValue>,
     written_at: Timestamp,
-}
-
-/// A metric's name and values.
-#[derive(Clone, Debug, PartialEq)]
-pub struct MetricValue {
-    /// As CloudWatch shows it.
-    pub name: &'static str,
-    /// Its unit.
-    pub unit: Unit,
-    /// One value or, where diagnoses were folded, up to 100.
-    pub values: Vec<f64>,
-}
-
-/// The CloudWatch unit of a metric.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Unit {
-    /// `Count`
-    Count,
-    /// `None`, for what is no count, such as a depth.
-    None,
-}
-
-impl Unit {
-    /// As CloudWatch writes it.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Count => "Count",
-            Self::None => "None",
-        }
-    }
 }
 
 /// What every report of a sandbox has in common.
@@ -152,7 +115,7 @@ fn metrics(detector: &Detector, finding: &Finding, diagnoses: u64) -> Vec<Metric
                     Some(metric) => metric.values.push(*value),
                     None => metrics.push(MetricValue {
                         name,
-                        unit: unit_of(name),
+                        unit: Unit::of(name),
                         values: vec![*value],
                     }),
                 }
@@ -160,12 +123,6 @@ fn metrics(detector: &Detector, finding: &Finding, diagnoses: u64) -> Vec<Metric
             metrics
         }
     }
-}
-
-/// The unit of a metric beside the problem's own: those that count problems count.
-pub(crate) fn unit_of(metric: &str) -> Unit {
-    let counts = crate::detectors().iter().any(|detector| detector.metric == metric);
-    if counts { Unit::Count } else { Unit::None }
 }
 
 impl Report {

@@ -175,6 +175,9 @@ pub struct SocketState {
     pub retransmits: u64,
     /// Whether the other end said that it has no room (the zero-window probe runs).
     pub is_probing: bool,
+    /// When its timer fires, in ticks of 10 ms from then on: of a first SYN 100 at once after it.
+    #[serde(default)]
+    pub due_in_ticks: Option<u64>,
 }
 
 /// A TCP state that matters here.

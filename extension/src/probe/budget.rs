@@ -64,3 +64,8 @@ impl Budget {
         }
     }
 }
+
+/// Microseconds since then.
+pub(super) fn micros_since(begun: Instant) -> u64 {
+    u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX)
+}

@@ -1,6 +1,7 @@
 //! The function's processes and their threads.
 
 use super::Budget;
+use super::budget::micros_since;
 use super::family::family;
 use super::files::Proc;
 use super::sockets::{OwnEndpoints, connected_to_api};
@@ -63,7 +64,7 @@ pub(super) fn look(
         }
         all.extend(proc.small(format_args!("{id}/stat")).ok().and_then(Stat::parse));
     }
-    let threads = all.iter().map(|stat| stat.threads).sum();
+    let threads = all.iter().map(|stat| stat.threads).fold(0, u64::saturating_add);
     let shared = RefCell::new(proc);
     let link = |id, link: &str| {
         let mut proc = shared.borrow_mut();
@@ -234,11 +235,6 @@ fn process_without_threads(process: &Process) -> Process {
         major_faults: process.major_faults,
         threads: Vec::new(),
     }
-}
-
-/// Microseconds since then.
-pub(super) fn micros_since(begun: Instant) -> u64 {
-    u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

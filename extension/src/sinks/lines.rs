@@ -8,9 +8,8 @@
 
 use crate::panics::contained;
 use std::collections::VecDeque;
-use std::fs::File;
 use std::io::{ErrorKind, Write};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::AsFd;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -39,7 +38,21 @@ pub(crate) enum Stream {
     Stderr,
 }
 
-/// Where a stream's lines end up: a file in the shipped program, anything else in tests.
+/// A stream past std's buffer and lock: nothing of it is flushed or waited for at exit. It takes no
+/// descriptor of its own, as none may be left.
+struct Unbuffered<T>(T);
+
+impl<T: AsFd> Write for Unbuffered<T> {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        Ok(rustix::io::write(&self.0, bytes)?)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Where a stream's lines end up: a stream of the process in the shipped program, anything else in tests.
 type Sink = Box<dyn Write + Send>;
 
 /// The queues and their threads. A clone is another handle to the same.
@@ -70,12 +83,9 @@ impl Lines {
     /// The process's own standard output and standard error.
     #[must_use]
     pub(crate) fn of_process() -> Self {
-        // Descriptors of our own, past std's buffers and locks: nothing of them is flushed or
-        // waited for at exit. From the beginning, as later none may be left.
-        let sink = |fd: std::io::Result<OwnedFd>| Some(Box::new(File::from(fd.ok()?)) as Sink);
         Self::new(
-            sink(std::io::stdout().as_fd().try_clone_to_owned()),
-            sink(std::io::stderr().as_fd().try_clone_to_owned()),
+            Some(Box::new(Unbuffered(std::io::stdout()))),
+            Some(Box::new(Unbuffered(std::io::stderr()))),
         )
     }
 

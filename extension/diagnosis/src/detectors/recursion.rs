@@ -28,7 +28,7 @@ use crate::detector::{Case, CaseEvent, Cause, Detector, Knob, Sign};
 use crate::finding::{Finding, View};
 use crate::from_log;
 use crate::level::Level;
-use crate::report::RECURSION_DEPTH;
+use crate::metric::RECURSION_DEPTH;
 use crate::text::Text;
 use crate::trace_header::shown;
 

@@ -10,7 +10,7 @@
 //! - `awaiting-peer`: a connection is there, something was sent on it, and no answer came.
 //! - `peer-not-reading`: the other end takes nothing more.
 //! - `dns`: the name server does not answer.
-//! - `cpu-bound`: a thread was running all the time.
+//! - `cpu-bound`: a thread was running at every look.
 //! - `memory-pressure`: memory is nearly full, and the function's own code is read again and again.
 //! - `file-system-stall`: a thread waits for a file system and cannot be interrupted.
 //! - `child-process`: a parent waits for its child.

@@ -33,7 +33,7 @@ pub fn parse_socket_line(line: &str) -> Option<TableEntry> {
     let (local, peer) = (address(field()?)?, address(field()?)?);
     let state = hex(field()?)?;
     let (send_queue, receive_queue) = field()?.split_once(':')?;
-    let (timer, _) = field()?.split_once(':')?;
+    let (timer, due_in_ticks) = field()?.split_once(':')?;
     let retransmits = hex(field()?)?;
     let (_uid, _timeout) = (field()?, field()?);
     let inode = field()?.parse().ok()?;
@@ -47,6 +47,7 @@ pub fn parse_socket_line(line: &str) -> Option<TableEntry> {
         receive_queue: hex(receive_queue)?,
         retransmits,
         is_probing: timer == PROBE_TIMER,
+        due_in_ticks: hex(due_in_ticks),
     };
     let is_used = inode != 0 && peer.port() != 0 && !peer.ip().is_unspecified();
     is_used.then_some(TableEntry { local, peer, inode, state })
@@ -120,6 +121,7 @@ mod tests {
                 receive_queue: 0,
                 retransmits: 2,
                 is_probing: false,
+                due_in_ticks: Some(300),
             },
         };
         assert_eq!(parsed(SYN_SENT), expected);

@@ -17,6 +17,10 @@ const LATELY_MS: u64 = 500;
 const LATE_INVOKE_MS: u64 = 50;
 /// The kernel's clock ticks so seldom at most.
 const TICK_MS: u64 = 10;
+/// A first SYN is sent again after 100 ticks: of one that has waited for 300 ms so many are left.
+const OLD_SYN_DUE_TICKS: u64 = 70;
+/// Of a thread that computes all the time, so few refused connections are others'.
+const FEW_REFUSED: u64 = 10;
 /// The DNS port.
 const DNS: u16 = 53;
 
@@ -47,8 +51,13 @@ impl Socket {
         let is_syn = |s: &SocketState| s.state == TcpState::SynSent;
         self.protocol == Protocol::Tcp
             && self.last().is_some_and(is_syn)
-            && (sent_again || self.stayed(is_syn))
+            && (sent_again || self.stayed(is_syn) && self.last().is_some_and(is_old_syn))
     }
+}
+
+/// Whether a first SYN has been under way for longer than any round trip takes.
+fn is_old_syn(state: &SocketState) -> bool {
+    state.due_in_ticks.is_none_or(|ticks| ticks <= OLD_SYN_DUE_TICKS)
 }
 
 /// Whether a thread waits on this very descriptor, or on an epoll set that holds it.
@@ -77,6 +86,25 @@ impl Seen<'_> {
         self.open().into_iter().flat_map(|open| &open.sockets)
     }
 
+    /// Those that the function may be waiting for: not what belongs to another thread while the first one
+    /// waits on a descriptor of its own, or sleeps.
+    fn suspects(&self) -> impl Iterator<Item = &Socket> {
+        let main = self.threads.first();
+        self.sockets().filter(move |socket| {
+            let is_elsewhere = main.is_some_and(|main| {
+                main.process.pid == socket.pid
+                    && main.waits_in(|call| match call {
+                        SystemCall::Connect(on)
+                        | SystemCall::Receive(on)
+                        | SystemCall::Send(on) => on != socket.descriptor,
+                        SystemCall::Sleep => true,
+                        _ => false,
+                    })
+            });
+            !is_elsewhere
+        })
+    }
+
     fn is_waited_on(&self, socket: &Socket) -> bool {
         self.threads.iter().any(|watched| waits_on(watched, socket))
     }
@@ -86,6 +114,20 @@ impl Seen<'_> {
         let sockets: Vec<_> = sockets.collect();
         let waited_on = sockets.iter().find(|socket| self.is_waited_on(socket));
         waited_on.or(sockets.first()).copied()
+    }
+
+    /// Whether there is a thread that would notice an answer.
+    fn may_be_awaited(&self, socket: &Socket) -> bool {
+        self.threads.iter().any(|w| {
+            w.process.pid == socket.pid
+                && w.thread.state == 'S'
+                && w.thread.waits_in.is_none_or(|call| match call {
+                    SystemCall::EpollWait(set) => socket.epolls.contains(&set),
+                    SystemCall::Receive(on) => on == socket.descriptor,
+                    SystemCall::Poll => true,
+                    _ => false,
+                })
+        })
     }
 
     fn named(&self, socket: &Socket, why: Why) -> Why {
@@ -133,7 +175,7 @@ fn times(n: u64, one: &str, many: &str) -> String {
 
 /// A SYN that nothing answers.
 pub(super) fn unreachable_peer(seen: &Seen<'_>) -> Option<Why> {
-    let unanswered = seen.sockets().filter(|socket| socket.is_unanswered() && !socket.is_dns());
+    let unanswered = seen.suspects().filter(|socket| socket.is_unanswered() && !socket.is_dns());
     if let Some(socket) = seen.foremost(unanswered) {
         let syns = socket.last().map_or(1, |last| last.retransmits.saturating_add(1));
         let peer = with_service(socket.peer);
@@ -149,7 +191,7 @@ pub(super) fn unreachable_peer(seen: &Seen<'_>) -> Option<Why> {
     let silent = |s: &SocketState| {
         s.state != TcpState::SynSent && s.send_queue > 0 && s.retransmits > 1 && !s.is_probing
     };
-    let lost = seen.sockets().filter(|socket| socket.stayed(silent) && !socket.is_dns());
+    let lost = seen.suspects().filter(|socket| socket.stayed(silent) && !socket.is_dns());
     let socket = seen.foremost(lost)?;
     let last = socket.last()?;
     let clause = format!(
@@ -170,6 +212,14 @@ pub(super) fn refused_peer(seen: &Seen<'_>) -> Option<Why> {
     if refused < REFUSED_IN_A_LOOP && !(refused > 0 && in_all >= REFUSED_BEFORE) {
         return None;
     }
+    // They are those of the whole sandbox. Who connects is in no call on another socket, and who
+    // computes all the time has hardly time for a few.
+    let main = seen.threads.first()?;
+    let is_elsewhere =
+        main.waits_in(|call| matches!(call, SystemCall::Receive(_) | SystemCall::Send(_)));
+    if is_elsewhere || refused < FEW_REFUSED && super::threads::cpu_bound_main(seen).is_some() {
+        return None;
+    }
     let ms = seen.time_us() / 1_000;
     let clause = format!(
         "while connecting again and again: {} refused in the last {ms} ms",
@@ -184,9 +234,9 @@ pub(super) fn refused_peer(seen: &Seen<'_>) -> Option<Why> {
 
 /// A name server that does not answer.
 pub(super) fn dns(seen: &Seen<'_>) -> Option<Why> {
-    let asked = seen.sockets().filter(|socket| {
+    let asked = seen.suspects().filter(|socket| {
         let is_open = match socket.protocol {
-            Protocol::Udp => socket.stayed(|s| s.receive_queue == 0),
+            Protocol::Udp => socket.stayed(|s| s.receive_queue == 0) && seen.may_be_awaited(socket),
             Protocol::Tcp => {
                 socket.is_unanswered()
                     || socket.stayed(|s| s.receive_queue == 0)
@@ -203,7 +253,7 @@ pub(super) fn dns(seen: &Seen<'_>) -> Option<Why> {
 
 /// A peer that takes nothing more.
 pub(super) fn peer_not_reading(seen: &Seen<'_>) -> Option<Why> {
-    let full = seen.sockets().filter(|socket| {
+    let full = seen.suspects().filter(|socket| {
         let least = socket.states.iter().map(|s| s.send_queue).min().unwrap_or_default();
         let is_shrinking = socket.states.windows(2).any(|s| s[1].send_queue < s[0].send_queue);
         let is_held = socket.last().is_some_and(|last| last.is_probing)
@@ -214,6 +264,7 @@ pub(super) fn peer_not_reading(seen: &Seen<'_>) -> Option<Why> {
             && socket.states.len() > 1
             && least > 0
             && is_held
+            && socket.has_not_moved()
             && !is_shrinking
     });
     let socket = seen.foremost(full)?;
@@ -232,28 +283,21 @@ pub(super) fn awaiting_peer(seen: &Seen<'_>) -> Option<Why> {
         s.state == TcpState::Established && s.send_queue == 0 && s.receive_queue == 0
     };
     let quiet: Vec<_> = seen
-        .sockets()
+        .suspects()
         .filter(|s| s.protocol == Protocol::Tcp && !s.is_dns() && s.stayed(silent))
         .filter(|s| s.has_not_moved())
         .collect();
     // A thread that waits to receive on this very socket, and nothing else, leaves no doubt.
     let received_on = |socket: &Socket| {
         let receives = |call| call == SystemCall::Receive(socket.descriptor);
-        seen.threads.iter().any(|w| w.process.pid == socket.pid && w.waits_in(receives))
+        // One in the background may listen for what nobody asked for.
+        let is_asked = seen.is_pending(socket) != Some(false);
+        seen.threads.iter().any(|w| {
+            w.process.pid == socket.pid && w.waits_in(receives) && (w.is_main() || is_asked)
+        })
     };
-    // What no thread could notice is not waited for.
-    let pending = |socket: &&Socket| {
-        let waits = |w: &Watched<'_>| {
-            w.process.pid == socket.pid
-                && w.thread.state == 'S'
-                && w.thread.waits_in.is_none_or(|call| match call {
-                    SystemCall::EpollWait(set) => socket.epolls.contains(&set),
-                    SystemCall::Poll => true,
-                    _ => false,
-                })
-        };
-        seen.is_pending(socket) == Some(true) && seen.threads.iter().any(waits)
-    };
+    let pending =
+        |socket: &&Socket| seen.is_pending(socket) == Some(true) && seen.may_be_awaited(socket);
     let longest = |sockets: Vec<&'_ Socket>| {
         sockets.into_iter().max_by_key(|socket| socket.last_sent_ms).cloned()
     };

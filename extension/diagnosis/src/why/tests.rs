@@ -1,3 +1,5 @@
+mod peers;
+
 use super::*;
 use crate::snapshot::{Protocol, Socket, SocketState, TcpState, Used};
 use proptest::prelude::*;
@@ -47,6 +49,7 @@ fn state(state: TcpState) -> SocketState {
         receive_queue: 0,
         retransmits: 0,
         is_probing: false,
+        due_in_ticks: None,
     }
 }
 
@@ -89,94 +92,40 @@ fn one_look_names_nothing() {
     );
 }
 
+/// The first thread of process 20 in one call, another in another.
+fn two_threads(main: SystemCall, other: SystemCall) -> Vec<Process> {
+    vec![process(20, 1, vec![thread(20, 'S', Some(main)), thread(21, 'S', Some(other))])]
+}
+
 #[test]
-fn a_syn_is_unanswered_when_it_was_sent_again_or_seen_twice() {
-    let syn = state(TcpState::SynSent);
-    let again = SocketState { retransmits: 2, ..syn };
-    for (states, expected) in [
-        (vec![syn], None),
-        (vec![again], Some("unreachable-peer")),
-        (vec![syn, syn], Some("unreachable-peer")),
-        (vec![syn, state(TcpState::Established)], None),
-    ] {
-        let snapshot = twice(one(SystemCall::Connect(9)), vec![socket("10.0.3.7:5432", &states)]);
-        assert_eq!(cause(&snapshot), expected, "{states:?}");
+fn a_shell_that_started_the_runtime_waits_for_no_child_of_this_invocation() {
+    let shell = thread(20, 'S', Some(SystemCall::WaitChild));
+    let runtime = process(21, 20, vec![thread(21, 'S', Some(EPOLL))]);
+    let snapshot = twice(vec![process(20, 1, vec![shell]), runtime], Vec::new());
+    assert_ne!(cause(&snapshot), Some("child-process"));
+}
+
+#[test]
+fn a_stuck_thread_that_names_its_descriptor_is_on_no_other_file() {
+    for (stuck_on, expected) in [(4, true), (11, false)] {
+        let call = Some(SystemCall::Receive(stuck_on));
+        let mut snapshot = twice(vec![process(20, 1, vec![thread(20, 'D', call)])], Vec::new());
+        let open = snapshot.open.as_mut().unwrap();
+        open.network_files.push((20, 4, "/mnt/efs".to_owned()));
+        let why = why(&snapshot, RUNNING);
+        assert_eq!(why.cause, Some("file-system-stall"));
+        assert_eq!(why.is_of_network_files, expected, "on descriptor {stuck_on}");
     }
 }
 
 #[test]
-fn an_address_of_the_other_family_in_disguise_is_shown_as_what_it_is() {
-    let syn = [state(TcpState::SynSent); 2];
-    let snapshot = twice(one(SystemCall::Poll), vec![socket("[::ffff:10.0.3.7]:6379", &syn)]);
-    let clause = why(&snapshot, RUNNING).clause;
-    assert!(
-        clause.starts_with("while connecting to 10.0.3.7:6379 (Redis): no answer to 1 SYN;"),
-        "{clause}"
-    );
-}
-
-#[test]
-fn a_connection_is_awaited_if_something_was_sent_in_this_invocation_and_not_answered() {
-    let peer = "10.0.3.9:443";
-    for (sent_ms, received_ms, expected) in [
-        (2_000, 2_010, Some("awaiting-peer")),
-        (2_000, 1_990, Some("idle")),
-        // Which came first cannot be told.
-        (2_000, 2_000, None),
-        // As the first thing in this invocation, whose INVOKE was read a little later; before it.
-        (2_880, 2_890, Some("awaiting-peer")),
-        (3_000, 3_010, Some("idle")),
-    ] {
-        let snapshot = twice(one(EPOLL), vec![established(peer, sent_ms, received_ms)]);
-        assert_eq!(
-            cause(&snapshot),
-            expected,
-            "sent {sent_ms} ms ago, received {received_ms} ms ago"
-        );
+fn where_it_is_not_known_what_a_thread_waits_in_nothing_is_idle() {
+    let unknown = vec![process(20, 1, vec![thread(20, 'S', None)])];
+    assert_eq!(cause(&twice(unknown, Vec::new())), None);
+    for other in [SystemCall::File, SystemCall::Poll, SystemCall::Send(9)] {
+        let waits = two_threads(SystemCall::Futex, other);
+        assert_eq!(cause(&twice(waits, Vec::new())), None, "{other:?}");
     }
-    let mut greeting = established(peer, 900, 0);
-    greeting.last_received_ms = None;
-    assert_eq!(
-        cause(&twice(one(EPOLL), vec![greeting])),
-        Some("awaiting-peer"),
-        "it has yet to greet"
-    );
-}
-
-#[test]
-fn a_call_that_was_made_between_the_looks_is_not_awaited() {
-    for (sent_ms, expected) in [(3, None), (70, None), (95, Some("awaiting-peer"))] {
-        let mut socket = established("10.0.3.9:443", sent_ms, 900);
-        socket.states[1].at_us = 90_000;
-        assert_eq!(cause(&twice(one(EPOLL), vec![socket])), expected, "{sent_ms}");
-    }
-}
-
-#[test]
-fn a_thread_that_receives_on_a_socket_awaits_it_whatever_the_times_are() {
-    let snapshot =
-        twice(one(SystemCall::Receive(7)), vec![established("10.0.3.9:443", 2_000, 2_000)]);
-    let why = why(&snapshot, RUNNING);
-    assert_eq!(why.cause, Some("awaiting-peer"));
-    assert!(!why.evidence.contains_key("waitedMs"), "for how long is not known: {}", why.clause);
-}
-
-#[test]
-fn what_no_thread_could_notice_is_not_awaited() {
-    for (call, expected) in [
-        (SystemCall::Futex, Some("idle")),
-        (SystemCall::Sleep, Some("idle")),
-        (SystemCall::EpollWait(6), None),
-        (SystemCall::Other(73), None),
-    ] {
-        let snapshot = twice(one(call), vec![established("10.0.3.9:443", 2_000, 2_010)]);
-        assert_eq!(cause(&snapshot), expected, "{call:?}");
-    }
-    let mut stopped = twice(one(SystemCall::Poll), vec![established("10.0.3.9:443", 2_000, 2_010)]);
-    for look in &mut stopped.looks {
-        look.processes[0].threads[0].state = 'T';
-    }
-    assert_eq!(cause(&stopped), None, "nobody runs");
 }
 
 #[test]
@@ -191,33 +140,18 @@ fn where_sockets_were_not_read_nothing_is_idle() {
 }
 
 #[test]
-fn a_queue_that_shrinks_is_read() {
-    let queued = |send_queue, is_probing| SocketState {
-        send_queue,
-        is_probing,
-        ..state(TcpState::Established)
+fn the_faults_of_a_process_that_began_meanwhile_are_its_own_beginning() {
+    let full = |faults| Process {
+        resident_kib: Some(1_700 * 1_024),
+        major_faults: faults,
+        ..process(20, 1, vec![thread(20, 'D', None)])
     };
-    for (first, last, expected) in [
-        (queued(9_000, true), queued(9_000, true), Some("peer-not-reading")),
-        (queued(9_000, true), queued(5_000, true), None),
-        (queued(9_000, false), queued(9_000, false), None),
-    ] {
-        let snapshot = twice(one(EPOLL), vec![socket("10.0.3.7:9092", &[first, last])]);
-        assert_eq!(cause(&snapshot), expected, "{first:?} {last:?}");
-    }
-}
-
-#[test]
-fn a_name_server_is_told_from_other_peers() {
-    let udp = |peer| Socket {
-        protocol: Protocol::Udp,
-        ..socket(peer, &[state(TcpState::Established); 2])
-    };
-    assert_eq!(cause(&twice(one(SystemCall::Poll), vec![udp("10.0.0.2:53")])), Some("dns"));
-    assert_eq!(cause(&twice(one(SystemCall::Poll), vec![udp("10.0.0.2:8125")])), None);
-    let syn = [state(TcpState::SynSent); 2];
-    let tcp = twice(one(SystemCall::Poll), vec![socket("10.0.0.2:53", &syn)]);
-    assert_eq!(cause(&tcp), Some("dns"));
+    let child = Process { major_faults: 500, ..process(21, 20, vec![thread(21, 'R', None)]) };
+    let looks = |last| vec![look(0, vec![full(10)]), look(90, last)];
+    let began = Snapshot { looks: looks(vec![full(10), child]), ..Snapshot::default() };
+    assert_ne!(cause(&began), Some("memory-pressure"));
+    let thrashes = Snapshot { looks: looks(vec![full(210)]), ..Snapshot::default() };
+    assert_eq!(cause(&thrashes), Some("memory-pressure"));
 }
 
 /// A thread with that state at both looks, `cpu_ms` of CPU between them.
@@ -255,18 +189,10 @@ fn a_computing_main_thread_comes_before_a_connection_in_the_background() {
 }
 
 #[test]
-fn refusals_count_between_the_looks_alone() {
-    for (first, last, expected) in [
-        (7, 9, Some("refused-peer")),
-        (7, 8, None),
-        (57, 58, Some("refused-peer")),
-        (900, 900, Some("idle")),
-    ] {
-        let mut snapshot = twice(one(SystemCall::Sleep), Vec::new());
-        snapshot.looks[0].refused_connections = Some(first);
-        snapshot.looks[1].refused_connections = Some(last);
-        assert_eq!(cause(&snapshot), expected, "{first} {last}");
-    }
+fn what_ended_between_the_looks_was_waited_for_perhaps() {
+    let mut snapshot = twice(one(EPOLL), Vec::new());
+    snapshot.looks[0].processes.push(process(21, 20, vec![thread(21, 'S', None)]));
+    assert_eq!(cause(&snapshot), None);
 }
 
 #[test]
@@ -276,7 +202,8 @@ fn a_parent_in_vfork_waits_for_its_child_and_not_for_a_file_system() {
         ..thread(20, 'D', Some(SystemCall::Other(435)))
     };
     let family = |channel| {
-        vec![process(20, 1, vec![parent(channel)]), process(21, 20, vec![thread(21, 'S', None)])]
+        let child = process(21, 20, vec![thread(21, 'S', None)]);
+        vec![process(20, 1, vec![parent(channel)]), Process { started_at_ticks: 9_900, ..child }]
     };
     assert_eq!(cause(&twice(family(Some("kernel_clone")), Vec::new())), Some("child-process"));
     assert_eq!(cause(&twice(family(None), Vec::new())), Some("child-process"));

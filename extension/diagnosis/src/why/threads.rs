@@ -41,6 +41,14 @@ pub(super) const fn call_name(call: SystemCall) -> &'static str {
 }
 
 impl Seen<'_> {
+    /// Whether a process began or ended between the looks.
+    fn has_changed(&self) -> bool {
+        let ids = |look: &Look| look.processes.iter().map(|p| p.pid).collect::<Vec<_>>();
+        let mut whole = self.snapshot.looks.iter().filter(|look| !look.is_short).map(ids);
+        let first = whole.next();
+        whole.any(|ids| Some(ids) != first)
+    }
+
     /// The share of one CPU that the function may use, one thread at most.
     fn quota(&self) -> f64 {
         self.running.memory_size_mb.map_or(1.0, |mb| (mb as f64 / MB_PER_CPU).clamp(0.01, 1.0))
@@ -90,11 +98,17 @@ pub(super) fn memory_pressure(seen: &Seen<'_>) -> Option<Why> {
     if seen.time_us() < LEAST_TIME_US {
         return None;
     }
-    let faults = |processes: &[Process]| processes.iter().map(|p| p.major_faults).sum::<u64>();
-    let faults = faults(&last.processes).saturating_sub(faults(&first.processes));
+    // A process that began meanwhile had to read itself first.
+    let same = |p: &Process| {
+        let is_it = |f: &&Process| (f.pid, f.started_at_ticks) == (p.pid, p.started_at_ticks);
+        first.processes.iter().find(is_it).map(|f| p.major_faults.saturating_sub(f.major_faults))
+    };
+    let faults = last.processes.iter().filter_map(same).fold(0, u64::saturating_add);
     let faults_per_s = (faults as f64 / seconds) as u64;
-    let resident_kib: u64 = last.processes.iter().filter_map(|p| p.resident_kib).sum();
-    let is_full = resident_kib / 1_024 * 100 >= limit_mb * FULL_PERCENT;
+    let resident = last.processes.iter().filter_map(|p| p.resident_kib);
+    let resident_kib = resident.fold(0, u64::saturating_add);
+    let is_full =
+        (resident_kib / 1_024).saturating_mul(100) >= limit_mb.saturating_mul(FULL_PERCENT);
     if !is_full || faults_per_s < THRASHING_FAULTS_PER_S {
         return None;
     }
@@ -115,9 +129,15 @@ pub(super) fn file_system_stall(seen: &Seen<'_>) -> Option<Why> {
     let stuck: Vec<_> = stuck.filter(|w| !is_vfork_unseen(seen, w)).collect();
     let first = stuck.iter().find(|w| w.is_main()).or(stuck.first())?;
     let is_of_server = stuck.iter().find(|w| w.waits_at(&["nfs", "rpc_"])).is_some();
-    let pids: Vec<_> = stuck.iter().map(|w| w.process.pid).collect();
     let files = seen.open().map_or(&[][..], |open| &open.network_files);
-    let mount = files.iter().find(|(pid, ..)| pids.contains(pid)).map(|(.., point)| point);
+    // A thread that reads or writes names its descriptor: then no other counts.
+    let may_be = |pid: u32, descriptor: u32| {
+        stuck.iter().filter(|w| w.process.pid == pid).any(|w| match w.thread.waits_in {
+            Some(SystemCall::Receive(on) | SystemCall::Send(on)) => on == descriptor,
+            _ => true,
+        })
+    };
+    let mount = files.iter().find(|(pid, at, _)| may_be(*pid, *at)).map(|(.., point)| point);
     let mounts = seen.snapshot.resources.as_ref().and_then(|r| r.mounts.as_deref());
     // Where the kernel names NFS, the only mount of that kind is meant.
     let only = mounts.filter(|_| is_of_server).and_then(|mounts| {
@@ -164,7 +184,7 @@ fn busy(seen: &Seen<'_>, is_it: impl Fn(&Watched<'_>) -> bool) -> Option<Why> {
         false => format!("thread {thread} of process {process}"),
     };
     let clause = format!(
-        "while computing: {who} was running all the time, on {of_quota} % of the CPU that it can have"
+        "while computing: {who} was running at every look, on {of_quota} % of the CPU that it can have"
     );
     let why = Why::of("cpu-bound", clause)
         .evidence("process", Some(process))
@@ -194,7 +214,7 @@ fn busy_together(seen: &Seen<'_>) -> Option<Why> {
     let looks = seen.snapshot.looks.len();
     let is_busy = |process: &&Process| {
         let threads = || seen.threads.iter().filter(|w| w.process.pid == process.pid);
-        let cpu_ns: u64 = threads().map(|w| w.cpu_ns).sum();
+        let cpu_ns: u64 = threads().map(|w| w.cpu_ns).fold(0, u64::saturating_add);
         let runs_in = |look: &Look| {
             let then = look.processes.iter().find(|p| p.pid == process.pid);
             then.is_some_and(|then| then.threads.iter().any(|thread| thread.state == 'R'))
@@ -207,10 +227,14 @@ fn busy_together(seen: &Seen<'_>) -> Option<Why> {
     };
     let process = seen.processes().iter().find(is_busy)?;
     let name = shown(&process.name);
-    let cpu_ns: u64 =
-        seen.threads.iter().filter(|w| w.process.pid == process.pid).map(|w| w.cpu_ns).sum();
+    let cpu_ns: u64 = seen
+        .threads
+        .iter()
+        .filter(|w| w.process.pid == process.pid)
+        .map(|w| w.cpu_ns)
+        .fold(0, u64::saturating_add);
     let share = cpu_ns as f64 / (time_us as f64 * 1_000.0);
-    let clause = format!("while computing: threads of process {name} were running all the time");
+    let clause = format!("while computing: threads of process {name} were running at every look");
     let why = Why::of("cpu-bound", clause)
         .evidence("process", Some(name))
         .evidence("cpuPercent", Some((share * 1_000.0).round() / 10.0))
@@ -232,6 +256,8 @@ pub(super) fn child_process(seen: &Seen<'_>) -> Option<Why> {
             || w.stuck == w.looks && w.looks > 1 && is_vfork_unseen(seen, w)
     };
     let waited_for = seen.threads.iter().filter(waits).find_map(|w| seen.parent_waits_for(w));
+    // A shell that has started the runtime waits for it all the time.
+    let waited_for = waited_for.filter(|child| seen.began_in_invocation(child) != Some(false));
     // Without a thread that waits for it, one that began in this invocation.
     let begun = || {
         let runtime = seen.processes().first()?;
@@ -258,14 +284,18 @@ fn waits_for_no_socket(watched: &Watched<'_>) -> bool {
 /// Everything sleeps, and nothing is on its way that could wake it.
 pub(super) fn idle(seen: &Seen<'_>) -> Option<Why> {
     let asleep = |w: &Watched<'_>| w.looks > 1 && w.thread.state == 'S' && w.stuck == 0;
-    let cpu_ns: u64 = seen.threads.iter().map(|w| w.cpu_ns).sum();
+    let cpu_ns: u64 = seen.threads.iter().map(|w| w.cpu_ns).fold(0, u64::saturating_add);
     let is_quiet =
         (cpu_ns as f64) < seen.time_us() as f64 * 1_000.0 * ASLEEP_SHARE * seen.quota().max(0.2);
     let all_asleep = !seen.threads.is_empty() && seen.threads.iter().all(asleep);
-    // A lock on a file, a pipe, another process's socket: something may still come.
+    // A lock on a file, a pipe, another process's socket: something may still come. What is polled is in
+    // the process's memory, and a resolver's socket without a peer is in no table.
     let waits_for_more = |w: &Watched<'_>| {
-        use SystemCall::{EpollWait, Futex, Poll, Sleep};
-        w.is_main() && w.waits_in(|call| !matches!(call, EpollWait(_) | Futex | Poll | Sleep))
+        use SystemCall::{Connect, EpollWait, File, Futex, Poll, Send, Sleep};
+        match w.is_main() {
+            true => !w.waits_in(|call| matches!(call, EpollWait(_) | Futex | Sleep)),
+            false => w.waits_in(|call| matches!(call, Connect(_) | File | Poll | Send(_))),
+        }
     };
     if seen.time_us() < LEAST_TIME_US
         || !all_asleep
@@ -275,6 +305,7 @@ pub(super) fn idle(seen: &Seen<'_>) -> Option<Why> {
         || seen.refused_connections().is_some_and(|(refused, _)| refused > 0)
         || seen.snapshot.is_partial
         || seen.moved_lately()
+        || seen.has_changed()
     {
         return None;
     }

@@ -69,6 +69,8 @@ fn extension_overhead(case: &Case<'_>) -> Option<Why> {
     let others = case.extension_names.iter().filter(|name| *name != OWN_NAME);
     let names: Vec<_> = others.map(|name| super::shown(name)).collect();
     let who = match &names[..] {
+        // None is known but this one, which holds nothing that long.
+        [] => return None,
         [name] => format!("the extension {name}"),
         _ => "another extension".to_owned(),
     };
@@ -78,7 +80,7 @@ fn extension_overhead(case: &Case<'_>) -> Option<Why> {
         after.unwrap_or_default()
     );
     let why = Why::of("extension-overhead", clause).evidence("runtimeDoneMs", done.duration_ms);
-    Some(why.evidence("extensions", Some(names).filter(|names| !names.is_empty())))
+    Some(why.evidence("extensions", Some(names)))
 }
 
 /// The initialization began anew within the invocation, and took most of its time.
@@ -90,7 +92,7 @@ fn slow_init(case: &Case<'_>) -> Option<Why> {
         Some(attempt.deadline?.ms_since(attempt.invoked_at?))
     };
     let timeout_ms = case.timeout_ms.unwrap_or_else(|| init_ms + left_ms().unwrap_or_default());
-    if init_ms * 100 < timeout_ms * INIT_SHARE_PERCENT {
+    if init_ms.saturating_mul(100) < timeout_ms.saturating_mul(INIT_SHARE_PERCENT) {
         return None;
     }
     let clause = format!(

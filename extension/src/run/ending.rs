@@ -64,7 +64,7 @@ impl Observer {
         if self.delivery.is_some() || !self.inbox.is_empty() {
             return end.budget.work_until;
         }
-        let is_awaited = self.triage.look(Triage::awaits_reports).unwrap_or_default();
+        let is_awaited = self.triage.look(Triage::awaits_ends).unwrap_or_default();
         let busy = is_awaited || self.inbox.is_receiving();
         let quiet = end.last_telemetry.plus_ms(Budget::QUIET_MS);
         if busy { end.budget.telemetry_until } else { quiet.min(end.budget.telemetry_until) }

@@ -3,7 +3,7 @@
 use crate::ministack::ministack;
 use crate::proxy::{Fault, Proxy};
 use crate::runs::{Run, Tally, config, end, expected, problems, to, together, trouble};
-use lambda_sandbox::{Invocation, Sandbox, Status};
+use lambda_sandbox::{InitializationType, Invocation, Sandbox, Status};
 use serde_json::json;
 use std::time::Duration;
 
@@ -92,8 +92,27 @@ async fn what_is_refused_again_and_again_is_in_the_lines() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_clock_that_is_wrong_is_set_right_by_the_answer() {
-    let Some(played) = play("Skewed", &[Fault::Clock(3_600)]).await else { return };
-    played.assert_sent();
+    for (name, ahead_s) in [("Behind", 7_200), ("Ahead", -7_200)] {
+        let Some(played) = play(name, &[Fault::Clock(ahead_s)]).await else { return };
+        played.assert_sent();
+    }
+}
+
+/// With SnapStart they may be renewed before the time that came with them, or this clock may be off.
+#[tokio::test(flavor = "multi_thread")]
+async fn credentials_that_are_taken_no_more_are_asked_for_anew() {
+    let Some(ministack) = ministack() else { return };
+    let namespace = "Triage/Renewed";
+    let script = [Fault::Error(403, "ExpiredTokenException"), Fault::None];
+    let proxy = Proxy::start(ministack.address, &script);
+    let mut config = config(namespace, &to(&proxy.url()));
+    config.function.initialization_type = InitializationType::SnapStart;
+    let sandbox = Sandbox::start(config).await.unwrap();
+    trouble(&sandbox, 1).await;
+    let run = end(&sandbox, namespace).await;
+    assert_eq!(run.said, Vec::<String>::new());
+    assert_eq!(problems(&ministack.read(namespace)), 2.0);
+    assert!(run.embedded.is_empty(), "{:?}", run.embedded);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -5,6 +5,7 @@
 
 mod faults;
 mod ministack;
+mod network;
 mod proxy;
 mod runs;
 mod well;

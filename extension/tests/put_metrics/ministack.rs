@@ -3,7 +3,7 @@
 use crate::runs::{Counted, Tally};
 use std::io::Write;
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
@@ -15,6 +15,8 @@ pub(crate) const REGION: &str = "eu-west-1";
 pub(crate) struct Ministack {
     child: Child,
     python: String,
+    /// Which certificates it has, if it speaks TLS.
+    authority: Option<PathBuf>,
     pub(crate) address: SocketAddr,
 }
 
@@ -34,7 +36,7 @@ pub(crate) fn ministack() -> Option<Arc<Ministack>> {
         return Some(running);
     }
     let python = python()?;
-    let started = Arc::new(start(python));
+    let started = Arc::new(start(python, None));
     *shared = Arc::downgrade(&started);
     Some(started)
 }
@@ -62,10 +64,22 @@ fn python() -> Option<String> {
     PYTHON.clone()
 }
 
-fn start(python: String) -> Ministack {
+/// Another one that speaks TLS, and its certificates.
+pub(crate) fn ministack_with_tls(plain: &Ministack) -> (Ministack, Certificates) {
+    let certificates = Certificates::make();
+    (start(plain.python.clone(), Some(&certificates)), certificates)
+}
+
+fn start(python: String, certificates: Option<&Certificates>) -> Ministack {
     let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let tls = certificates.map(|certificates| {
+        let path = |name| certificates.folder.path().join(name).into_os_string();
+        let (cert, key) = (path("server.pem"), path("server.key"));
+        [("USE_SSL", "1".into()), ("MINISTACK_SSL_CERT", cert), ("MINISTACK_SSL_KEY", key)]
+    });
     let child = Command::new(&python)
         .args(["-m", "ministack"])
+        .envs(tls.into_iter().flatten())
         .env("BIND_HOST", "127.0.0.1")
         .env("GATEWAY_PORT", address.port().to_string())
         .env("LOG_LEVEL", "ERROR")
@@ -74,7 +88,8 @@ fn start(python: String) -> Ministack {
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
-    let mut server = Ministack { child, python, address };
+    let authority = certificates.map(Certificates::authority);
+    let mut server = Ministack { child, python, authority, address };
     let begun = Instant::now();
     while TcpStream::connect(address).is_err() {
         assert!(server.child.try_wait().unwrap().is_none(), "ministack has ended");
@@ -86,7 +101,8 @@ fn start(python: String) -> Ministack {
 
 impl Ministack {
     pub(crate) fn url(&self) -> String {
-        format!("http://{}", self.address)
+        let scheme = if self.authority.is_some() { "https" } else { "http" };
+        format!("{scheme}://{}", self.address)
     }
 
     /// What CloudWatch would show of a namespace.
@@ -96,6 +112,7 @@ impl Ministack {
         let read = Command::new(&self.python)
             .arg(script)
             .args([&self.url(), REGION, namespace])
+            .envs(self.authority.iter().map(|path| ("AWS_CA_BUNDLE", path)))
             .stderr(Stdio::inherit())
             .output()
             .unwrap();
@@ -115,5 +132,36 @@ impl Ministack {
                 ((text("name"), text("function")), counted)
             })
             .collect()
+    }
+}
+
+/// An authority of a test's own and what it says of 127.0.0.1, made by openssl.
+pub(crate) struct Certificates {
+    folder: tempfile::TempDir,
+}
+
+impl Certificates {
+    pub(crate) fn make() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let names = folder.path().join("names");
+        std::fs::write(names, "subjectAltName=IP:127.0.0.1\n").unwrap();
+        let key = "-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes";
+        for arguments in [
+            format!("req -x509 {key} -subj /CN=authority -days 2 -keyout ca.key -out ca.pem"),
+            format!("req {key} -subj /CN=server -keyout server.key -out server.csr"),
+            "x509 -req -in server.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -extfile names -out server.pem"
+                .to_owned(),
+        ] {
+            let mut openssl = Command::new("openssl");
+            openssl.args(arguments.split(' ')).current_dir(folder.path());
+            let made = openssl.output().unwrap();
+            assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        }
+        Self { folder }
+    }
+
+    /// The file with the certificate of the authority.
+    pub(crate) fn authority(&self) -> PathBuf {
+        self.folder.path().join("ca.pem")
     }
 }

@@ -22,8 +22,8 @@ pub(crate) enum Fault {
     /// Nothing ever comes.
     Silence,
     /// It is refused if its time differs by more than five minutes from a clock that is ahead by so
-    /// many seconds, and else passed on.
-    Clock(u64),
+    /// many seconds (or behind), and else passed on.
+    Clock(i64),
 }
 
 /// A running proxy. It lives as long as the test process.
@@ -85,7 +85,8 @@ fn serve(stream: &TcpStream, upstream: SocketAddr, state: &State) {
                 return;
             }
             Fault::Clock(ahead_s) => {
-                let clock = now() + Duration::from_secs(ahead_s);
+                let off = Duration::from_secs(ahead_s.unsigned_abs());
+                let clock = if ahead_s < 0 { now() - off } else { now() + off };
                 let is_right = request.time().is_some_and(|time| {
                     let off = clock.duration_since(time).unwrap_or_else(|e| e.duration());
                     off < Duration::from_secs(300)

@@ -2,7 +2,7 @@
 
 use crate::ministack::ministack;
 use crate::runs::{config, end, expected, problems, to, trouble};
-use lambda_sandbox::{InitializationType, Invocation, Sandbox, Status, cargo_bin_with_faults};
+use lambda_sandbox::{InitializationType, Invocation, Sandbox, Status};
 use serde_json::json;
 use std::time::Duration;
 
@@ -87,18 +87,4 @@ async fn no_credential_is_printed() {
     for secret in ["ASIAEXAMPLE", "of-the-local-lambda", "AWS4-HMAC"] {
         assert!(!printed.contains(secret), "{secret} is in {printed}");
     }
-}
-
-/// That with faults is such a build.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_lean_build_says_that_it_cannot_and_writes_them_to_the_log() {
-    let namespace = "Triage/Lean";
-    let mut config = config(namespace, &to("http://127.0.0.1:1"));
-    config.extensions[0].path = cargo_bin_with_faults("lambda-triage").unwrap();
-    let sandbox = Sandbox::start(config).await.unwrap();
-    trouble(&sandbox, 1).await;
-    let run = end(&sandbox, namespace).await;
-    assert_eq!(run.embedded, expected(namespace, 1).await);
-    let [said] = &run.said[..] else { panic!("{:?}", run.said) };
-    assert!(said.contains("which this build leaves out; using emf"), "{said}");
 }

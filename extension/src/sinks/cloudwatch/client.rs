@@ -1,7 +1,7 @@
 //! PutMetricData through AWS's SDK.
 
 use super::access::{ApiAccess, CredentialSource};
-use super::credentials::ContainerCredentials;
+use super::credentials::{ContainerCredentials, Shared};
 use super::link::PutError;
 use super::pending::Datum;
 use crate::clock::Clock;
@@ -19,8 +19,10 @@ use aws_sdk_cloudwatch::primitives::DateTime;
 use aws_sdk_cloudwatch::types::{Dimension, MetricDatum, StandardUnit};
 use aws_smithy_http_client::{Builder, tls};
 use std::error::Error;
+use std::io;
+use std::sync::Arc;
 use std::time::Duration;
-use triage_diagnosis::Unit;
+use triage_diagnosis::{Unit, fault_point};
 
 /// How long a connection may take, with the lookup of the name and TLS: less than there is for it at the
 /// end of a sandbox, so that what is told then tells whether there was one.
@@ -35,6 +37,8 @@ type PutFailure = SdkError<PutMetricDataError>;
 /// The client of one function's metrics.
 pub(super) struct Api {
     client: Client,
+    /// Where the credentials may be had anew.
+    container: Option<Shared>,
     function_name: String,
     namespace: String,
     host: String,
@@ -58,14 +62,16 @@ impl Api {
             .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
             .disable_request_compression(true)
             .identity_cache(IdentityCache::no_cache());
+        let mut container = None;
         let config = match access.credentials.clone() {
             CredentialSource::Environment { id, secret, token } => {
                 let credentials = Credentials::new(id, secret, token, None, "environment");
                 config.credentials_provider(credentials)
             }
             CredentialSource::Container { endpoint, token } => {
-                let clock = Clock::system();
-                config.credentials_provider(ContainerCredentials::new(endpoint, token, clock))
+                let credentials = ContainerCredentials::new(endpoint, token, Clock::system());
+                let shared = container.insert(Shared(Arc::new(credentials)));
+                config.credentials_provider(shared.clone())
             }
         };
         let config = match &access.endpoint_url {
@@ -73,7 +79,7 @@ impl Api {
             None => config,
         };
         let client = Client::from_conf(config.build());
-        Self { client, function_name, namespace, host: access.host() }
+        Self { client, container, function_name, namespace, host: access.host() }
     }
 
     /// Sends metrics, in at most two tries.
@@ -81,10 +87,11 @@ impl Api {
     /// # Errors
     /// If the API has not said that it took them.
     pub(super) async fn put(&self, data: &[Datum], time: Duration) -> Result<(), PutError> {
+        fault_point!("put metrics");
         let data = self.metric_data(data);
         let tries = async {
             match self.try_once(data.clone()).await {
-                Err(e) if is_worth_another_try(&e) => {
+                Err(e) if is_worth_another_try(&e) || self.renews_credentials(&e).await => {
                     let pause = Duration::from_millis(fastrand::u64(PAUSE_MS));
                     tokio::time::sleep(pause).await;
                     self.try_once(data).await
@@ -102,6 +109,17 @@ impl Api {
             Ok(_) => Ok(()),
             Err(e) => Err(self.put_error(&e)),
         }
+    }
+
+    /// Whether others are used from now on, as these are taken no more: they may have been renewed before
+    /// their time, and this clock may be wrong.
+    async fn renews_credentials(&self, error: &PutError) -> bool {
+        let Some(Shared(container)) = &self.container else { return false };
+        let is_stale = matches!(error, PutError::Refused { code, .. } if is_stale(code));
+        if is_stale {
+            container.forget().await;
+        }
+        is_stale
     }
 
     /// Each datum under the function's name and without it.
@@ -146,7 +164,11 @@ impl Api {
         }
         if find::<hyper_util::client::legacy::Error>(error).is_some_and(|error| error.is_connect())
         {
-            return PutError::Unreachable(self.host.clone());
+            let host = self.host.clone();
+            return match is_untrusted(error) {
+                true => PutError::Untrusted(host),
+                false => PutError::Unreachable(host),
+            };
         }
         match error {
             SdkError::ConstructionFailure(_) => PutError::Bug,
@@ -167,6 +189,7 @@ fn is_worth_another_try(error: &PutError) -> bool {
         }
         // Where there was no connection, there is seldom one a moment later.
         PutError::Unreachable(_)
+        | PutError::Untrusted(_)
         | PutError::Credentials(_)
         | PutError::Unanswered(_)
         | PutError::Bug => false,
@@ -178,6 +201,11 @@ fn is_throttling(code: &str, status: u16) -> bool {
         || code.contains("Throttl")
         || code == "RequestLimitExceeded"
         || code == "TooManyRequestsException"
+}
+
+fn is_stale(code: &str) -> bool {
+    code.starts_with("ExpiredToken")
+        || matches!(code, "InvalidClientTokenId" | "UnrecognizedClientException")
 }
 
 fn is_skew(code: &str) -> bool {
@@ -204,6 +232,18 @@ fn hint(code: &str, status: u16) -> &'static str {
     } else {
         ""
     }
+}
+
+/// Whether TLS refused the other end: rustls tells of it within errors of input and output.
+fn is_untrusted(error: &PutFailure) -> bool {
+    let mut next = find::<io::Error>(error);
+    while let Some(error) = next {
+        if error.kind() == io::ErrorKind::InvalidData {
+            return true;
+        }
+        next = error.get_ref().and_then(|inner| inner.downcast_ref());
+    }
+    false
 }
 
 /// An error of this type, or one that it rests on.

@@ -8,6 +8,7 @@ use aws_credential_types::provider::error::CredentialsError;
 use aws_credential_types::provider::{ProvideCredentials, Result, future};
 use hyper::Method;
 use serde_json::Value;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Mutex;
 use triage_diagnosis::Timestamp;
@@ -33,6 +34,11 @@ struct Kept {
 impl ContainerCredentials {
     pub(super) fn new(endpoint: Endpoint, token: Option<String>, clock: Clock) -> Self {
         Self { endpoint, token, clock, kept: Mutex::default() }
+    }
+
+    /// Those that are kept are not taken any more, whatever their time says.
+    pub(super) async fn forget(&self) {
+        *self.kept.lock().await = None;
     }
 
     async fn provide(&self) -> Result {
@@ -79,12 +85,16 @@ fn unavailable(why: &str) -> CredentialsError {
     CredentialsError::provider_error(format!("the container endpoint gives {why}"))
 }
 
-impl ProvideCredentials for ContainerCredentials {
+/// A handle to them, for the SDK.
+#[derive(Clone, Debug)]
+pub(super) struct Shared(pub(super) Arc<ContainerCredentials>);
+
+impl ProvideCredentials for Shared {
     fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
     where
         Self: 'a,
     {
-        future::ProvideCredentials::new(self.provide())
+        future::ProvideCredentials::new(self.0.provide())
     }
 }
 
@@ -98,7 +108,6 @@ impl std::fmt::Debug for ContainerCredentials {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::Arc;
     use std::sync::atomic::{AtomicU64, Ordering};
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpListener;
@@ -137,8 +146,9 @@ mod tests {
 
     #[tokio::test]
     async fn they_are_asked_for_once_and_again_before_they_expire() {
-        let bodies =
-            vec![body("first", "2026-03-01T12:00:00Z"), body("second", "2026-03-01T18:00:00Z")];
+        let bodies = ["12", "18", "18"].map(|hour| format!("2026-03-01T{hour}:00:00Z"));
+        let ids = ["first", "second", "third"];
+        let bodies = ids.iter().zip(&bodies).map(|(id, at)| body(id, at)).collect();
         let (endpoint, asked) = endpoint(bodies).await;
         let noon = Timestamp::parse("2026-03-01T12:00:00Z").unwrap().as_ms();
         let ms = Arc::new(AtomicU64::new(noon - BEFORE_EXPIRY_MS - 1));
@@ -149,11 +159,13 @@ mod tests {
             [(0, "first", 1), (0, "first", 1), (1, "second", 2), (60_000, "second", 2)]
         {
             ms.fetch_add(later_ms, Ordering::Relaxed);
-            let credentials = provider.provide_credentials().await.unwrap();
+            let credentials = provider.provide().await.unwrap();
             assert_eq!(credentials.access_key_id(), id);
             assert_eq!(credentials.session_token(), Some("token"));
             assert_eq!(asked.load(Ordering::Relaxed), so_often);
         }
+        provider.forget().await;
+        assert_eq!(provider.provide().await.unwrap().access_key_id(), "third");
     }
 
     #[tokio::test]
@@ -163,7 +175,7 @@ mod tests {
         let provider =
             ContainerCredentials::new(endpoint, Some("sesame".to_owned()), Clock::system());
         for why in ["403", "an answer without keys", "no answer"] {
-            let error = provider.provide_credentials().await.unwrap_err();
+            let error = provider.provide().await.unwrap_err();
             let told = format!("{error:?}");
             assert!(told.contains(why) && !told.contains("hunter2"), "{told}");
         }

@@ -32,6 +32,11 @@ pub(super) enum PutError {
         "no connection to {0}; from a VPC it takes a NAT gateway or an interface endpoint for CloudWatch"
     )]
     Unreachable(String),
+    /// Whoever answers there is not trusted, so nothing was sent.
+    #[error(
+        "{0} has no certificate that is trusted here: the image lacks the usual ones (ca-certificates), or something stands in between"
+    )]
+    Untrusted(String),
     /// The API has answered that it does not take them.
     #[error("CloudWatch answers {status} {code}{hint}")]
     Refused {

@@ -37,7 +37,7 @@ const TIMER_PAUSE_MS: u64 = 5;
 /// So many bugs in the diagnosis cost a step each; then it begins anew.
 const DIAGNOSIS_PATIENCE: u32 = 16;
 
-/// How long telemetry is let alone after a bug in working it through.
+/// How long telemetry is let alone after a bug in working it through, and metrics after one in sending them.
 const BUG_PAUSE_MS: u64 = 100;
 
 /// What the loop is made of.
@@ -98,6 +98,7 @@ pub(crate) struct Observer {
     /// After a bug, telemetry is let alone until then: what cannot be worked through must not keep
     /// the loop busy.
     rests_until: Timestamp,
+    metrics_rest_until: Timestamp,
     /// When /next is to be asked for, if that was put off.
     ask_at: Option<Timestamp>,
     end: Option<End>,
@@ -180,6 +181,7 @@ impl Observer {
             told_of_a_bug: false,
             told_of_detectors: Vec::new(),
             rests_until: Timestamp::default(),
+            metrics_rest_until: Timestamp::default(),
             ask_at: None,
             end: None,
         }

@@ -1,6 +1,6 @@
 //! What was found, written as far as there is room.
 
-use super::Observer;
+use super::{BUG_PAUSE_MS, Observer};
 use crate::flush::FlushPolicy;
 use crate::panics::contained;
 use crate::sinks::Stream;
@@ -20,7 +20,7 @@ impl Observer {
         while self.lines.has_room(Stream::Stdout) {
             let held = self.held.take();
             let line = held.map(|(line, _)| line).or_else(|| self.next_line(now));
-            let Some(line) = line.or_else(|| self.metrics.next_line(now)) else { break };
+            let Some(line) = line.or_else(|| self.next_metrics_line(now)) else { break };
             if !self.lines.start(Stream::Stdout) {
                 self.held = Some((line, now.plus_ms(HELD_MS)));
                 break;
@@ -57,14 +57,26 @@ impl Observer {
         Some(report.to_line(has_emf)).filter(|line| !line.is_empty())
     }
 
+    /// The next line that carries metrics alone.
+    fn next_metrics_line(&mut self, now: Timestamp) -> Option<String> {
+        let line = contained(|| self.metrics.next_line(now));
+        self.tell_of_a_bug(line.is_none());
+        line.flatten()
+    }
+
     /// When [`Self::attend_to_metrics`] has something to do.
     pub(super) fn metrics_due(&self) -> Option<Timestamp> {
-        contained(|| self.metrics.due(self.clock.now())).flatten()
+        let now = self.clock.now();
+        // Also if the clock was set back.
+        let rests_until = self.metrics_rest_until.min(now.plus_ms(BUG_PAUSE_MS));
+        contained(|| self.metrics.due(now)).flatten().map(|due| due.max(rests_until))
     }
 
     /// Has metrics sent, and sees to what became of those that were.
     fn attend_to_metrics(&mut self, now: Timestamp) {
-        let done = contained(|| self.metrics.poll(now));
-        self.tell_of_a_bug(done.is_none());
+        if contained(|| self.metrics.poll(now)).is_none() {
+            self.tell_of_a_bug(true);
+            self.metrics_rest_until = now.plus_ms(BUG_PAUSE_MS);
+        }
     }
 }

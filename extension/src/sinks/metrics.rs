@@ -2,6 +2,8 @@
 
 #[cfg(feature = "cloudwatch")]
 use super::cloudwatch::Publisher;
+#[cfg(feature = "cloudwatch")]
+use crate::panics::contained_future;
 use std::time::Duration;
 use triage_diagnosis::{Report, Timestamp};
 
@@ -41,13 +43,15 @@ impl Metrics {
     }
 
     /// Waits until [`Self::poll`] has something to do but for the time. Can be dropped and waited for
-    /// again.
+    /// again; until then a bug in it is waited out.
     pub(crate) async fn answered(&mut self) {
-        match self {
-            #[cfg(feature = "cloudwatch")]
-            Self::Sent(publisher) => publisher.answered().await,
-            _ => std::future::pending().await,
+        #[cfg(feature = "cloudwatch")]
+        if let Self::Sent(publisher) = self
+            && contained_future(publisher.answered()).await.is_some()
+        {
+            return;
         }
+        std::future::pending().await
     }
 
     /// Does what is due.

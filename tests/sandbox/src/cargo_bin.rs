@@ -32,8 +32,7 @@ impl Target {
             // `--workspace`, since the current directory of a test is its package's.
             Self::Bin | Self::Example => vec!["--workspace"],
             Self::BinWithFaults => {
-                let features = ["--no-default-features", "--features", "faults"];
-                [&["--package", name][..], &features, &["--profile", "faults"]].concat()
+                vec!["--package", name, "--features", "faults", "--profile", "faults"]
             }
             Self::ShippedBin => vec!["--package", name, "--release"],
         }
@@ -59,7 +58,7 @@ pub fn cargo_example(name: &str) -> Result<PathBuf, SandboxError> {
     cargo_target(Target::Example, name)
 }
 
-/// Builds the binary `name` of the package of that name with the package's feature `faults` alone, in the
+/// Builds the binary `name` of the package of that name with the package's feature `faults` too, in the
 /// cargo profile `faults`, and gives its path. That profile has a folder of its own, so that the
 /// ordinary binary stays what it is; the first time, all that the package depends on is built for
 /// it too.

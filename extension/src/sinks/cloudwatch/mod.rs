@@ -21,7 +21,7 @@ use self::pending::{Datum, Pending};
 use super::LINE_MAX_BYTES;
 use std::io;
 use std::time::Duration;
-use triage_diagnosis::{Level, MetricValue, Timestamp};
+use triage_diagnosis::{Level, MetricValue, Timestamp, fault_point};
 
 /// The time between two requests. Each costs money, and CloudWatch keeps minutes.
 const INTERVAL_MS: u64 = 10_000;
@@ -102,6 +102,7 @@ impl Publisher {
 
     /// Takes the metrics of a report to send them, or says that its line is to carry them.
     pub(crate) fn takes(&mut self, metrics: &[MetricValue], level: Level, now: Timestamp) -> bool {
+        fault_point!("take metrics");
         // Once only: at its end, what is gathered is sent, and that tells whether it is over.
         if self.pause.is_some_and(|pause| pause.lasts(now)) {
             return false;
@@ -112,6 +113,7 @@ impl Publisher {
 
     /// When [`Self::poll`] has something to do, at the latest.
     pub(crate) fn due(&self, now: Timestamp) -> Option<Timestamp> {
+        fault_point!("metrics due");
         if self.answer.is_some() {
             return Some(now);
         }
@@ -143,6 +145,7 @@ impl Publisher {
         let (Some(link), Some(order)) = (&mut self.link, &self.under_way) else {
             return std::future::pending().await;
         };
+        fault_point!("metrics answer");
         // Without the thread nothing comes any more.
         let number = order.number;
         let gone = Answer { number, result: Err(PutError::Bug) };
@@ -154,6 +157,10 @@ impl Publisher {
 
     /// Works on the thread's answer and sends what is to be sent.
     pub(crate) fn poll(&mut self, now: Timestamp) {
+        if self.is_idle() {
+            return;
+        }
+        fault_point!("poll metrics");
         self.handle_answer(now);
         if let Some(order) = &mut self.under_way
             && self.last_time.is_none()
@@ -225,12 +232,17 @@ impl Publisher {
     /// The next line that carries what the API did not take.
     pub(crate) fn next_line(&mut self, now: Timestamp) -> Option<String> {
         let Self { fallback, function_name, namespace, .. } = self;
+        if fallback.is_empty() {
+            return None;
+        }
+        fault_point!("metrics line");
         // With a newline it must be no longer than any other.
         fallback.take_line(function_name, namespace, LINE_MAX_BYTES - 1, now)
     }
 
     /// The sandbox ends: what is left is sent at once, each request within this time.
     pub(crate) fn finish(&mut self, time: Duration) {
+        fault_point!("finish metrics");
         self.last_time = Some(time);
     }
 
@@ -241,6 +253,7 @@ impl Publisher {
 
     /// There is no more time to send anything: lines carry it.
     pub(crate) fn give_up(&mut self, now: Timestamp) {
+        fault_point!("give up metrics");
         self.handle_answer(now);
         if !self.is_idle() {
             self.fail(&PutError::Unanswered("the sandbox has ended"), now);

@@ -6,6 +6,7 @@ use super::link::{Answer, Link, Order, PutError};
 use crate::panics::{contained, contained_future};
 use std::io;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use triage_diagnosis::fault_point;
 
 /// Enough for TLS and the SDK in a build without optimization, too. Only what is used is taken.
 const STACK_BYTES: usize = 2 * 1024 * 1024;
@@ -43,6 +44,7 @@ async fn work(
     mut orders: UnboundedReceiver<Order>,
     done: UnboundedSender<Answer>,
 ) {
+    fault_point!("metrics thread");
     let api = api();
     while let Some(order) = orders.recv().await {
         let put = contained_future(api.put(&order.data, order.time)).await;

@@ -139,6 +139,24 @@ async fn an_answer_that_comes_too_late_or_never_delays_nothing() {
     played.assert_written("has not answered");
 }
 
+/// The answer waits for the thaw, long after the time for it is over.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_comes_while_the_sandbox_is_frozen_counts() {
+    let Some(ministack) = ministack() else { return };
+    let namespace = "Triage/Frozen";
+    let late = Fault::Late(Duration::from_millis(400));
+    let proxy = Proxy::start(ministack.address, &[late, Fault::None]);
+    let sandbox = Sandbox::start(config(namespace, &to(&proxy.url()))).await.unwrap();
+    trouble(&sandbox, 1).await;
+    assert_eq!(proxy.seen(), 1);
+    tokio::time::sleep(Duration::from_secs(6)).await;
+    trouble(&sandbox, 1).await;
+    let run = end(&sandbox, namespace).await;
+    assert_eq!(run.said, Vec::<String>::new());
+    assert!(run.embedded.is_empty(), "{:?}", run.embedded);
+    assert_eq!(problems(&ministack.read(namespace)), 4.0);
+}
+
 /// What is left of the two seconds is for lines.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_found_in_the_last_moments_is_in_the_lines_where_no_answer_comes() {

@@ -157,6 +157,14 @@ async fn an_answer_that_comes_while_the_sandbox_is_frozen_counts() {
     assert_eq!(problems(&ministack.read(namespace)), 4.0);
 }
 
+/// As after a freeze: no connection is trusted to be alive still.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_that_has_died_without_a_word_is_not_used_again() {
+    let Some(played) = play("Stale", &[Fault::LastAnswer]).await else { return };
+    played.assert_sent();
+    assert!(played.requests >= 2, "there was but one request");
+}
+
 /// What is left of the two seconds is for lines.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_found_in_the_last_moments_is_in_the_lines_where_no_answer_comes() {

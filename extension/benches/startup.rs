@@ -24,6 +24,8 @@ const INVOCATIONS: usize = 1_000;
 struct Figures {
     binary_bytes: u64,
     first_next: Vec<Duration>,
+    /// With nothing of the program's file in memory, as at a cold start.
+    uncached_next: Vec<Duration>,
     rss_kib: Vec<u64>,
 }
 
@@ -39,7 +41,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
     for _ in 0..STARTS {
         for (program, figures) in programs.iter().zip(&mut figures) {
-            start(program, figures)?;
+            let (first_next, rss_kib) = start(program)?;
+            figures.first_next.push(first_next);
+            figures.rss_kib.push(rss_kib);
+            evict(program)?;
+            figures.uncached_next.push(start(program)?.0);
         }
     }
     println!(
@@ -48,6 +54,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     );
     for figures in &mut figures {
         figures.first_next.sort_unstable();
+        figures.uncached_next.sort_unstable();
         figures.rss_kib.sort_unstable();
     }
     let ms = |time: Duration| time.as_secs_f64() * 1e3;
@@ -62,6 +69,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     row("binary, KB", &|figures| figures.binary_bytes as f64 / 1e3);
     row("first /next, ms, least", &|figures| ms(figures.first_next[0]));
     row("first /next, ms, median", &|figures| ms(figures.first_next[middle]));
+    row("the same uncached, least", &|figures| ms(figures.uncached_next[0]));
+    row("the same uncached, median", &|figures| ms(figures.uncached_next[middle]));
     row("RSS after first /next, KB", &|figures| figures.rss_kib[middle] as f64);
     println!("budgets: binary 1,800 KB; first /next 1.5 times; RSS 2 times\n");
     healthy(&programs[0])?;
@@ -84,20 +93,26 @@ fn built(package: &str, lean: bool) -> Result<PathBuf, Box<dyn std::error::Error
     Ok(target.join("release").join(package))
 }
 
-/// One start up to the first /next.
-fn start(program: &Path, figures: &mut Figures) -> Result<(), std::io::Error> {
+/// Has the system forget what it has read of a program, as far as nobody runs it.
+fn evict(program: &Path) -> Result<(), std::io::Error> {
+    let file = std::fs::File::open(program)?;
+    file.sync_all()?;
+    Ok(rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::DontNeed)?)
+}
+
+/// One start up to the first /next: how long it takes, and the memory that it has then, in KiB.
+fn start(program: &Path) -> Result<(Duration, u64), std::io::Error> {
     let api = StandIn::start();
     let mut command = command(program, &api);
     let begun = Instant::now();
     let mut child = command.spawn()?;
     let first = api.wait_for(Call::Next, 1);
-    figures.first_next.push(first.at - begun);
     // What follows the first poll is part of the resting state.
     std::thread::sleep(Duration::from_millis(20));
-    figures.rss_kib.push(rss_kib(child.id()));
+    let rss_kib = rss_kib(child.id());
     api.shutdown("spindown");
     child.wait()?;
-    Ok(())
+    Ok((first.at - begun, rss_kib))
 }
 
 /// Healthy invocations: how soon after INVOKE the next event is asked for, and what is printed.

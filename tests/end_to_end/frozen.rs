@@ -37,7 +37,7 @@ async fn a_look_with_a_freeze_in_it_names_no_cause() {
             look_begun(&sandbox).await;
             sandbox.pause(Duration::from_millis(20), FROZEN_MS).await.unwrap();
         };
-        let forever = sandbox.invoke(steps(&json!([{"sleep_ms": 60_000}])));
+        let forever = sandbox.invoke(steps(&json!([{"hang": 1}])));
         let (outcome, ()) = tokio::join!(forever, freeze);
         outcome.unwrap();
         sandbox.shutdown(ShutdownReason::Spindown).await;

@@ -109,6 +109,9 @@ pub struct Open {
     pub network_files: Vec<(u32, u32, String)>,
     /// How many descriptors each process has open, and how many it may have.
     pub descriptors: Vec<Used>,
+    /// Whether there is a UDP socket without a peer, as some resolvers have: what it sends where is in no
+    /// table.
+    pub has_unconnected: bool,
 }
 
 /// How much of a limit a process uses.
@@ -138,6 +141,9 @@ pub struct Socket {
     pub protocol: Protocol,
     /// The other end.
     pub peer: SocketAddr,
+    /// Whether the other end has connected to this one: something in the sandbox listens on its port.
+    #[serde(default)]
+    pub is_accepted: bool,
     /// Its state, once for each time the sockets were read.
     pub states: Vec<SocketState>,
     /// Milliseconds since the last data were sent on it (since it was connected, if none went either
@@ -190,6 +196,8 @@ pub enum TcpState {
     SynSent,
     /// 08: the other end has closed
     CloseWait,
+    /// 0A: it waits for others to connect
+    Listen,
     /// Any other, by its number.
     Other(u8),
 }

@@ -181,7 +181,7 @@ fn at_ticks(proc: &mut Proc<'_>) -> Option<u64> {
 
 fn refused_connections(proc: &mut Proc<'_>) -> Option<u64> {
     let snmp = proc.text(format_args!("self/net/snmp"), SNMP_BYTES);
-    let snmp = snmp.inspect_err(|e| proc.notes.note_absent("net/snmp", e)).ok()?;
+    let (snmp, _) = snmp.inspect_err(|e| proc.notes.note_absent("net/snmp", e)).ok()?;
     parse_attempt_fails(&snmp)
 }
 

@@ -100,11 +100,11 @@ pub(super) fn sample(root: &Path, scene: &Scene, left: Duration, hand_over: impl
         let sockets = Sockets::read(proc, runtime, &scene.own, begun);
         // What is waited for comes first, should there be no time for everything.
         found.read_awaited(proc, processes, &sockets, &network_mounts);
-        found.add_last_moved(proc, &sockets, 0);
+        found.add_last_moved(proc, processes, &sockets, 0);
         let asked = found.open.sockets.len();
         snapshot.resources = Some(resources(proc, runtime, threads, mounts));
         found.read_all(proc, processes, &sockets, &network_mounts);
-        found.add_last_moved(proc, &sockets, asked);
+        found.add_last_moved(proc, processes, &sockets, asked);
         snapshot.open = Some(found.open.clone());
         snapshot.is_partial |= found.is_partial;
     }
@@ -130,7 +130,7 @@ pub(super) fn sample(root: &Path, scene: &Scene, left: Duration, hand_over: impl
         let sockets = Sockets::read(proc, runtime, &scene.own, begun);
         found.read_awaited(proc, processes, &sockets, &network_mounts);
         found.read_all(proc, processes, &sockets, &network_mounts);
-        found.add_last_moved(proc, &sockets, 0);
+        found.add_last_moved(proc, processes, &sockets, 0);
     }
     snapshot.looks.push(again.look);
     snapshot.open = Some(found.open);

@@ -43,7 +43,9 @@ impl Socket {
     fn has_not_moved(&self) -> bool {
         let read_us = |state: Option<&SocketState>| state.map_or(0, |state| state.at_us);
         let between_us = read_us(self.states.last()).saturating_sub(read_us(self.states.first()));
-        self.last_sent_ms.is_none_or(|sent_ms| (sent_ms + TICK_MS) * 1_000 >= between_us)
+        self.last_sent_ms.is_none_or(|sent_ms| {
+            sent_ms.saturating_add(TICK_MS).saturating_mul(1_000) >= between_us
+        })
     }
 
     fn is_unanswered(&self) -> bool {
@@ -141,7 +143,8 @@ impl Seen<'_> {
     /// be told: the kernel may not say, and within one tick of its clock not which came first.
     fn is_pending(&self, socket: &Socket) -> Option<bool> {
         let sent_ms = socket.last_sent_ms?;
-        if self.running.ran_ms.is_some_and(|ran_ms| sent_ms > ran_ms + LATE_INVOKE_MS) {
+        if self.running.ran_ms.is_some_and(|ran_ms| sent_ms > ran_ms.saturating_add(LATE_INVOKE_MS))
+        {
             return Some(false);
         }
         match socket.last_received_ms.map(|received_ms| received_ms.cmp(&sent_ms)) {
@@ -285,7 +288,8 @@ pub(super) fn awaiting_peer(seen: &Seen<'_>) -> Option<Why> {
     let quiet: Vec<_> = seen
         .suspects()
         .filter(|s| s.protocol == Protocol::Tcp && !s.is_dns() && s.stayed(silent))
-        .filter(|s| s.has_not_moved())
+        // Who has accepted a connection owes the answer.
+        .filter(|s| s.has_not_moved() && !s.is_accepted)
         .collect();
     // A thread that waits to receive on this very socket, and nothing else, leaves no doubt.
     let received_on = |socket: &Socket| {
@@ -321,7 +325,7 @@ pub(super) fn awaiting_peer(seen: &Seen<'_>) -> Option<Why> {
 impl Seen<'_> {
     /// Whether every socket that the function has open is known to wait for nothing.
     pub(super) fn sockets_are_idle(&self) -> bool {
-        let Some(open) = self.open() else { return false };
+        let Some(open) = self.open().filter(|open| !open.has_unconnected) else { return false };
         open.sockets.iter().all(|socket| {
             socket.protocol == Protocol::Tcp
                 && socket.last().is_some_and(|last| {

@@ -60,6 +60,7 @@ fn socket(peer: &str, states: &[SocketState]) -> Socket {
         epolls: vec![5],
         protocol: Protocol::Tcp,
         peer: peer.parse().unwrap(),
+        is_accepted: false,
         states: states.to_vec(),
         last_sent_ms: None,
         last_received_ms: None,
@@ -126,6 +127,17 @@ fn where_it_is_not_known_what_a_thread_waits_in_nothing_is_idle() {
         let waits = two_threads(SystemCall::Futex, other);
         assert_eq!(cause(&twice(waits, Vec::new())), None, "{other:?}");
     }
+}
+
+#[test]
+fn what_a_socket_without_a_peer_waits_for_is_not_known() {
+    let mut snapshot = twice(one(EPOLL), Vec::new());
+    assert_eq!(cause(&snapshot), Some("idle"));
+    snapshot.open.as_mut().unwrap().has_unconnected = true;
+    assert_eq!(cause(&snapshot), None, "as a resolver's");
+    // Who sleeps would not notice what comes on it.
+    snapshot.looks.iter_mut().for_each(|look| look.processes = one(SystemCall::Sleep));
+    assert_eq!(cause(&snapshot), Some("idle"));
 }
 
 #[test]
@@ -223,6 +235,19 @@ fn a_child_of_an_earlier_invocation_is_not_waited_for_without_a_sign() {
     };
     assert_eq!(cause(&twice(family(9_900), Vec::new())), Some("child-process"));
     assert_eq!(cause(&twice(family(200), Vec::new())), Some("idle"));
+}
+
+#[test]
+fn where_it_is_not_known_what_the_first_thread_waits_in_it_may_be_no_child() {
+    let family = |state, wait_channel: Option<&str>| {
+        let wait_channel = wait_channel.map(str::to_owned);
+        let parent = Thread { wait_channel, ..thread(20, state, None) };
+        let child = process(21, 20, vec![thread(21, 'S', Some(SystemCall::Sleep))]);
+        let child = Process { started_at_ticks: 9_900, ..child };
+        twice(vec![process(20, 1, vec![parent]), child], Vec::new())
+    };
+    assert_eq!(cause(&family('S', None)), None);
+    assert_eq!(cause(&family('S', Some("ep_poll"))), Some("child-process"));
 }
 
 #[test]

@@ -261,8 +261,15 @@ pub(super) fn child_process(seen: &Seen<'_>) -> Option<Why> {
     // Without a thread that waits for it, one that began in this invocation.
     let begun = || {
         let runtime = seen.processes().first()?;
-        // One that sleeps, or waits for another thread, would not notice the end of it.
         let main = seen.threads.first()?;
+        // Where the kernel does not tell what it waits in, it may be anything.
+        if main.thread.state == 'S'
+            && main.thread.waits_in.is_none()
+            && main.thread.wait_channel.is_none()
+        {
+            return None;
+        }
+        // One that sleeps, or waits for another thread, would not notice the end of it.
         if main.waits_in(|call| matches!(call, SystemCall::Sleep | SystemCall::Futex)) {
             return None;
         }

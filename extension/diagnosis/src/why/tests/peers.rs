@@ -49,6 +49,16 @@ fn a_listener_in_the_background_awaits_nothing_that_was_asked_for() {
 }
 
 #[test]
+fn a_client_of_a_server_in_the_sandbox_is_not_awaited() {
+    for call in [EPOLL, SystemCall::Receive(7)] {
+        for (is_accepted, expected) in [(false, Some("awaiting-peer")), (true, None)] {
+            let client = Socket { is_accepted, ..established("127.0.0.1:39562", 900, 2_000) };
+            assert_eq!(cause(&twice(one(call), vec![client])), expected, "{call:?}");
+        }
+    }
+}
+
+#[test]
 fn an_address_of_the_other_family_in_disguise_is_shown_as_what_it_is() {
     let syn = [state(TcpState::SynSent); 2];
     let snapshot = twice(one(SystemCall::Poll), vec![socket("[::ffff:10.0.3.7]:6379", &syn)]);

@@ -153,6 +153,9 @@ pub struct Socket {
     /// See there. None also where none ever came.
     #[serde(default)]
     pub last_received_ms: Option<u64>,
+    /// Where none ever came, how often something was sent, as far as the kernel tells.
+    #[serde(default)]
+    pub unanswered_sends: Option<u64>,
 }
 
 /// A transport protocol.

@@ -4,6 +4,7 @@
 //! one look alone names none. At most one is named; what else was seen stays in the evidence.
 
 mod causes;
+mod focus;
 mod peers;
 mod resources;
 mod service;
@@ -11,10 +12,11 @@ mod threads;
 mod told;
 
 use crate::mounts::Mount;
-use crate::snapshot::{Look, Open, Process, Snapshot, SystemCall, Thread};
+use crate::snapshot::{Look, Open, Process, Snapshot, Socket, SystemCall, Thread};
 use serde_json::{Map, Value};
 
 pub(crate) use causes::{CAUSES, CAUSES_NEAR};
+use focus::Focus;
 
 /// What was seen, and the cause where it is known.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -27,6 +29,8 @@ pub(crate) struct Why {
     pub(crate) evidence: Map<String, Value>,
     /// Whether a network file system holds it up.
     pub(crate) is_of_network_files: bool,
+    /// The process that waits, or is waited for.
+    pid: Option<u32>,
 }
 
 impl Why {
@@ -39,6 +43,10 @@ impl Why {
             self.evidence.insert(name.to_owned(), value.into());
         }
         self
+    }
+
+    fn of_process(self, pid: u32) -> Self {
+        Self { pid: Some(pid), ..self }
     }
 
     /// In a few words, for the evidence of another cause.
@@ -61,32 +69,67 @@ pub(crate) struct Running<'a> {
 /// A rule looks for one cause.
 type Rule = fn(&Seen<'_>) -> Option<Why>;
 
-/// The rules, those first whose evidence leaves least doubt.
-const RULES: [Rule; 11] = [
-    threads::memory_pressure,
-    threads::file_system_stall,
+/// The rules whose evidence leaves no doubt, those first that explain the others'.
+const CERTAIN: [Rule; 3] =
+    [threads::memory_pressure, threads::file_system_stall, threads::cpu_bound_main];
+
+/// Those of which several may be true of different threads and connections: which of them is waited for
+/// is known if it is the only one.
+const RIVALS: [Rule; 7] = [
     peers::refused_peer,
-    threads::cpu_bound_main,
     peers::unreachable_peer,
     peers::dns,
     peers::peer_not_reading,
-    threads::cpu_bound,
     peers::awaiting_peer,
-    threads::child_process,
-    threads::idle,
+    threads::cpu_bound,
+    threads::awaited_child,
 ];
+
+/// Those for where nothing else was seen.
+const REST: [Rule; 2] = [threads::child_process, threads::idle];
 
 /// What the processes were waiting for.
 pub(crate) fn why(snapshot: &Snapshot, running: Running<'_>) -> Why {
     let Some(seen) = Seen::of(snapshot, running) else { return Why::default() };
-    let mut found = RULES.iter().filter_map(|rule| rule(&seen));
-    let named = found.next();
+    let found = |rules: &[Rule]| rules.iter().filter_map(|rule| rule(&seen)).collect::<Vec<_>>();
+    let mut found_all = found(&CERTAIN);
+    let rivals = without_parents(&seen, found(&RIVALS));
+    let is_open = found_all.is_empty() && rivals.len() > 1;
+    found_all.extend(rivals);
+    if !is_open {
+        found_all.extend(found(&REST));
+    }
+    let mut found = found_all.into_iter();
+    let mut why = if is_open { Why::default() } else { found.next().unwrap_or_default() };
     let others: Vec<_> = found.map(|other| other.in_short()).collect();
-    let mut why = named.unwrap_or_default();
     why.evidence.extend(seen.evidence().filter(|_| why.cause.is_none()).into_iter().flatten());
     let why = resources::add_to(why, &seen);
     let why = why.evidence("alsoSeen", Some(others).filter(|others| !others.is_empty()));
     why.evidence("partial", snapshot.is_partial.then_some(true))
+}
+
+/// Without what waits for a child that itself shows what it waits for.
+fn without_parents(seen: &Seen<'_>, mut found: Vec<Why>) -> Vec<Why> {
+    let shown: Vec<u32> = found
+        .iter()
+        .filter(|why| why.cause != Some(threads::CHILD_PROCESS))
+        .filter_map(|why| why.pid)
+        .collect();
+    let is_below = |pid: u32, of: u32| {
+        let mut at = pid;
+        // No more often than there are processes.
+        seen.processes().iter().any(|_| {
+            let is_it = at == of;
+            let above = seen.processes().iter().find(|process| process.pid == at);
+            at = above.map_or(at, |process| process.parent_pid);
+            is_it
+        })
+    };
+    found.retain(|why| {
+        let child = why.pid.filter(|_| why.cause == Some(threads::CHILD_PROCESS));
+        !child.is_some_and(|child| shown.iter().any(|pid| is_below(*pid, child)))
+    });
+    found
 }
 
 /// A thread of the function, in the last look and in those before it.
@@ -126,6 +169,9 @@ struct Seen<'a> {
     snapshot: &'a Snapshot,
     running: Running<'a>,
     threads: Vec<Watched<'a>>,
+    /// Where in them the thread is that runs the handler.
+    main: usize,
+    focus: Focus,
 }
 
 impl<'a> Seen<'a> {
@@ -134,7 +180,8 @@ impl<'a> Seen<'a> {
         let threads = last.processes.iter().flat_map(|process| {
             process.threads.iter().map(move |thread| watched(snapshot, process, thread))
         });
-        Some(Self { snapshot, running, threads: threads.collect() })
+        let (threads, main, focus) = (threads.collect(), 0, Focus::default());
+        Some(Self { snapshot, running, threads, main, focus }.focussed())
     }
 
     fn processes(&self) -> &'a [Process] {
@@ -143,6 +190,10 @@ impl<'a> Seen<'a> {
 
     fn open(&self) -> Option<&'a Open> {
         self.snapshot.open.as_ref()
+    }
+
+    fn sockets(&self) -> impl Iterator<Item = &'a Socket> + use<'a> {
+        self.open().into_iter().flat_map(|open| &open.sockets)
     }
 
     /// The time between the first look and the last.
@@ -161,7 +212,7 @@ impl<'a> Seen<'a> {
 
     /// What was seen of the main thread, for a line that names no cause.
     fn evidence(&self) -> Option<Map<String, Value>> {
-        let main = self.threads.first()?;
+        let main = self.main()?;
         let seen = Why::default()
             .evidence("process", Some(shown(&main.process.name)))
             .evidence("state", Some(main.thread.state.to_string()))

@@ -61,11 +61,13 @@ impl Ends {
 }
 
 /// Reads in stages until the deadline is near, `left` from now, or the invocation is over. `hand_over`
-/// gets what there is after each stage.
+/// gets what there is after each stage, unless that ended after the deadline: what was seen of processes that
+/// are being ended, or after a freeze, is not what the invocation waited for.
 pub(super) fn sample(root: &Path, scene: &Scene, left: Duration, hand_over: impl Fn(Snapshot)) {
     fault_point!("sample");
     let begun = Instant::now();
     let left = left.min(MOST_TIME);
+    let deadline = begun + left;
     let mut meter = Meter::begin();
     let ends = Ends::of(begun, left);
     let budget = Budget::until(ends.first, scene.signals.clone());
@@ -79,7 +81,8 @@ pub(super) fn sample(root: &Path, scene: &Scene, left: Duration, hand_over: impl
     let mut snapshot =
         Snapshot { looks: vec![first], other_extensions, is_partial, ..Snapshot::default() };
     let first_took = begun.elapsed();
-    if budget.is_cancelled() {
+    let is_too_late = || budget.is_cancelled() || Instant::now() >= deadline;
+    if is_too_late() {
         return;
     }
     hand_over(snapshot.clone());
@@ -110,7 +113,7 @@ pub(super) fn sample(root: &Path, scene: &Scene, left: Duration, hand_over: impl
     }
     let open_took = second_begun.elapsed();
     look_at_who_runs(proc, &mut snapshot.looks, begun);
-    if budget.is_cancelled() {
+    if is_too_late() {
         return;
     }
     hand_over(snapshot.clone());
@@ -135,7 +138,7 @@ pub(super) fn sample(root: &Path, scene: &Scene, left: Duration, hand_over: impl
     snapshot.looks.push(again.look);
     snapshot.open = Some(found.open);
     snapshot.is_partial |= again.is_partial | found.is_partial;
-    if !budget.is_cancelled() {
+    if !is_too_late() {
         hand_over(snapshot.clone());
         meter.tell("third", &snapshot);
     }

@@ -39,6 +39,8 @@ pub struct Snapshot {
     pub other_extensions: Vec<String>,
     /// Whether there was more than the time or the bounds allowed to read.
     pub is_partial: bool,
+    /// When it was handed over, in microseconds since the first look began.
+    pub taken_us: Option<u64>,
 }
 
 /// The function's processes at one moment.

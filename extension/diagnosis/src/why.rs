@@ -18,6 +18,11 @@ use serde_json::{Map, Value};
 pub(crate) use causes::{CAUSES, CAUSES_NEAR};
 use focus::Focus;
 
+/// Of the clock by which it is told when a process began.
+const TICK_MS: u64 = 10;
+/// A runtime takes longer to be ready for its first invocation; what starts it takes less to do that.
+const LEAST_INIT_MS: u64 = 50;
+
 /// What was seen, and the cause where it is known.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Why {
@@ -58,8 +63,10 @@ impl Why {
 /// What is known of the invocation beside the snapshot.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Running<'a> {
-    /// For how long it ran when the last look began; None if that is not known.
+    /// For how long it has run now; None if that is not known.
     pub(crate) ran_ms: Option<u64>,
+    /// Whether the runtime began anew in it.
+    pub(crate) holds_init: bool,
     /// The function's memory, in MB.
     pub(crate) memory_size_mb: Option<u64>,
     /// What was mounted when the sandbox began; None if that is not known.
@@ -175,8 +182,11 @@ struct Seen<'a> {
 }
 
 impl<'a> Seen<'a> {
-    fn of(snapshot: &'a Snapshot, running: Running<'a>) -> Option<Self> {
+    fn of(snapshot: &'a Snapshot, mut running: Running<'a>) -> Option<Self> {
         let last = last_whole(snapshot)?;
+        let looked_us = snapshot.looks.last().map_or(0, |look| look.at_us);
+        let since_us = snapshot.taken_us.unwrap_or(looked_us).saturating_sub(looked_us);
+        running.ran_ms = running.ran_ms.map(|ran_ms| ran_ms.saturating_sub(since_us / 1_000));
         let threads = last.processes.iter().flat_map(|process| {
             process.threads.iter().map(move |thread| watched(snapshot, process, thread))
         });
@@ -203,11 +213,17 @@ impl<'a> Seen<'a> {
         at(looks.last()).saturating_sub(at(looks.first()))
     }
 
-    /// Whether a process is one of this invocation's: it began in it.
+    /// Whether a process is one of this invocation's: it began in it. None where that is not known: the
+    /// clock may not be, and what the runtime's first process starts at once may be the runtime.
     fn began_in_invocation(&self, process: &Process) -> Option<bool> {
         let now_ticks = self.snapshot.looks.last()?.at_ticks?;
-        let age_ms = now_ticks.saturating_sub(process.started_at_ticks).saturating_mul(10);
-        Some(age_ms <= self.running.ran_ms?)
+        let age_ms = now_ticks.saturating_sub(process.started_at_ticks).saturating_mul(TICK_MS);
+        let began = age_ms <= self.running.ran_ms?;
+        let first = self.processes().first()?;
+        let after_ms = process.started_at_ticks.saturating_sub(first.started_at_ticks) * TICK_MS;
+        let may_be_runtime = process.parent_pid == first.pid
+            && (self.running.holds_init || after_ms < LEAST_INIT_MS);
+        (!began || !may_be_runtime).then_some(began)
     }
 
     /// What was seen of the main thread, for a line that names no cause.

@@ -6,7 +6,7 @@ use crate::snapshot::{Protocol, Socket, SocketState, TcpState, Used};
 use proptest::prelude::*;
 
 const RUNNING: Running<'_> =
-    Running { ran_ms: Some(2_850), memory_size_mb: Some(1_769), mounts: None };
+    Running { ran_ms: Some(2_850), holds_init: false, memory_size_mb: Some(1_769), mounts: None };
 
 fn thread(tid: u32, state: char, waits_in: Option<SystemCall>) -> Thread {
     let name = "python".to_owned();

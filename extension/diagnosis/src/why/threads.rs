@@ -293,13 +293,9 @@ pub(super) fn awaited_child(seen: &Seen<'_>) -> Option<Why> {
                 && may_be_in_vfork(seen, w)
     };
     let waiting = seen.threads.iter().filter(waits).filter(|w| seen.may_await_thread(w));
-    let child = waiting.filter_map(|w| seen.parent_waits_for(w)).find(|child| {
-        // A shell that has started the runtime waits for it all the time; and where all began in this
-        // invocation, what did is not known to be the handler's.
-        let is_all_new = |first: &Process| seen.began_in_invocation(first) == Some(true);
-        seen.began_in_invocation(child) != Some(false)
-            && !seen.processes().first().is_some_and(is_all_new)
-    })?;
+    // A shell that has started the runtime waits for it all the time.
+    let mut children = waiting.filter_map(|w| seen.parent_waits_for(w));
+    let child = children.find(|child| seen.began_in_invocation(child) == Some(true))?;
     waits_for_child(seen, child, "waiting for its child process")
 }
 
@@ -316,7 +312,6 @@ pub(super) fn child_process(seen: &Seen<'_>) -> Option<Why> {
     let is_new = |p: &&Process| {
         p.pid != main.process.pid
             && seen.began_in_invocation(p) == Some(true)
-            && seen.began_in_invocation(main.process) != Some(true)
             && seen.may_await_process(p)
     };
     let child = seen.processes().iter().filter(is_new).max_by_key(|p| (p.started_at_ticks, p.pid));

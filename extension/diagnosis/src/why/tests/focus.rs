@@ -136,10 +136,30 @@ fn below_a_shell_that_waits_the_runtime_is_what_is_looked_at() {
 
 #[test]
 fn where_the_runtime_began_in_this_invocation_its_child_may_be_the_runtime() {
-    let mut all_new = parent_and_child(SystemCall::WaitChild, EPOLL);
-    assert_eq!(cause(&twice(all_new.clone(), Vec::new())), Some("child-process"));
-    all_new[0].started_at_ticks = 9_899;
-    assert_eq!(cause(&twice(all_new, Vec::new())), None);
+    let mut family = parent_and_child(SystemCall::WaitChild, EPOLL);
+    assert_eq!(cause(&twice(family.clone(), Vec::new())), Some("child-process"));
+    let again = Running { holds_init: true, ..RUNNING };
+    assert_eq!(why(&twice(family.clone(), Vec::new()), again).cause, None);
+    family[0].started_at_ticks = 9_896;
+    assert_eq!(cause(&twice(family, Vec::new())), None, "it was started at once");
+}
+
+#[test]
+fn a_process_is_as_old_as_it_was_when_it_was_looked_at() {
+    let mut snapshot = twice(parent_and_child(SystemCall::WaitChild, SystemCall::Sleep), Vec::new());
+    // It began 1,090 ms before the last look.
+    for (ran_ms, taken_us, expected) in [
+        (1_100, None, Some("child-process")),
+        (1_080, None, None),
+        (1_100, Some(90_000), Some("child-process")),
+        (1_150, Some(150_000), Some("child-process")),
+        (1_149, Some(150_000), None),
+    ] {
+        snapshot.taken_us = taken_us;
+        let running = Running { ran_ms: Some(ran_ms), ..RUNNING };
+        let cause = why(&snapshot, running).cause;
+        assert_eq!(cause == Some("child-process"), expected.is_some(), "{ran_ms} {taken_us:?}");
+    }
 }
 
 #[test]

@@ -14,10 +14,13 @@ mod told;
 use crate::mounts::Mount;
 use crate::snapshot::{Look, Open, Process, Snapshot, Socket, SystemCall, Thread};
 use serde_json::{Map, Value};
+use std::net::SocketAddr;
 
 pub(crate) use causes::{CAUSES, CAUSES_NEAR};
 use focus::Focus;
 
+/// The extension may read INVOKE so much later than the function.
+const LATE_INVOKE_MS: u64 = 50;
 /// Of the clock by which it is told when a process began.
 const TICK_MS: u64 = 10;
 /// A runtime takes longer to be ready for its first invocation; what starts it takes less to do that.
@@ -36,6 +39,7 @@ pub(crate) struct Why {
     pub(crate) is_of_network_files: bool,
     /// The process that waits, or is waited for.
     pid: Option<u32>,
+    peer: Option<SocketAddr>,
 }
 
 impl Why {
@@ -101,7 +105,8 @@ pub(crate) fn why(snapshot: &Snapshot, running: Running<'_>) -> Why {
     let found = |rules: &[Rule]| rules.iter().filter_map(|rule| rule(&seen)).collect::<Vec<_>>();
     let mut found_all = found(&CERTAIN);
     let rivals = without_parents(&seen, found(&RIVALS));
-    let is_open = found_all.is_empty() && rivals.len() > 1;
+    let may_be_more = rivals.len() > 1 || rivals.first().is_some_and(|one| seen.is_in_doubt(one));
+    let is_open = found_all.is_empty() && may_be_more;
     found_all.extend(rivals);
     if !is_open {
         found_all.extend(found(&REST));
@@ -122,19 +127,9 @@ fn without_parents(seen: &Seen<'_>, mut found: Vec<Why>) -> Vec<Why> {
         .filter(|why| why.cause != Some(threads::CHILD_PROCESS))
         .filter_map(|why| why.pid)
         .collect();
-    let is_below = |pid: u32, of: u32| {
-        let mut at = pid;
-        // No more often than there are processes.
-        seen.processes().iter().any(|_| {
-            let is_it = at == of;
-            let above = seen.processes().iter().find(|process| process.pid == at);
-            at = above.map_or(at, |process| process.parent_pid);
-            is_it
-        })
-    };
     found.retain(|why| {
         let child = why.pid.filter(|_| why.cause == Some(threads::CHILD_PROCESS));
-        !child.is_some_and(|child| shown.iter().any(|pid| is_below(*pid, child)))
+        !child.is_some_and(|child| shown.iter().any(|pid| seen.is_below(*pid, child)))
     });
     found
 }
@@ -213,17 +208,34 @@ impl<'a> Seen<'a> {
         at(looks.last()).saturating_sub(at(looks.first()))
     }
 
-    /// Whether a process is one of this invocation's: it began in it. None where that is not known: the
-    /// clock may not be, and what the runtime's first process starts at once may be the runtime.
+    /// Whether a process is one of this invocation's: it began in it, of which the extension may read later
+    /// than the function. None where that is not known: the clock may not be, and what the runtime's first
+    /// process starts at once may be the runtime.
     fn began_in_invocation(&self, process: &Process) -> Option<bool> {
-        let now_ticks = self.snapshot.looks.last()?.at_ticks?;
-        let age_ms = now_ticks.saturating_sub(process.started_at_ticks).saturating_mul(TICK_MS);
-        let began = age_ms <= self.running.ran_ms?;
+        let began = self.age_ms(process)? <= self.running.ran_ms?.saturating_add(LATE_INVOKE_MS);
         let first = self.processes().first()?;
-        let after_ms = process.started_at_ticks.saturating_sub(first.started_at_ticks) * TICK_MS;
+        let after_ticks = process.started_at_ticks.saturating_sub(first.started_at_ticks);
+        let after_ms = after_ticks.saturating_mul(TICK_MS);
         let may_be_runtime = process.parent_pid == first.pid
             && (self.running.holds_init || after_ms < LEAST_INIT_MS);
         (!began || !may_be_runtime).then_some(began)
+    }
+
+    fn age_ms(&self, process: &Process) -> Option<u64> {
+        let now_ticks = self.snapshot.looks.last()?.at_ticks?;
+        Some(now_ticks.saturating_sub(process.started_at_ticks).saturating_mul(TICK_MS))
+    }
+
+    /// Whether a process is that one, or descends from it.
+    fn is_below(&self, pid: u32, of: u32) -> bool {
+        let mut at = pid;
+        // No more often than there are processes.
+        self.processes().iter().any(|_| {
+            let is_it = at == of;
+            let above = self.processes().iter().find(|process| process.pid == at);
+            at = above.map_or(at, |process| process.parent_pid);
+            is_it
+        })
     }
 
     /// What was seen of the main thread, for a line that names no cause.

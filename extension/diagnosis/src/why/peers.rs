@@ -2,7 +2,7 @@
 
 use super::service::service;
 use super::focus::waits_on;
-use super::{Seen, Why};
+use super::{LATE_INVOKE_MS, Seen, Why};
 use crate::snapshot::{Protocol, Socket, SocketState, SystemCall, TcpState};
 use std::cmp::Ordering;
 use std::net::{IpAddr, SocketAddr};
@@ -13,9 +13,6 @@ const REFUSED_IN_A_LOOP: u64 = 2;
 const REFUSED_PER_S: u64 = 4;
 /// What was sent or came in since then is a sign of life.
 const LATELY_MS: u64 = 500;
-/// The extension may read INVOKE so much later than the function, and the kernel's times are ticks of up to
-/// 10 ms.
-const LATE_INVOKE_MS: u64 = 50;
 /// The kernel's clock ticks so seldom at most.
 const TICK_MS: u64 = 10;
 /// A first SYN is sent again after 100 ticks: of one that has waited for 300 ms so many are left.
@@ -90,6 +87,7 @@ impl Seen<'_> {
 
     fn named(&self, socket: &Socket, why: Why) -> Why {
         let process = self.processes().iter().find(|process| process.pid == socket.pid);
+        let why = Why { peer: Some(socket.peer), ..why };
         why.of_process(socket.pid)
             .evidence("peer", Some(socket.peer.to_string()))
             .evidence("service", service(socket.peer.port()))
@@ -185,9 +183,10 @@ pub(super) fn refused_peer(seen: &Seen<'_>) -> Option<Why> {
     let main = seen.main()?;
     let is_elsewhere =
         main.waits_in(|call| matches!(call, SystemCall::Receive(_) | SystemCall::Send(_)));
-    let has_run = seen.threads.iter().any(|w| w.cpu_ns > 0 && seen.may_await_thread(w));
+    let ran = seen.threads.iter().filter(|w| w.cpu_ns > 0 && seen.may_await_thread(w));
+    let most = ran.max_by_key(|w| w.cpu_ns)?;
     let is_few = refused < FEW_REFUSED && super::threads::main_computes(seen).is_some();
-    if is_elsewhere || !has_run || is_few {
+    if is_elsewhere || is_few {
         return None;
     }
     let ms = time_us / 1_000;
@@ -196,6 +195,7 @@ pub(super) fn refused_peer(seen: &Seen<'_>) -> Option<Why> {
         times(refused, "connection was", "connections were")
     );
     let why = Why::of("refused-peer", clause)
+        .of_process(most.process.pid)
         .evidence("refusedConnections", Some(refused))
         .evidence("refusedWithinMs", Some(ms))
         .evidence("refusedInSandbox", Some(in_all));
@@ -300,6 +300,19 @@ pub(super) fn awaiting_peer(seen: &Seen<'_>) -> Option<Why> {
 }
 
 impl Seen<'_> {
+    /// Whether something else than this one may be waited for of which not enough is known to name it.
+    pub(super) fn is_in_doubt(&self, named: &Why) -> bool {
+        let is_shown = |pid| named.pid.is_some_and(|named| self.is_below(named, pid));
+        let is_unread = |socket: &Socket| {
+            let is_known = socket.last_sent_ms.or(socket.last_received_ms).is_some();
+            let is_open = socket.last().is_some_and(|last| last.state == TcpState::Established);
+            let is_named = named.peer == Some(socket.peer);
+            socket.protocol == Protocol::Tcp && is_open && !is_known && !is_named
+        };
+        self.snapshot.is_partial && self.suspects().any(is_unread)
+            || self.undated_child().is_some_and(|child| !is_shown(child.pid))
+    }
+
     /// Whether every socket that the function has open is known to wait for nothing.
     pub(super) fn sockets_are_idle(&self) -> bool {
         let Some(open) = self.open().filter(|open| !open.has_unconnected) else { return false };

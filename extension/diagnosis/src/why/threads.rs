@@ -2,7 +2,7 @@
 
 use super::{Seen, Watched, Why, shown};
 use crate::mounts::network_mount;
-use crate::snapshot::{Look, Process, SystemCall};
+use crate::snapshot::{Look, Process, Socket, SystemCall, TcpState};
 
 /// A function with this much memory has one CPU; with less, as much less of it.
 const MB_PER_CPU: f64 = 1_769.0;
@@ -19,6 +19,8 @@ const BUSY_LIFE_SHARE: f64 = 0.2;
 const BUSY_TOGETHER_SHARE: f64 = 0.7;
 /// Of the looks, in how many it must have been running, in percent.
 const BUSY_LOOKS_PERCENT: u32 = 75;
+/// Of all the memory, what must be left for it not to be short, in percent.
+const ROOM_PERCENT: u64 = 30;
 /// What a thread that sleeps may use in all, of the time between the looks.
 const ASLEEP_SHARE: f64 = 0.05;
 /// Resident memory of the limit, from which on major faults mean that memory is short.
@@ -137,7 +139,7 @@ fn has_room(seen: &Seen<'_>, limit_mb: u64) -> bool {
     let told = resources.and_then(|r| r.memory_available_kib.zip(r.memory_total_kib));
     told.is_some_and(|(available_kib, total_kib)| {
         total_kib / 1_024 < limit_mb.saturating_mul(2)
-            && available_kib.saturating_mul(100) > total_kib.saturating_mul(100 - FULL_PERCENT)
+            && available_kib.saturating_mul(100) > total_kib.saturating_mul(ROOM_PERCENT)
     })
 }
 
@@ -282,21 +284,35 @@ fn busy_together(seen: &Seen<'_>) -> Option<Why> {
 
 /// A thread that waits for a child of this invocation, and may be waited for itself.
 pub(super) fn awaited_child(seen: &Seen<'_>) -> Option<Why> {
-    let waits = |w: &&Watched<'_>| {
-        w.waits_in(|call| call == SystemCall::WaitChild)
-            // Not `futex_do_wait`.
-            || w.thread.wait_channel.as_deref() == Some("do_wait")
-            || w.is_in_vfork()
-            || w.stuck == w.looks
-                && w.looks > 1
-                && w.thread.waits_in.is_some()
-                && may_be_in_vfork(seen, w)
-    };
-    let waiting = seen.threads.iter().filter(waits).filter(|w| seen.may_await_thread(w));
     // A shell that has started the runtime waits for it all the time.
-    let mut children = waiting.filter_map(|w| seen.parent_waits_for(w));
-    let child = children.find(|child| seen.began_in_invocation(child) == Some(true))?;
+    let child = seen.awaited_children(Some(true)).next()?;
     waits_for_child(seen, child, "waiting for its child process")
+}
+
+impl<'a> Seen<'a> {
+    /// A child that is waited for and of which it is not known when it began.
+    pub(super) fn undated_child(&self) -> Option<&'a Process> {
+        self.awaited_children(None).next()
+    }
+
+    /// Children that a thread waits for, and of which that is known of when they began.
+    fn awaited_children(&self, began: Option<bool>) -> impl Iterator<Item = &'a Process> {
+        let waiting = self.threads.iter().filter(|w| waits_for_one(self, w));
+        let waiting = waiting.filter(|w| self.may_await_thread(w));
+        let children = waiting.filter_map(|w| self.parent_waits_for(w));
+        children.filter(move |child| self.began_in_invocation(child) == began)
+    }
+}
+
+fn waits_for_one(seen: &Seen<'_>, w: &Watched<'_>) -> bool {
+    w.waits_in(|call| call == SystemCall::WaitChild)
+        // Not `futex_do_wait`.
+        || w.thread.wait_channel.as_deref() == Some("do_wait")
+        || w.is_in_vfork()
+        || w.stuck == w.looks
+            && w.looks > 1
+            && w.thread.waits_in.is_some()
+            && may_be_in_vfork(seen, w)
 }
 
 /// Where no thread is seen to wait for it, a child that began in this invocation.
@@ -312,6 +328,7 @@ pub(super) fn child_process(seen: &Seen<'_>) -> Option<Why> {
     let is_new = |p: &&Process| {
         p.pid != main.process.pid
             && seen.began_in_invocation(p) == Some(true)
+            && seen.age_ms(p) <= seen.running.ran_ms
             && seen.may_await_process(p)
     };
     let child = seen.processes().iter().filter(is_new).max_by_key(|p| (p.started_at_ticks, p.pid));
@@ -319,8 +336,12 @@ pub(super) fn child_process(seen: &Seen<'_>) -> Option<Why> {
 }
 
 fn waits_for_child(seen: &Seen<'_>, child: &Process, what: &str) -> Option<Why> {
-    // What the child itself waits for may be what was not read.
-    if seen.snapshot.is_partial || seen.open().is_none() {
+    // What the child itself waits for may be what was not read, or not long enough.
+    let is_connecting = |s: &Socket| {
+        let is_syn = s.states.last().is_some_and(|last| last.state == TcpState::SynSent);
+        is_syn && seen.is_below(s.pid, child.pid)
+    };
+    if seen.snapshot.is_partial || seen.open().is_none() || seen.sockets().any(is_connecting) {
         return None;
     }
     let name = shown(&child.name);
@@ -333,6 +354,17 @@ fn waits_for_child(seen: &Seen<'_>, child: &Process, what: &str) -> Option<Why> 
 fn waits_for_no_socket(seen: &Seen<'_>, watched: &Watched<'_>) -> bool {
     watched.waits_in(|call| matches!(call, SystemCall::Sleep | SystemCall::Futex))
         || seen.is_above_main(watched)
+}
+
+/// Whether a child may be waited for: by another thread, or by an event loop.
+fn may_wait_for_child(seen: &Seen<'_>) -> bool {
+    let is_deaf = seen.main().is_some_and(|main| waits_for_no_socket(seen, main));
+    let is_new = |p: &Process| {
+        seen.main().is_some_and(|main| !seen.is_below(main.process.pid, p.pid))
+            && seen.began_in_invocation(p) != Some(false)
+    };
+    seen.threads.iter().any(|w| !seen.is_above_main(w) && waits_for_one(seen, w))
+        || !is_deaf && seen.processes().iter().any(is_new)
 }
 
 /// Everything sleeps, and nothing is on its way that could wake it.
@@ -364,6 +396,7 @@ pub(super) fn idle(seen: &Seen<'_>) -> Option<Why> {
         || seen.snapshot.is_partial
         || seen.moved_lately()
         || seen.has_changed()
+        || may_wait_for_child(seen)
     {
         return None;
     }

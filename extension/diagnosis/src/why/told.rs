@@ -29,7 +29,7 @@ impl Why {
         let others = self.evidence.get("alsoSeen").and_then(|seen| seen.as_array());
         match self.cause {
             Some(_) => format!("{what} {}", self.clause),
-            None if others.is_some_and(|others| others.len() > 1) => {
+            None if others.is_some() => {
                 format!("{what}; which of several things it waited for is not known")
             }
             None => format!("{what}; what it waited for is not known"),

@@ -135,6 +135,55 @@ fn below_a_shell_that_waits_the_runtime_is_what_is_looked_at() {
 }
 
 #[test]
+fn while_its_child_connects_it_is_not_the_child_that_is_waited_for() {
+    let syn = SocketState { retransmits: 0, ..SYN[0] };
+    for (pid, expected) in [(21, None), (20, Some("child-process"))] {
+        let one = Socket { pid, ..socket("10.0.9.9:443", &[syn]) };
+        let waits = parent_and_child(SystemCall::WaitChild, SystemCall::Connect(7));
+        assert_eq!(cause(&twice(waits, vec![one])), expected, "of {pid}");
+    }
+}
+
+#[test]
+fn beside_a_child_that_may_be_waited_for_nothing_is_named() {
+    // Which may have begun in this invocation or before.
+    let with_child = |main, other, started_at_ticks| {
+        let mut parent = two_threads(main, other).remove(0);
+        parent.started_at_ticks = 9_896;
+        let child = process(30, 20, vec![thread(30, 'S', Some(SystemCall::Sleep))]);
+        vec![parent, Process { started_at_ticks, ..child }]
+    };
+    let waits = with_child(SystemCall::Futex, SystemCall::WaitChild, 9_900);
+    assert_eq!(cause(&twice(waits, Vec::new())), None, "not idle");
+    let polls = with_child(EPOLL, SystemCall::Futex, 9_900);
+    assert_eq!(cause(&twice(polls, Vec::new())), None, "not idle");
+    let mut waits = with_child(SystemCall::Futex, SystemCall::WaitChild, 9_900);
+    waits[0].threads.push(thread(22, 'S', Some(SystemCall::Connect(7))));
+    assert_eq!(causes(&twice(waits.clone(), vec![unanswered()])), (None, 1));
+    waits.truncate(1);
+    assert_eq!(causes(&twice(waits, vec![unanswered()])), (Some("unreachable-peer"), 0));
+}
+
+#[test]
+fn what_was_not_read_in_time_may_be_what_is_waited_for() {
+    let unread = Socket { last_sent_ms: None, last_received_ms: None, ..pending() };
+    let both = || twice(one(EPOLL), vec![unanswered(), unread.clone()]);
+    assert_eq!(cause(&both()), Some("unreachable-peer"), "nothing more is to be known of it");
+    assert_eq!(causes(&Snapshot { is_partial: true, ..both() }), (None, 1));
+    let alone = || twice(one(EPOLL), vec![unanswered()]);
+    assert_eq!(cause(&Snapshot { is_partial: true, ..alone() }), Some("unreachable-peer"));
+}
+
+#[test]
+fn a_child_that_connects_again_and_again_is_not_waited_for_beside_that() {
+    let mut snapshot = twice(parent_and_child(SystemCall::WaitChild, SystemCall::Sleep), Vec::new());
+    let last = &mut snapshot.looks[1];
+    last.refused_connections = Some(17);
+    last.processes[1].threads[0].cpu_ns = Some(6_000_000);
+    assert_eq!(causes(&snapshot), (Some("refused-peer"), 0));
+}
+
+#[test]
 fn where_the_runtime_began_in_this_invocation_its_child_may_be_the_runtime() {
     let mut family = parent_and_child(SystemCall::WaitChild, EPOLL);
     assert_eq!(cause(&twice(family.clone(), Vec::new())), Some("child-process"));
@@ -147,13 +196,13 @@ fn where_the_runtime_began_in_this_invocation_its_child_may_be_the_runtime() {
 #[test]
 fn a_process_is_as_old_as_it_was_when_it_was_looked_at() {
     let mut snapshot = twice(parent_and_child(SystemCall::WaitChild, SystemCall::Sleep), Vec::new());
-    // It began 1,090 ms before the last look.
+    // It began 1,090 ms before the last look, which was when the function had run for 50 ms more at most.
     for (ran_ms, taken_us, expected) in [
-        (1_100, None, Some("child-process")),
-        (1_080, None, None),
-        (1_100, Some(90_000), Some("child-process")),
-        (1_150, Some(150_000), Some("child-process")),
-        (1_149, Some(150_000), None),
+        (1_040, None, Some("child-process")),
+        (1_039, None, None),
+        (1_040, Some(90_000), Some("child-process")),
+        (1_100, Some(150_000), Some("child-process")),
+        (1_099, Some(150_000), None),
     ] {
         snapshot.taken_us = taken_us;
         let running = Running { ran_ms: Some(ran_ms), ..RUNNING };

@@ -39,6 +39,8 @@ pub struct Snapshot {
     pub other_extensions: Vec<String>,
     /// Whether there was more than the time or the bounds allowed to read.
     pub is_partial: bool,
+    /// When it was handed over, in microseconds since the first look began.
+    pub taken_us: Option<u64>,
 }
 
 /// The function's processes at one moment.
@@ -153,6 +155,9 @@ pub struct Socket {
     /// See there. None also where none ever came.
     #[serde(default)]
     pub last_received_ms: Option<u64>,
+    /// Where none ever came, how often something was sent, as far as the kernel tells.
+    #[serde(default)]
+    pub unanswered_sends: Option<u64>,
 }
 
 /// A transport protocol.

@@ -218,6 +218,7 @@ impl OpenFound {
             states: vec![entry.state],
             last_sent_ms: None,
             last_received_ms: None,
+            unanswered_sends: None,
         });
     }
 
@@ -256,6 +257,7 @@ impl OpenFound {
                 let socket = &mut self.open.sockets[place];
                 socket.last_sent_ms = moved.sent_ms;
                 socket.last_received_ms = moved.received_ms;
+                socket.unanswered_sends = moved.unanswered_sends;
             }
         }
     }

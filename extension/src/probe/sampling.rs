@@ -4,7 +4,7 @@
 //! first what the threads do; then what the processes have open, and short looks at who runs; and as
 //! late as possible all of it again, for what has changed meanwhile.
 
-use super::budget::{Budget, Signals};
+use super::budget::{Budget, Signals, micros_since};
 use super::descriptors::OpenFound;
 use super::files::{Notes, Proc};
 use super::processes::{Found, look, look_again};
@@ -85,7 +85,7 @@ pub(super) fn sample(root: &Path, scene: &Scene, left: Duration, hand_over: impl
     if is_too_late() {
         return;
     }
-    hand_over(snapshot.clone());
+    hand_over(taken(&snapshot, begun));
     meter.tell("first", &snapshot);
     budget.next_stage(ends.last);
     budget.wait_until_written(LINE_PAUSE);
@@ -116,7 +116,7 @@ pub(super) fn sample(root: &Path, scene: &Scene, left: Duration, hand_over: impl
     if is_too_late() {
         return;
     }
-    hand_over(snapshot.clone());
+    hand_over(taken(&snapshot, begun));
     meter.tell("second", &snapshot);
 
     // Twice as long as it took before, as it need not take as long each time.
@@ -139,9 +139,14 @@ pub(super) fn sample(root: &Path, scene: &Scene, left: Duration, hand_over: impl
     snapshot.open = Some(found.open);
     snapshot.is_partial |= again.is_partial | found.is_partial;
     if !is_too_late() {
-        hand_over(snapshot.clone());
+        hand_over(taken(&snapshot, begun));
         meter.tell("third", &snapshot);
     }
+}
+
+/// As it is handed over now.
+fn taken(snapshot: &Snapshot, begun: Instant) -> Snapshot {
+    Snapshot { taken_us: Some(micros_since(begun)), ..snapshot.clone() }
 }
 
 /// Adds short looks at the threads that ran since the first look or were to, a few ms apart.

@@ -15,6 +15,8 @@ pub struct LastMoved {
     pub sent_ms: Option<u64>,
     /// Milliseconds since data last came in; None likewise.
     pub received_ms: Option<u64>,
+    /// Where no data ever came in, how often some were sent: in segments, but for those that were full.
+    pub unanswered_sends: Option<u64>,
 }
 
 /// What a datagram of the answer held.
@@ -39,10 +41,12 @@ const INFO: u16 = 2;
 const MESSAGE_BYTES: usize = 72;
 const INODE_AT: usize = 68;
 // In `tcp_info`.
+const SEGMENT_BYTES_AT: usize = 16;
 const LAST_SENT_AT: usize = 44;
 const LAST_RECEIVED_AT: usize = 52;
 const BYTES_RECEIVED_AT: usize = 128;
 const SEGMENTS_SENT_AT: usize = 156;
+const BYTES_SENT_AT: usize = 200;
 
 /// The request for the TCP socket between these two ends; None if they are of different families.
 #[must_use]
@@ -116,10 +120,18 @@ fn socket(message: &[u8]) -> Option<LastMoved> {
             let time = |at| u32_at(info, at).map(u64::from);
             moved.sent_ms = time(LAST_SENT_AT).filter(|_| has_sent || has_received == Some(false));
             moved.received_ms = time(LAST_RECEIVED_AT).filter(|_| has_received == Some(true));
+            moved.unanswered_sends = sends(info).filter(|_| has_received == Some(false));
         }
         attributes = attributes.get(aligned(length)..).unwrap_or_default();
     }
     (inode != 0).then_some(moved)
+}
+
+/// What is long is sent in full segments and a rest.
+fn sends(info: &[u8]) -> Option<u64> {
+    let segments = u64::from(u32_at(info, SEGMENTS_SENT_AT)?);
+    let full = u64_at(info, BYTES_SENT_AT)?.checked_div(u32_at(info, SEGMENT_BYTES_AT)?.into())?;
+    Some(segments.saturating_sub(full))
 }
 
 const fn aligned(length: usize) -> usize {
@@ -186,7 +198,9 @@ mod tests {
     fn when_data_last_moved_is_read() {
         let mut datagram = socket_message(77, 3, 10, 240);
         datagram.extend(socket_message(78, 1, 0, 300));
-        let moved = |inode, sent_ms, received_ms| LastMoved { inode, sent_ms, received_ms };
+        let moved = |inode, sent_ms, received_ms| {
+            LastMoved { inode, sent_ms, received_ms, unanswered_sends: None }
+        };
         let sockets = vec![moved(77, Some(2_100), Some(2_000)), moved(78, Some(2_100), None)];
         let answer = parse_diag_answer(&datagram);
         assert_eq!(answer, DiagAnswer { sockets, is_last: false });

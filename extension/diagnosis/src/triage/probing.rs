@@ -69,7 +69,8 @@ impl Triage {
         }
         let began = attempt.started_at.or(attempt.invoked_at);
         let ran_ms = began.map(|began| now.ms_since(began));
-        let running = Running { ran_ms, memory_size_mb, mounts: self.mounts.as_deref() };
+        let (holds_init, mounts) = (attempt.holds_init, self.mounts.as_deref());
+        let running = Running { ran_ms, holds_init, memory_size_mb, mounts };
         let found = contained(|| why(snapshot, running)).unwrap_or_default();
         attempt.why = Some(Box::new(found));
         let left_ms = attempt.deadline.map_or(0, |deadline| deadline.ms_since(now));

@@ -1,3 +1,4 @@
+mod focus;
 mod peers;
 
 use super::*;
@@ -5,7 +6,7 @@ use crate::snapshot::{Protocol, Socket, SocketState, TcpState, Used};
 use proptest::prelude::*;
 
 const RUNNING: Running<'_> =
-    Running { ran_ms: Some(2_850), memory_size_mb: Some(1_769), mounts: None };
+    Running { ran_ms: Some(2_850), holds_init: false, memory_size_mb: Some(1_769), mounts: None };
 
 fn thread(tid: u32, state: char, waits_in: Option<SystemCall>) -> Thread {
     let name = "python".to_owned();
@@ -64,6 +65,7 @@ fn socket(peer: &str, states: &[SocketState]) -> Socket {
         states: states.to_vec(),
         last_sent_ms: None,
         last_received_ms: None,
+        unanswered_sends: None,
     }
 }
 
@@ -166,13 +168,14 @@ fn the_faults_of_a_process_that_began_meanwhile_are_its_own_beginning() {
     assert_eq!(cause(&thrashes), Some("memory-pressure"));
 }
 
-/// A thread with that state at both looks, `cpu_ms` of CPU between them.
+/// A thread with that state at both looks, `cpu_ms` of CPU between them and 2 s before.
 fn working(state: char, cpu_ms: u64, threads: Vec<Thread>) -> Snapshot {
-    let at = |cpu_ns| {
-        let main = Thread { cpu_ns: Some(cpu_ns), ..thread(20, state, None) };
+    let at = |cpu_ms| {
+        let cpu_ns = Some((2_000 + cpu_ms) * 1_000_000);
+        let main = Thread { cpu_ns, ..thread(20, state, None) };
         vec![process(20, 1, [main].into_iter().chain(threads.clone()).collect())]
     };
-    let looks = vec![look(0, at(0)), look(100, at(cpu_ms * 1_000_000))];
+    let looks = vec![look(0, at(0)), look(100, at(cpu_ms))];
     Snapshot { looks, open: Some(Open::default()), ..Snapshot::default() }
 }
 
@@ -214,11 +217,21 @@ fn a_parent_in_vfork_waits_for_its_child_and_not_for_a_file_system() {
         ..thread(20, 'D', Some(SystemCall::Other(435)))
     };
     let family = |channel| {
-        let child = process(21, 20, vec![thread(21, 'S', None)]);
+        // Before it becomes another program it is called as its parent.
+        let child = Process { name: "python".into(), ..process(21, 20, vec![thread(21, 'S', None)]) };
         vec![process(20, 1, vec![parent(channel)]), Process { started_at_ticks: 9_900, ..child }]
     };
     assert_eq!(cause(&twice(family(Some("kernel_clone")), Vec::new())), Some("child-process"));
     assert_eq!(cause(&twice(family(None), Vec::new())), Some("child-process"));
+    let mut unknown = twice(family(None), Vec::new());
+    for look in &mut unknown.looks {
+        look.processes[0].threads[0].waits_in = None;
+    }
+    assert_eq!(cause(&unknown), None, "neither is known");
+    for look in &mut unknown.looks {
+        look.processes[1].name = "convert".into();
+    }
+    assert_eq!(cause(&unknown), Some("file-system-stall"));
     let stuck = twice(family(Some("rpc_wait_bit_killable")), Vec::new());
     let why = why(&stuck, RUNNING);
     assert_eq!((why.cause, why.is_of_network_files), (Some("file-system-stall"), true));

@@ -26,8 +26,12 @@ impl Why {
 
     /// A sentence about what happened, with what it was waiting for.
     pub(crate) fn told_after(&self, what: &str) -> String {
+        let others = self.evidence.get("alsoSeen").and_then(|seen| seen.as_array());
         match self.cause {
             Some(_) => format!("{what} {}", self.clause),
+            None if others.is_some() => {
+                format!("{what}; which of several things it waited for is not known")
+            }
             None => format!("{what}; what it waited for is not known"),
         }
     }

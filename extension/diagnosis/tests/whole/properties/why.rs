@@ -165,6 +165,7 @@ fn snapshot(choices: &mut Unstructured<'_>) -> Result<Snapshot> {
         resources: maybe(choices, resources)?,
         other_extensions: some(choices, name, 2)?,
         is_partial: choices.arbitrary()?,
+        taken_us: maybe(choices, number)?,
     };
     // Looks are of the same processes and come one after the other, mostly.
     if choices.arbitrary()?
@@ -272,6 +273,7 @@ fn socket(choices: &mut Unstructured<'_>) -> Result<Socket> {
         states: some(choices, state, 3)?,
         last_sent_ms: maybe(choices, number)?,
         last_received_ms: maybe(choices, number)?,
+        unanswered_sends: maybe(choices, number)?,
     })
 }
 

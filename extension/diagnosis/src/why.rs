@@ -208,11 +208,15 @@ impl<'a> Seen<'a> {
         at(looks.last()).saturating_sub(at(looks.first()))
     }
 
-    /// Whether a process is one of this invocation's: it began in it, of which the extension may read later
-    /// than the function. None where that is not known: the clock may not be, and what the runtime's first
-    /// process starts at once may be the runtime.
+    /// Whether a process is one of this invocation's: it began in it. None where that is not known: the clock
+    /// may not be, the extension may read INVOKE later than the function, and what the runtime's first process
+    /// starts at once may be the runtime.
     fn began_in_invocation(&self, process: &Process) -> Option<bool> {
-        let began = self.age_ms(process)? <= self.running.ran_ms?.saturating_add(LATE_INVOKE_MS);
+        let (age_ms, ran_ms) = (self.age_ms(process)?, self.running.ran_ms?);
+        let began = age_ms <= ran_ms;
+        if !began && age_ms <= ran_ms.saturating_add(LATE_INVOKE_MS) {
+            return None;
+        }
         let first = self.processes().first()?;
         let after_ticks = process.started_at_ticks.saturating_sub(first.started_at_ticks);
         let after_ms = after_ticks.saturating_mul(TICK_MS);

@@ -198,8 +198,11 @@ mod tests {
     fn when_data_last_moved_is_read() {
         let mut datagram = socket_message(77, 3, 10, 240);
         datagram.extend(socket_message(78, 1, 0, 300));
-        let moved = |inode, sent_ms, received_ms| {
-            LastMoved { inode, sent_ms, received_ms, unanswered_sends: None }
+        let moved = |inode, sent_ms, received_ms| LastMoved {
+            inode,
+            sent_ms,
+            received_ms,
+            unanswered_sends: None,
         };
         let sockets = vec![moved(77, Some(2_100), Some(2_000)), moved(78, Some(2_100), None)];
         let answer = parse_diag_answer(&datagram);

@@ -218,7 +218,8 @@ fn a_parent_in_vfork_waits_for_its_child_and_not_for_a_file_system() {
     };
     let family = |channel| {
         // Before it becomes another program it is called as its parent.
-        let child = Process { name: "python".into(), ..process(21, 20, vec![thread(21, 'S', None)]) };
+        let child =
+            Process { name: "python".into(), ..process(21, 20, vec![thread(21, 'S', None)]) };
         vec![process(20, 1, vec![parent(channel)]), Process { started_at_ticks: 9_900, ..child }]
     };
     assert_eq!(cause(&twice(family(Some("kernel_clone")), Vec::new())), Some("child-process"));

@@ -328,7 +328,6 @@ pub(super) fn child_process(seen: &Seen<'_>) -> Option<Why> {
     let is_new = |p: &&Process| {
         p.pid != main.process.pid
             && seen.began_in_invocation(p) == Some(true)
-            && seen.age_ms(p) <= seen.running.ran_ms
             && seen.may_await_process(p)
     };
     let child = seen.processes().iter().filter(is_new).max_by_key(|p| (p.started_at_ticks, p.pid));
@@ -382,7 +381,9 @@ pub(super) fn idle(seen: &Seen<'_>) -> Option<Why> {
             true if seen.is_above_main(w) => false,
             true => !w.waits_in(|call| matches!(call, EpollWait(_) | Futex | Sleep)),
             false => w.waits_in(|call| match call {
-                Receive(on) => !seen.sockets().any(|s| (s.pid, s.descriptor) == (w.process.pid, on)),
+                Receive(on) => {
+                    !seen.sockets().any(|s| (s.pid, s.descriptor) == (w.process.pid, on))
+                }
                 call => matches!(call, Connect(_) | File | Poll | Send(_)),
             }),
         }

@@ -21,8 +21,11 @@ fn a_syn_is_unanswered_when_it_was_sent_again_or_seen_twice() {
 fn a_syn_that_may_still_be_answered_is_none_that_is_not() {
     for (due_in_ticks, expected) in [(95, None), (71, None), (70, Some("unreachable-peer"))] {
         let syn = SocketState { due_in_ticks: Some(due_in_ticks), ..state(TcpState::SynSent) };
-        let snapshot = twice(one(SystemCall::Poll), vec![socket("10.0.3.7:443", &[syn, syn])]);
-        assert_eq!(cause(&snapshot), expected, "{due_in_ticks}");
+        // By the kernel's timer, once is enough.
+        for states in [&[syn, syn][..], &[syn]] {
+            let snapshot = twice(one(SystemCall::Poll), vec![socket("10.0.3.7:443", states)]);
+            assert_eq!(cause(&snapshot), expected, "{due_in_ticks}");
+        }
     }
 }
 
@@ -194,7 +197,10 @@ fn where_there_are_refusals_and_an_answer_is_due_it_is_open_which_is_waited_for(
 #[test]
 fn a_socket_to_a_name_server_that_no_thread_reads_is_none_that_is_asked() {
     assert_ne!(cause(&twice(one(SystemCall::Futex), vec![udp("10.0.0.2:53", 90)])), Some("dns"));
-    assert_eq!(cause(&twice(one(SystemCall::Receive(7)), vec![udp("10.0.0.2:53", 90)])), Some("dns"));
+    assert_eq!(
+        cause(&twice(one(SystemCall::Receive(7)), vec![udp("10.0.0.2:53", 90)])),
+        Some("dns")
+    );
 }
 
 /// A UDP socket that was seen twice, so long after the first time.
@@ -212,7 +218,10 @@ fn a_name_server_has_some_time_to_answer() {
     }
     let snapshot = twice(one(SystemCall::Poll), vec![udp("10.0.0.2:53", 85)]);
     let clause = why(&snapshot, RUNNING).clause;
-    assert!(clause.ends_with("no answer from the DNS server 10.0.0.2 in the last 85 ms"), "{clause}");
+    assert!(
+        clause.ends_with("no answer from the DNS server 10.0.0.2 in the last 85 ms"),
+        "{clause}"
+    );
 }
 
 #[test]

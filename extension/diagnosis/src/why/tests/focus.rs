@@ -163,6 +163,27 @@ fn beside_a_child_that_may_be_waited_for_nothing_is_named() {
     assert_eq!(causes(&twice(waits.clone(), vec![unanswered()])), (None, 1));
     waits.truncate(1);
     assert_eq!(causes(&twice(waits, vec![unanswered()])), (Some("unreachable-peer"), 0));
+    // Of INVOKE the extension may read later than the function.
+    for (age_ms, expected) in [(2_860, None), (2_900, None), (2_910, Some("idle"))] {
+        let mut polls = with_child(EPOLL, SystemCall::Futex, 10_009 - age_ms / 10);
+        polls[0].started_at_ticks = 100;
+        assert_eq!(cause(&twice(polls, Vec::new())), expected, "{age_ms}");
+    }
+}
+
+#[test]
+fn a_child_that_shows_what_it_waits_for_leaves_no_doubt_of_itself() {
+    let mut family = parent_and_child(SystemCall::WaitChild, SystemCall::Connect(7));
+    family[0].started_at_ticks = 9_896;
+    let of_child = Socket { pid: 21, ..unanswered() };
+    assert_eq!(causes(&twice(family, vec![of_child])), (Some("unreachable-peer"), 0));
+}
+
+#[test]
+fn a_child_that_another_thread_waits_for_is_nothing_to_who_waits_for_a_peer() {
+    let mut family = parent_and_child(SystemCall::Receive(8), SystemCall::Sleep);
+    family[0].threads.push(thread(22, 'S', Some(SystemCall::WaitChild)));
+    assert_eq!(causes(&twice(family, vec![pending()])), (Some("awaiting-peer"), 0));
 }
 
 #[test]

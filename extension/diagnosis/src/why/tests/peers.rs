@@ -177,6 +177,9 @@ fn refusals_are_not_those_of_who_waits_or_computes() {
     let waits = |call| twice(one(call), vec![established("10.0.3.7:5432", 2_000, 2_020)]);
     assert_eq!(refused(waits(SystemCall::Receive(7)), 20), Some("awaiting-peer"));
     assert_eq!(refused(waits(EPOLL), 20), Some("awaiting-peer"), "nobody of the function ran");
+    let mut answered = waits(SystemCall::Receive(7));
+    answered.looks[1].processes[0].threads[0].cpu_ns = Some(6_000_000);
+    assert_eq!(refused(answered, 20), Some("awaiting-peer"), "who connects is elsewhere");
     assert_eq!(refused(working('R', 97, Vec::new()), 3), Some("cpu-bound"));
     assert_eq!(refused(working('R', 97, Vec::new()), 300), Some("refused-peer"));
 }

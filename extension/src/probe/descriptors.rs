@@ -234,6 +234,7 @@ impl OpenFound {
         // What was told at an earlier reading is not so any more.
         for socket in self.open.sockets.iter_mut().skip(asked) {
             (socket.last_sent_ms, socket.last_received_ms) = (None, None);
+            socket.unanswered_sends = None;
         }
         let stuck: Vec<u32> = processes.iter().filter(|p| is_stuck(p)).map(|p| p.pid).collect();
         let of_stuck = |(inode, pid, _): &(u64, u32, u32)| stuck.contains(pid).then_some(*inode);

@@ -68,6 +68,9 @@ pub(super) fn look(
     let shared = RefCell::new(proc);
     let link = |id, link: &str| {
         let mut proc = shared.borrow_mut();
+        if proc.budget.is_over() {
+            return None;
+        }
         let path = proc.link(format_args!("{id}/{link}"));
         path.inspect_err(|e| proc.notes.note("where a process's executable is", e)).ok()
     };

@@ -208,22 +208,4 @@ impl Meter {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn each_stage_leaves_time_for_the_lines() {
-        let begun = Instant::now();
-        for (left_ms, reserve_ms) in
-            [(0, 0), (1, 0), (20, 10), (60, 30), (150, 30), (300, 50), (2_000, 150)]
-        {
-            let left = Duration::from_millis(left_ms);
-            let ends = Ends::of(begun, left);
-            let reserve = (begun + left).duration_since(ends.last);
-            assert_eq!(reserve.as_millis(), reserve_ms, "{left_ms}");
-            // The line has most of the time.
-            assert!(ends.first <= ends.last, "{left_ms}");
-            assert!(ends.first.duration_since(begun) <= left / 2, "{left_ms}");
-        }
-    }
-}
+mod tests;

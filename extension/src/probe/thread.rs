@@ -26,7 +26,7 @@ const OWED_MAX_MS: u64 = 1_000;
 /// freeze that the other does not count.
 const JUMP_MS: u64 = 500;
 /// Reading nests a few calls deep.
-const STACK_BYTES: usize = 128 * 1024;
+pub(super) const STACK_BYTES: usize = 128 * 1024;
 
 /// Looks at the function's processes when the diagnosis wants it, on a thread of its own for each
 /// look: what blocks there holds up nothing, and there is never a second one.

@@ -95,7 +95,8 @@ fn slow_init(case: &Case<'_>) -> Option<Why> {
         let attempt = case.attempt?;
         Some(attempt.deadline?.ms_since(attempt.invoked_at?))
     };
-    let timeout_ms = case.timeout_ms.unwrap_or_else(|| init_ms + left_ms().unwrap_or_default());
+    let timeout_ms =
+        case.timeout_ms.unwrap_or_else(|| init_ms.saturating_add(left_ms().unwrap_or_default()));
     if init_ms.saturating_mul(100) < timeout_ms.saturating_mul(INIT_SHARE_PERCENT) {
         return None;
     }

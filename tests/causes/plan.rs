@@ -109,7 +109,9 @@ impl Plan {
 
     /// How much of the machine it takes.
     pub(crate) fn places(&self) -> u32 {
-        let is_at_work = made::cause_of(self.made) == made::CPU_BOUND || self.has_quota || self.memory_mb.is_some();
+        let is_at_work = made::cause_of(self.made) == made::CPU_BOUND
+            || self.has_quota
+            || self.memory_mb.is_some();
         if is_at_work { PLACES / 2 } else { 1 }
     }
 }

@@ -159,7 +159,9 @@ impl Staging {
 fn extension() -> PathBuf {
     match Asked::of_environment() {
         Asked::Few => PathBuf::from(env!("CARGO_BIN_EXE_lambda-triage")),
-        Asked::All | Asked::One(_) | Asked::Beside => cargo_bin_as_shipped("lambda-triage").unwrap(),
+        Asked::All | Asked::One(_) | Asked::Beside => {
+            cargo_bin_as_shipped("lambda-triage").unwrap()
+        }
     }
 }
 

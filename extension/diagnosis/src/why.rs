@@ -4,6 +4,7 @@
 //! one look alone names none. At most one is named; what else was seen stays in the evidence.
 
 mod causes;
+mod children;
 mod focus;
 mod peers;
 mod resources;
@@ -93,11 +94,11 @@ const RIVALS: [Rule; 7] = [
     peers::peer_not_reading,
     peers::awaiting_peer,
     threads::cpu_bound,
-    threads::awaited_child,
+    children::awaited_child,
 ];
 
 /// Those for where nothing else was seen.
-const REST: [Rule; 2] = [threads::child_process, threads::idle];
+const REST: [Rule; 2] = [children::child_process, threads::idle];
 
 /// What the processes were waiting for.
 pub(crate) fn why(snapshot: &Snapshot, running: Running<'_>) -> Why {
@@ -124,11 +125,11 @@ pub(crate) fn why(snapshot: &Snapshot, running: Running<'_>) -> Why {
 fn without_parents(seen: &Seen<'_>, mut found: Vec<Why>) -> Vec<Why> {
     let shown: Vec<u32> = found
         .iter()
-        .filter(|why| why.cause != Some(threads::CHILD_PROCESS))
+        .filter(|why| why.cause != Some(children::CHILD_PROCESS))
         .filter_map(|why| why.pid)
         .collect();
     found.retain(|why| {
-        let child = why.pid.filter(|_| why.cause == Some(threads::CHILD_PROCESS));
+        let child = why.pid.filter(|_| why.cause == Some(children::CHILD_PROCESS));
         !child.is_some_and(|child| shown.iter().any(|pid| seen.is_below(*pid, child)))
     });
     found
@@ -208,11 +209,15 @@ impl<'a> Seen<'a> {
         at(looks.last()).saturating_sub(at(looks.first()))
     }
 
-    /// Whether a process is one of this invocation's: it began in it, of which the extension may read later
-    /// than the function. None where that is not known: the clock may not be, and what the runtime's first
-    /// process starts at once may be the runtime.
+    /// Whether a process is one of this invocation's: it began in it. None where that is not known: the clock
+    /// may not be, the extension may read INVOKE later than the function, and what the runtime's first process
+    /// starts at once may be the runtime.
     fn began_in_invocation(&self, process: &Process) -> Option<bool> {
-        let began = self.age_ms(process)? <= self.running.ran_ms?.saturating_add(LATE_INVOKE_MS);
+        let (age_ms, ran_ms) = (self.age_ms(process)?, self.running.ran_ms?);
+        let began = age_ms <= ran_ms;
+        if !began && age_ms <= ran_ms.saturating_add(LATE_INVOKE_MS) {
+            return None;
+        }
         let first = self.processes().first()?;
         let after_ticks = process.started_at_ticks.saturating_sub(first.started_at_ticks);
         let after_ms = after_ticks.saturating_mul(TICK_MS);

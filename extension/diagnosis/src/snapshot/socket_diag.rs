@@ -179,12 +179,15 @@ mod tests {
 
     /// Of a kernel whose `tcp_info` has so many bytes.
     fn socket_message(inode: u32, segments: u32, bytes: u64, info_bytes: usize) -> Vec<u8> {
-        let mut info = vec![0; info_bytes.max(SEGMENTS_SENT_AT + 4)];
+        let mut info = vec![0; info_bytes.max(BYTES_SENT_AT + 8)];
         let mut put = |at: usize, value: &[u8]| info[at..at + value.len()].copy_from_slice(value);
         put(LAST_SENT_AT, &2_100_u32.to_ne_bytes());
         put(LAST_RECEIVED_AT, &2_000_u32.to_ne_bytes());
         put(BYTES_RECEIVED_AT, &bytes.to_ne_bytes());
         put(SEGMENTS_SENT_AT, &segments.to_ne_bytes());
+        // A full segment, and short ones.
+        put(SEGMENT_BYTES_AT, &1_400_u32.to_ne_bytes());
+        put(BYTES_SENT_AT, &1_600_u64.to_ne_bytes());
         info.truncate(info_bytes);
         let mut body = vec![0; MESSAGE_BYTES];
         body[INODE_AT..].copy_from_slice(&inode.to_ne_bytes());
@@ -197,17 +200,23 @@ mod tests {
     #[test]
     fn when_data_last_moved_is_read() {
         let mut datagram = socket_message(77, 3, 10, 240);
-        datagram.extend(socket_message(78, 1, 0, 300));
-        let moved = |inode, sent_ms, received_ms| {
-            LastMoved { inode, sent_ms, received_ms, unanswered_sends: None }
+        datagram.extend(socket_message(78, 4, 0, 300));
+        let moved = |inode, sent_ms, received_ms| LastMoved {
+            inode,
+            sent_ms,
+            received_ms,
+            unanswered_sends: None,
         };
-        let sockets = vec![moved(77, Some(2_100), Some(2_000)), moved(78, Some(2_100), None)];
+        let unanswered = LastMoved { unanswered_sends: Some(3), ..moved(78, Some(2_100), None) };
+        let sockets = vec![moved(77, Some(2_100), Some(2_000)), unanswered];
         let answer = parse_diag_answer(&datagram);
         assert_eq!(answer, DiagAnswer { sockets, is_last: false });
         datagram.extend(message(DONE, &[0; 4]));
         assert!(parse_diag_answer(&datagram).is_last);
         let old = parse_diag_answer(&socket_message(77, 3, 10, 104)).sockets;
         assert_eq!(old, [moved(77, None, None)], "a kernel that does not count bytes");
+        let older = parse_diag_answer(&socket_message(78, 4, 0, 200)).sockets;
+        assert_eq!(older, [moved(78, Some(2_100), None)], "one that counts those received alone");
         assert_eq!(parse_diag_answer(&socket_message(0, 3, 10, 240)).sockets, [], "no owner");
     }
 

@@ -1,7 +1,7 @@
 //! Causes that a socket shows.
 
-use super::service::service;
 use super::focus::waits_on;
+use super::service::service;
 use super::{LATE_INVOKE_MS, Seen, Why};
 use crate::snapshot::{Protocol, Socket, SocketState, SystemCall, TcpState};
 use std::cmp::Ordering;
@@ -55,18 +55,19 @@ impl Socket {
         self.last_sent_ms.is_none_or(|sent_ms| sent_ms.saturating_add(TICK_MS) >= seen_ms)
     }
 
+    /// Whether it has sent a SYN that has been under way for longer than any round trip takes, by the kernel's
+    /// timer, or else at every reading.
     fn is_unanswered(&self) -> bool {
         let sent_again = self.last().is_some_and(|last| last.retransmits > 0);
         let is_syn = |s: &SocketState| s.state == TcpState::SynSent;
         self.protocol == Protocol::Tcp
             && self.last().is_some_and(is_syn)
-            && (sent_again || self.stayed(is_syn) && self.last().is_some_and(is_old_syn))
+            && (sent_again
+                || self.last().is_some_and(|last| match last.due_in_ticks {
+                    Some(ticks) => ticks <= OLD_SYN_DUE_TICKS,
+                    None => self.stayed(is_syn),
+                }))
     }
-}
-
-/// Whether a first SYN has been under way for longer than any round trip takes.
-fn is_old_syn(state: &SocketState) -> bool {
-    state.due_in_ticks.is_none_or(|ticks| ticks <= OLD_SYN_DUE_TICKS)
 }
 
 impl Seen<'_> {
@@ -267,9 +268,9 @@ pub(super) fn awaiting_peer(seen: &Seen<'_>) -> Option<Why> {
     // A main thread that waits to receive on this very socket, and nothing else, leaves no doubt.
     let is_received_on = |socket: &Socket| {
         let receives = |call| call == SystemCall::Receive(socket.descriptor);
-        seen.threads.iter().any(|w| {
-            w.process.pid == socket.pid && w.is_main() && w.waits_in(receives)
-        })
+        seen.threads
+            .iter()
+            .any(|w| w.process.pid == socket.pid && w.is_main() && w.waits_in(receives))
     };
     let is_pending = |socket: &&&Socket| seen.is_pending(socket) == Some(true);
     let by_call: Vec<_> = quiet.iter().copied().filter(|socket| is_received_on(socket)).collect();

@@ -218,11 +218,15 @@ fn a_parent_in_vfork_waits_for_its_child_and_not_for_a_file_system() {
     };
     let family = |channel| {
         // Before it becomes another program it is called as its parent.
-        let child = Process { name: "python".into(), ..process(21, 20, vec![thread(21, 'S', None)]) };
+        let child =
+            Process { name: "python".into(), ..process(21, 20, vec![thread(21, 'S', None)]) };
         vec![process(20, 1, vec![parent(channel)]), Process { started_at_ticks: 9_900, ..child }]
     };
     assert_eq!(cause(&twice(family(Some("kernel_clone")), Vec::new())), Some("child-process"));
     assert_eq!(cause(&twice(family(None), Vec::new())), Some("child-process"));
+    let mut undated = twice(family(Some("kernel_clone")), Vec::new());
+    undated.looks[1].processes[1].started_at_ticks = 9_723;
+    assert_eq!(cause(&undated), Some("child-process"), "it begins right now");
     let mut unknown = twice(family(None), Vec::new());
     for look in &mut unknown.looks {
         look.processes[0].threads[0].waits_in = None;

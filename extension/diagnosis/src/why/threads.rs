@@ -1,8 +1,9 @@
 //! Causes that the states of threads and processes show.
 
+use super::children::{may_be_in_vfork, may_wait_for_child};
 use super::{Seen, Watched, Why, shown};
 use crate::mounts::network_mount;
-use crate::snapshot::{Look, Process, Socket, SystemCall, TcpState};
+use crate::snapshot::{Look, Process, SystemCall};
 
 /// A function with this much memory has one CPU; with less, as much less of it.
 const MB_PER_CPU: f64 = 1_769.0;
@@ -27,9 +28,6 @@ const ASLEEP_SHARE: f64 = 0.05;
 const FULL_PERCENT: u64 = 85;
 /// Major faults a second that mean that code or data is read again and again.
 const THRASHING_FAULTS_PER_S: u64 = 100;
-
-/// The cause that names a child.
-pub(super) const CHILD_PROCESS: &str = "child-process";
 
 /// A call's name as one knows it.
 pub(super) const fn call_name(call: SystemCall) -> &'static str {
@@ -91,11 +89,6 @@ impl Watched<'_> {
             && self.time_us >= LEAST_TIME_US
             && self.stuck == self.looks
             && self.cpu_share() < ASLEEP_SHARE
-    }
-
-    /// A parent that sleeps uninterruptibly until its child has begun another program.
-    fn is_in_vfork(&self) -> bool {
-        self.waits_at(&["vfork", "kernel_clone", "_do_fork"])
     }
 }
 
@@ -183,15 +176,6 @@ pub(super) fn file_system_stall(seen: &Seen<'_>) -> Option<Why> {
         .evidence("waitChannel", first.thread.wait_channel.as_deref().map(shown));
     why.is_of_network_files = is_of_server || mount.is_some();
     Some(why)
-}
-
-/// Whether a thread may be in vfork where the kernel does not tell what it waits in: its child still bears
-/// its name.
-fn may_be_in_vfork(seen: &Seen<'_>, watched: &Watched<'_>) -> bool {
-    let child = || seen.parent_waits_for(watched);
-    watched.thread.wait_channel.is_none()
-        && watched.thread.waits_in.is_none_or(|call| call != SystemCall::File)
-        && child().is_some_and(|c| [&watched.thread.name, &watched.process.name].contains(&&c.name))
 }
 
 fn busy(seen: &Seen<'_>, is_it: impl Fn(&Watched<'_>) -> bool) -> Option<Why> {
@@ -282,89 +266,10 @@ fn busy_together(seen: &Seen<'_>) -> Option<Why> {
     Some(why)
 }
 
-/// A thread that waits for a child of this invocation, and may be waited for itself.
-pub(super) fn awaited_child(seen: &Seen<'_>) -> Option<Why> {
-    // A shell that has started the runtime waits for it all the time.
-    let child = seen.awaited_children(Some(true)).next()?;
-    waits_for_child(seen, child, "waiting for its child process")
-}
-
-impl<'a> Seen<'a> {
-    /// A child that is waited for and of which it is not known when it began.
-    pub(super) fn undated_child(&self) -> Option<&'a Process> {
-        self.awaited_children(None).next()
-    }
-
-    /// Children that a thread waits for, and of which that is known of when they began.
-    fn awaited_children(&self, began: Option<bool>) -> impl Iterator<Item = &'a Process> {
-        let waiting = self.threads.iter().filter(|w| waits_for_one(self, w));
-        let waiting = waiting.filter(|w| self.may_await_thread(w));
-        let children = waiting.filter_map(|w| self.parent_waits_for(w));
-        children.filter(move |child| self.began_in_invocation(child) == began)
-    }
-}
-
-fn waits_for_one(seen: &Seen<'_>, w: &Watched<'_>) -> bool {
-    w.waits_in(|call| call == SystemCall::WaitChild)
-        // Not `futex_do_wait`.
-        || w.thread.wait_channel.as_deref() == Some("do_wait")
-        || w.is_in_vfork()
-        || w.stuck == w.looks
-            && w.looks > 1
-            && w.thread.waits_in.is_some()
-            && may_be_in_vfork(seen, w)
-}
-
-/// Where no thread is seen to wait for it, a child that began in this invocation.
-pub(super) fn child_process(seen: &Seen<'_>) -> Option<Why> {
-    let main = seen.main()?;
-    // Where the kernel does not tell what it waits in, it may be anything.
-    let is_unknown = main.thread.waits_in.is_none() && main.thread.wait_channel.is_none();
-    // One that sleeps, or waits for another thread, would not notice the end of it.
-    let is_deaf = main.waits_in(|call| matches!(call, SystemCall::Sleep | SystemCall::Futex));
-    if is_unknown || is_deaf || awaited_child(seen).is_some() {
-        return None;
-    }
-    let is_new = |p: &&Process| {
-        p.pid != main.process.pid
-            && seen.began_in_invocation(p) == Some(true)
-            && seen.age_ms(p) <= seen.running.ran_ms
-            && seen.may_await_process(p)
-    };
-    let child = seen.processes().iter().filter(is_new).max_by_key(|p| (p.started_at_ticks, p.pid));
-    waits_for_child(seen, child?, "its child process is running:")
-}
-
-fn waits_for_child(seen: &Seen<'_>, child: &Process, what: &str) -> Option<Why> {
-    // What the child itself waits for may be what was not read, or not long enough.
-    let is_connecting = |s: &Socket| {
-        let is_syn = s.states.last().is_some_and(|last| last.state == TcpState::SynSent);
-        is_syn && seen.is_below(s.pid, child.pid)
-    };
-    if seen.snapshot.is_partial || seen.open().is_none() || seen.sockets().any(is_connecting) {
-        return None;
-    }
-    let name = shown(&child.name);
-    let clause = format!("while {what} {name}");
-    let why = Why::of(CHILD_PROCESS, clause).of_process(child.pid);
-    Some(why.evidence("process", Some(name)))
-}
-
 /// Whatever is to come on a socket, this thread would not notice.
-fn waits_for_no_socket(seen: &Seen<'_>, watched: &Watched<'_>) -> bool {
+pub(super) fn waits_for_no_socket(seen: &Seen<'_>, watched: &Watched<'_>) -> bool {
     watched.waits_in(|call| matches!(call, SystemCall::Sleep | SystemCall::Futex))
         || seen.is_above_main(watched)
-}
-
-/// Whether a child may be waited for: by another thread, or by an event loop.
-fn may_wait_for_child(seen: &Seen<'_>) -> bool {
-    let is_deaf = seen.main().is_some_and(|main| waits_for_no_socket(seen, main));
-    let is_new = |p: &Process| {
-        seen.main().is_some_and(|main| !seen.is_below(main.process.pid, p.pid))
-            && seen.began_in_invocation(p) != Some(false)
-    };
-    seen.threads.iter().any(|w| !seen.is_above_main(w) && waits_for_one(seen, w))
-        || !is_deaf && seen.processes().iter().any(is_new)
 }
 
 /// Everything sleeps, and nothing is on its way that could wake it.
@@ -382,7 +287,9 @@ pub(super) fn idle(seen: &Seen<'_>) -> Option<Why> {
             true if seen.is_above_main(w) => false,
             true => !w.waits_in(|call| matches!(call, EpollWait(_) | Futex | Sleep)),
             false => w.waits_in(|call| match call {
-                Receive(on) => !seen.sockets().any(|s| (s.pid, s.descriptor) == (w.process.pid, on)),
+                Receive(on) => {
+                    !seen.sockets().any(|s| (s.pid, s.descriptor) == (w.process.pid, on))
+                }
                 call => matches!(call, Connect(_) | File | Poll | Send(_)),
             }),
         }

@@ -151,22 +151,24 @@ impl Drop for Function {
 fn measure(program: &Path, role: &str, group: Option<&Group>, name: &str) -> Result<()> {
     let function = Function::start(role)?;
     let api = StandIn::start();
-    let log = [("TRIAGE_LOG", "debug")];
+    // On which the margin depends.
+    let memory_mb = if group.is_some() { "128" } else { "1769" };
+    let env = [("TRIAGE_LOG", "debug"), ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", memory_mb)];
     let mut figures: [Vec<(f64, f64)>; 3] = Default::default();
     let (mut sizes, mut lines) = (String::new(), 0);
     // A minute of the log has 20 lines.
     for _ in 0..INVOCATIONS.div_ceil(4) {
-        let mut extension = Running::start_program(program, &api, &log, Stdio::piped());
+        let mut extension = Running::start_program(program, &api, &env, Stdio::piped());
         if let Some(group) = group {
             group.take_in(extension.child.id())?;
             group.take_in(function.0.id())?;
         }
         let polls = api.seen(Call::Next).len();
         for n in 1..=4 {
-            // The margin of a timeout of 3 s.
-            api.event(stand_in::invoke(&format!("{n}"), now_ms() + 300));
+            // More than twice the margin.
+            api.event(stand_in::invoke(&format!("{n}"), now_ms() + 600));
             api.wait_for(Call::Next, polls.max(1) + n);
-            std::thread::sleep(Duration::from_millis(350));
+            std::thread::sleep(Duration::from_millis(650));
         }
         api.shutdown("spindown");
         extension.wait();

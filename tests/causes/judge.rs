@@ -5,6 +5,7 @@ use crate::order::Told;
 use crate::plan::Plan;
 use serde_json::Value;
 use std::fmt;
+use std::net::{IpAddr, SocketAddr};
 
 /// The cause that a line names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -15,14 +16,17 @@ pub(crate) enum Named {
     Unknown,
     /// No line.
     Nothing,
-    /// A cause that nobody heard of, or two lines.
+    /// A cause that nobody heard of, another peer than the one that was waited for, or two lines.
     Odd,
 }
 
 impl Named {
     /// What is right where this was made.
     pub(crate) fn of(made: &'static str) -> Self {
-        if made == made::UNKNOWN { Self::Unknown } else { Self::Cause(made) }
+        match made::cause_of(made) {
+            made::UNKNOWN => Self::Unknown,
+            cause => Self::Cause(cause),
+        }
     }
 
     /// Whether it is neither right nor left open.
@@ -100,6 +104,7 @@ pub(crate) fn judge(plan: &Plan, told: &Told) -> Judgement {
             }
             (problem, cause) if problem == wanted => match cause {
                 None => Named::Unknown,
+                Some(_) if !is_of_peer(plan, line) => Named::Odd,
                 Some(cause) => made::known(cause).map_or(Named::Odd, Named::Cause),
             },
             _ => Named::Odd,
@@ -108,6 +113,24 @@ pub(crate) fn judge(plan: &Plan, told: &Told) -> Judgement {
     };
     let shown = told.lines.iter().map(|(at_ms, line)| format!("  {at_ms} ms {}\n", brief(line)));
     Judgement { named, is_near, imminent_before_ms, shown: shown.collect(), broken }
+}
+
+/// Whether a line that tells of a peer tells of the one that the last event is about.
+fn is_of_peer(plan: &Plan, line: &Value) -> bool {
+    let peer = line["diagnosis"]["evidence"]["peer"].as_str().and_then(|peer| peer.parse().ok());
+    let last = plan.events.last().unwrap_or(&Value::Null);
+    // What a server waits for that an adapter has called.
+    let about = if last["then"].is_object() { &last["then"] } else { last };
+    let address = about["address"].as_str().and_then(|address| address.parse::<IpAddr>().ok());
+    match (peer, address, about["port"].as_u64()) {
+        (Some(SocketAddr::V6(peer)), Some(address), Some(port)) => {
+            peer.ip().to_canonical() == address && u64::from(peer.port()) == port
+        }
+        (Some(SocketAddr::V4(peer)), Some(address), Some(port)) => {
+            *peer.ip() == address && u64::from(peer.port()) == port
+        }
+        _ => true,
+    }
 }
 
 /// What matters of a line.
@@ -170,6 +193,29 @@ mod tests {
         assert_eq!(named(&[before, confirmed(Some("dns"))]), Named::Cause("dns"));
         let other = (500, line("tmp-full", "confirmed", None, Some(REQUEST)));
         assert_eq!(named(&[other, confirmed(Some("dns"))]), Named::Cause("dns"));
+    }
+
+    #[test]
+    fn the_peer_has_to_be_the_one_that_is_waited_for() {
+        let plan = made::provocations("awaiting-peer")[0].plan(1, "%0");
+        let port = plan.events[0]["port"].as_u64().unwrap();
+        for (peer, expected) in [
+            (format!("10.0.3.7:{port}"), Named::Cause("awaiting-peer")),
+            (format!("[::ffff:10.0.3.7]:{port}"), Named::Cause("awaiting-peer")),
+            (format!("10.0.3.99:{port}"), Named::Odd),
+            ("10.0.3.7:1".to_owned(), Named::Odd),
+        ] {
+            let confirmed = line("timeout", "confirmed", Some("awaiting-peer"), Some(REQUEST));
+            let mut confirmed: Value = serde_json::from_str(&confirmed).unwrap();
+            confirmed["diagnosis"]["evidence"] = json!({"peer": peer});
+            let told = Told {
+                request_id: REQUEST.to_owned(),
+                status: "timeout".to_owned(),
+                lines: vec![(1030, confirmed.to_string())],
+                ..Told::default()
+            };
+            assert_eq!(judge(&plan, &told).named, expected, "{peer}");
+        }
     }
 
     #[test]

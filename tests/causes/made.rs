@@ -1,5 +1,6 @@
 //! The provocations: what makes a function wait, for each cause.
 
+mod beside;
 mod peers;
 mod within;
 
@@ -12,7 +13,7 @@ pub(crate) const CPU_BOUND: &str = "cpu-bound";
 pub(crate) const UNKNOWN: &str = "unknown";
 
 /// Every cause that there is.
-pub(crate) const ALL: [&str; 13] = [
+const CAUSES: [&str; 13] = [
     "unreachable-peer",
     "refused-peer",
     "awaiting-peer",
@@ -28,9 +29,24 @@ pub(crate) const ALL: [&str; 13] = [
     UNKNOWN,
 ];
 
+/// What is made: every cause by itself, and some with something beside them that must not be named.
+pub(crate) fn all() -> impl Iterator<Item = &'static str> {
+    CAUSES.into_iter().chain(beside::ROWS)
+}
+
 /// The cause of this name, if it is one.
 pub(crate) fn known(name: &str) -> Option<&'static str> {
-    ALL.into_iter().find(|cause| *cause == name)
+    CAUSES.into_iter().find(|cause| *cause == name)
+}
+
+/// What is right to name where this was made.
+pub(crate) fn cause_of(made: &'static str) -> &'static str {
+    made.split_once(", ").map_or(made, |(cause, _)| cause)
+}
+
+/// Whether something is beside it: then it is right as well to name nothing.
+pub(crate) fn is_beside(made: &str) -> bool {
+    beside::ROWS.contains(&made)
 }
 
 /// A way to make a cause.
@@ -54,6 +70,12 @@ pub(crate) struct Provocation {
     pub(crate) memory_mb: Option<u32>,
     /// When the file system is frozen.
     pub(crate) freeze_after_ms: Option<u64>,
+    /// Whether an adapter calls it over loopback.
+    pub(crate) is_adapted: bool,
+    /// Whether a shell starts it, and stays.
+    pub(crate) is_below_shell: bool,
+    /// Whether there is a peer far away.
+    pub(crate) is_far: bool,
 }
 
 /// The ways to make this cause. The first two are what is played where not all is.
@@ -71,7 +93,8 @@ pub(crate) fn provocations(made: &'static str) -> Vec<Provocation> {
         "idle" => within::idle(),
         "slow-init" => within::slow_init(),
         "extension-overhead" => within::extension_overhead(),
-        _ => within::unknown(),
+        UNKNOWN => within::unknown(),
+        row => beside::provocations(row),
     };
     of_runtimes.into_iter().map(|provocation| Provocation { made, ..provocation }).collect()
 }
@@ -91,6 +114,9 @@ fn does(runtime: Runtime, trouble: &str, fields: Value) -> Provocation {
         has_quota: false,
         memory_mb: None,
         freeze_after_ms: None,
+        is_adapted: false,
+        is_below_shell: false,
+        is_far: false,
     }
 }
 

@@ -2,7 +2,7 @@
 //! extension's line: the confusion matrix of made and named causes.
 //!
 //! `cargo test` plays a case or two of each cause; `TRIAGE_CAUSES=full`, as `TRIAGE_TEST_ALL`, all of
-//! them, and `TRIAGE_CAUSES=dns` all of that one. The matrix is printed with `-- --nocapture`. Unless it is asked
+//! them, `TRIAGE_CAUSES=dns` all of that one and `TRIAGE_CAUSES=beside` all of two things at once. The matrix is printed with `-- --nocapture`. Unless it is asked
 //! for by name, what was not named right is played once more by itself, and that counts.
 
 #![allow(clippy::unwrap_used, reason = "what is not there fails the test")]
@@ -44,8 +44,9 @@ async fn each_cause_is_named_for_what_it_is() {
             (plan, judgement)
         });
     }
-    let mut timeouts = Matrix::new("timeout");
-    let mut near = Matrix::new("near-timeout");
+    let mut timeouts = Matrix::new(matrix::TIMEOUT);
+    let mut beside = Matrix::new(matrix::BESIDE);
+    let mut near = Matrix::new(matrix::NEAR_TIMEOUT);
     let mut shown = String::new();
     let mut broken = Vec::new();
     let mut note = |plan: &Plan, judgement: Result<Judgement, String>| {
@@ -53,7 +54,11 @@ async fn each_cause_is_named_for_what_it_is() {
             Ok(judgement) => judgement,
             Err(error) => return broken.push(format!("{plan}: {error}")),
         };
-        let matrix = if judgement.is_near { &mut near } else { &mut timeouts };
+        let matrix = match judgement.is_near {
+            true => &mut near,
+            false if made::is_beside(plan.made) => &mut beside,
+            false => &mut timeouts,
+        };
         matrix.add(plan.made, judgement.named, judgement.imminent_before_ms);
         if judgement.named != Named::of(plan.made) {
             shown += &format!("{plan}: {}\n{}\n", judgement.named, judgement.shown);
@@ -66,7 +71,7 @@ async fn each_cause_is_named_for_what_it_is() {
         // What is not read in time is the machine's doing, with others at work on it. Where the matrix is
         // asked for by name, it counts.
         match judgement {
-            Ok(judgement) if judgement.named != Named::of(plan.made) && !Asked::is_by_name() => {
+            Ok(judgement) if !is_fine(&judgement, &plan) && !Asked::is_by_name() => {
                 again.push(plan);
             }
             judgement => note(&plan, judgement),
@@ -79,10 +84,15 @@ async fn each_cause_is_named_for_what_it_is() {
         note(&plan, judgement);
     }
     broken.extend(too_many.map(|more| format!("{more} more were not named right")));
-    let failed = [timeouts.failure(), near.failure()];
+    let failed = [timeouts.failure(), beside.failure(), near.failure()];
     let failed: Vec<_> = failed.into_iter().flatten().chain(broken).collect();
-    say(&format!("{timeouts}\n{near}\n{shown}"));
+    say(&format!("{timeouts}\n{beside}\n{near}\n{shown}"));
     assert!(failed.is_empty(), "{}", failed.join("\n"));
+}
+
+fn is_fine(judgement: &Judgement, plan: &Plan) -> bool {
+    let may_be_unknown = made::is_beside(plan.made) && judgement.named == Named::Unknown;
+    judgement.named == Named::of(plan.made) || may_be_unknown
 }
 
 async fn played(staging: &Staging, plan: &Plan) -> Result<Judgement, String> {

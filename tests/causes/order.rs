@@ -16,6 +16,8 @@ pub(crate) mod address {
     pub(crate) const NOBODY: &str = "10.0.3.99";
     /// The same.
     pub(crate) const NOBODY_V6: &str = "fd00:3::99";
+    /// The same peers, a quarter of a second away.
+    pub(crate) const FAR: &str = "10.0.5.7";
     /// The sandbox itself.
     pub(crate) const LOOPBACK: &str = "127.0.0.1";
 }
@@ -31,6 +33,10 @@ pub(crate) mod port {
     pub(crate) const SILENT: [u16; 4] = [443, 3306, 5432, 6379];
     /// Accepts and never reads.
     pub(crate) const NOT_READING: u16 = 9092;
+    /// Accepts and reads little by little.
+    pub(crate) const READING_SLOWLY: u16 = 9094;
+    /// Where a function in the sandbox is a server itself, which an adapter calls.
+    pub(crate) const ADAPTED: u16 = 8000;
     /// Nobody listens there.
     pub(crate) const CLOSED: u16 = 27017;
     /// A server within the sandbox that never answers, as another extension might.
@@ -65,6 +71,10 @@ pub(crate) struct Order {
     /// How long after the beginning of the last invocation that file system is frozen, until its
     /// deadline is over.
     pub(crate) freeze_after_ms: Option<u64>,
+    /// Whether an adapter calls the function over loopback.
+    pub(crate) is_adapted: bool,
+    /// Whether there is a peer far away.
+    pub(crate) is_far: bool,
 }
 
 impl Order {

@@ -9,6 +9,8 @@ use std::fmt;
 
 /// So many runs for each cause, where all are wanted.
 const RUNS: usize = 24;
+/// So many of each with something beside it.
+const BESIDE_RUNS: usize = 12;
 /// So many of them more that end just in time.
 const NEAR_RUNS: usize = 4;
 /// The timeouts in seconds that take turns.
@@ -29,6 +31,9 @@ pub(crate) struct Plan {
     pub(crate) has_quota: bool,
     pub(crate) memory_mb: Option<u32>,
     pub(crate) freeze_after_ms: Option<u64>,
+    pub(crate) is_adapted: bool,
+    pub(crate) is_below_shell: bool,
+    pub(crate) is_far: bool,
 }
 
 /// What is to be played.
@@ -39,6 +44,8 @@ pub(crate) enum Asked {
     All,
     /// All of one cause.
     One(&'static str),
+    /// All that is made with something beside it.
+    Beside,
 }
 
 impl Asked {
@@ -50,12 +57,13 @@ impl Asked {
     /// What `TRIAGE_CAUSES` asks for.
     pub(crate) fn of_environment() -> Self {
         let asked = std::env::var("TRIAGE_CAUSES").unwrap_or_default();
-        match (asked.as_str(), made::known(&asked)) {
+        match (asked.as_str(), made::all().find(|made| *made == asked)) {
             (_, Some(cause)) => Self::One(cause),
             ("full", _) => Self::All,
+            ("beside", _) => Self::Beside,
             ("", _) if is_all_wanted() => Self::All,
             ("" | "quick", _) => Self::Few,
-            _ => panic!("TRIAGE_CAUSES={asked} is neither full nor quick nor a cause"),
+            _ => panic!("TRIAGE_CAUSES={asked} is neither full, quick, beside nor a cause"),
         }
     }
 }
@@ -65,8 +73,13 @@ impl Plan {
     pub(crate) fn all(staging: &Staging) -> Vec<Self> {
         let asked = Asked::of_environment();
         let mut plans = Vec::new();
-        for made in made::ALL {
-            if matches!(asked, Asked::One(one) if one != made) {
+        for made in made::all() {
+            let is_asked = match asked {
+                Asked::One(one) => one == made,
+                Asked::Beside => made::is_beside(made),
+                Asked::Few | Asked::All => true,
+            };
+            if !is_asked {
                 continue;
             }
             let can_be_made = |provocation: &Provocation| {
@@ -74,16 +87,18 @@ impl Plan {
                     && (staging.has_cpu_quota || !provocation.has_quota)
                     && (staging.has_memory_limit || provocation.memory_mb.is_none())
                     && (staging.has_disk || provocation.freeze_after_ms.is_none())
+                    && (staging.has_far_peer || !provocation.is_far)
             };
             let mut provocations = made::provocations(made);
             provocations.retain(can_be_made);
             let (near, late): (Vec<_>, Vec<_>) =
                 provocations.into_iter().partition(|provocation| provocation.ends_in_time);
+            let is_beside = made::is_beside(made);
             if asked == Asked::Few {
-                let some = late.iter().take(2).chain(near.first());
+                let some = late.iter().take(if is_beside { 1 } else { 2 }).chain(near.first());
                 plans.extend(some.map(|provocation| provocation.plan(1, "%0")));
             } else {
-                plans.extend(rounds(&late, RUNS));
+                plans.extend(rounds(&late, if is_beside { BESIDE_RUNS } else { RUNS }));
                 plans.extend(rounds(&near, NEAR_RUNS));
             }
         }
@@ -94,7 +109,9 @@ impl Plan {
 
     /// How much of the machine it takes.
     pub(crate) fn places(&self) -> u32 {
-        let is_at_work = self.made == made::CPU_BOUND || self.has_quota || self.memory_mb.is_some();
+        let is_at_work = made::cause_of(self.made) == made::CPU_BOUND
+            || self.has_quota
+            || self.memory_mb.is_some();
         if is_at_work { PLACES / 2 } else { 1 }
     }
 }
@@ -132,6 +149,9 @@ impl Provocation {
             has_quota: self.has_quota,
             memory_mb: self.memory_mb,
             freeze_after_ms: self.freeze_after_ms,
+            is_adapted: self.is_adapted,
+            is_below_shell: self.is_below_shell,
+            is_far: self.is_far,
         }
     }
 }
@@ -144,6 +164,9 @@ impl fmt::Display for Plan {
         }
         if let Some(init) = &self.init {
             write!(f, ", at init {init}")?;
+        }
+        if self.is_below_shell {
+            f.write_str(", below a shell")?;
         }
         if let Some(does) = self.other_extension {
             write!(f, ", the other extension: {does}")?;

@@ -31,6 +31,7 @@ pub(crate) struct Staging {
     pub(crate) has_cpu_quota: bool,
     pub(crate) has_memory_limit: bool,
     pub(crate) has_disk: bool,
+    pub(crate) has_far_peer: bool,
 }
 
 impl Staging {
@@ -68,6 +69,10 @@ impl Staging {
             has_disk: root()
                 .and_then(|()| output("mkfs.ext4", &["-V"]))
                 .or_not_allowed("file-system-stall", "no file system to freeze")
+                .is_some(),
+            has_far_peer: root()
+                .and_then(|()| output("python3", &["-c", "open('/dev/net/tun', 'rb')"]))
+                .or_not_allowed("peers far away", "no way that could be made long")
                 .is_some(),
         })
     }
@@ -123,8 +128,13 @@ impl Staging {
         });
         let memory_group = memory.as_ref().map(|group| group.path().to_owned());
         let groups: Vec<Group> = memory.into_iter().chain(reading).chain(cpu).collect();
+        let mut command = self.commands.of(plan.runtime).unwrap_or_default().to_vec();
+        if plan.is_below_shell {
+            let shell = ["sh", "-c", "\"$@\"; exit $?", "bootstrap"].map(str::to_owned);
+            command.splice(0..0, shell);
+        }
         let order = Order {
-            command: self.commands.of(plan.runtime).unwrap_or_default().to_vec(),
+            command,
             task_root: functions(),
             env,
             timeout_s: plan.timeout_s,
@@ -137,6 +147,8 @@ impl Staging {
             memory_group,
             has_disk: plan.freeze_after_ms.is_some(),
             freeze_after_ms: plan.freeze_after_ms,
+            is_adapted: plan.is_adapted,
+            is_far: plan.is_far,
         };
         Ok((order, groups))
     }
@@ -147,7 +159,9 @@ impl Staging {
 fn extension() -> PathBuf {
     match Asked::of_environment() {
         Asked::Few => PathBuf::from(env!("CARGO_BIN_EXE_lambda-triage")),
-        Asked::All | Asked::One(_) => cargo_bin_as_shipped("lambda-triage").unwrap(),
+        Asked::All | Asked::One(_) | Asked::Beside => {
+            cargo_bin_as_shipped("lambda-triage").unwrap()
+        }
     }
 }
 

@@ -27,7 +27,7 @@ fn fixture(function: FunctionConfig) -> Config {
     }
 }
 
-fn steps(steps: &Value) -> Invocation {
+pub(crate) fn steps(steps: &Value) -> Invocation {
     Invocation::new(json!({ "steps": steps }).to_string())
 }
 
@@ -75,7 +75,9 @@ async fn one_function_is_diagnosed_alike_however_its_environment_is_brought_up()
 }
 
 /// An environment and its clock, which can be stepped for it and the extension.
-async fn with_a_clock(initialization_type: InitializationType) -> (Sandbox, tempfile::TempDir) {
+pub(crate) async fn with_a_clock(
+    initialization_type: InitializationType,
+) -> (Sandbox, tempfile::TempDir) {
     let directory = tempfile::tempdir().unwrap();
     let clock = directory.path().join("clock");
     let timeout = Duration::from_secs(2);

@@ -7,6 +7,7 @@
 
 mod container_image;
 mod environment;
+mod frozen;
 mod kinds;
 mod lifecycle;
 #[path = "../../extension/diagnosis/tests/whole/planted.rs"]

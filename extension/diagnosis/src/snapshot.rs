@@ -39,6 +39,8 @@ pub struct Snapshot {
     pub other_extensions: Vec<String>,
     /// Whether there was more than the time or the bounds allowed to read.
     pub is_partial: bool,
+    /// When it was handed over, in microseconds since the first look began.
+    pub taken_us: Option<u64>,
 }
 
 /// The function's processes at one moment.
@@ -109,6 +111,9 @@ pub struct Open {
     pub network_files: Vec<(u32, u32, String)>,
     /// How many descriptors each process has open, and how many it may have.
     pub descriptors: Vec<Used>,
+    /// Whether there is a UDP socket without a peer, as some resolvers have: what it sends where is in no
+    /// table.
+    pub has_unconnected: bool,
 }
 
 /// How much of a limit a process uses.
@@ -138,6 +143,9 @@ pub struct Socket {
     pub protocol: Protocol,
     /// The other end.
     pub peer: SocketAddr,
+    /// Whether the other end has connected to this one: something in the sandbox listens on its port.
+    #[serde(default)]
+    pub is_accepted: bool,
     /// Its state, once for each time the sockets were read.
     pub states: Vec<SocketState>,
     /// Milliseconds since the last data were sent on it (since it was connected, if none went either
@@ -147,6 +155,9 @@ pub struct Socket {
     /// See there. None also where none ever came.
     #[serde(default)]
     pub last_received_ms: Option<u64>,
+    /// Where none ever came, how often something was sent, as far as the kernel tells.
+    #[serde(default)]
+    pub unanswered_sends: Option<u64>,
 }
 
 /// A transport protocol.
@@ -190,6 +201,8 @@ pub enum TcpState {
     SynSent,
     /// 08: the other end has closed
     CloseWait,
+    /// 0A: it waits for others to connect
+    Listen,
     /// Any other, by its number.
     Other(u8),
 }

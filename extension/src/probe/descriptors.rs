@@ -1,11 +1,11 @@
 //! What the function's processes have open: sockets, epoll sets, files on network mounts.
 
-use super::files::Proc;
+use super::files::{Proc, has_ended};
 use super::processes::is_still_there;
 use super::resources::limit;
 use super::socket_diag::last_moved;
 use super::sockets::Sockets;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use triage_diagnosis::snapshot::{
     Descriptor, LastMoved, Open, Process, Protocol, Socket, SystemCall, Used, parse_epoll,
@@ -76,7 +76,7 @@ impl OpenFound {
                     }
                     Some(SystemCall::EpollWait(set)) if !sets.contains(&set) => {
                         sets.push(set);
-                        for watched in watched(proc, process.pid, set).into_iter().take(left) {
+                        for watched in self.watched(proc, process, set).into_iter().take(left) {
                             left -= 1;
                             let place = (process.pid, watched);
                             self.read_one(proc, place, &[set], sockets, mounts);
@@ -105,7 +105,7 @@ impl OpenFound {
                 return;
             }
             if is_still_there(proc, process) {
-                self.read_process(proc, process.pid, sockets, mounts, &mut left);
+                self.read_process(proc, process, sockets, mounts, &mut left);
             }
         }
     }
@@ -113,16 +113,19 @@ impl OpenFound {
     fn read_process(
         &mut self,
         proc: &mut Proc<'_>,
-        pid: u32,
+        process: &Process,
         sockets: &Sockets,
         mounts: &[Mount],
         left: &mut usize,
     ) {
-        let notes = proc.notes;
+        let (notes, pid) = (proc.notes, process.pid);
         let mut descriptors = Vec::new();
         match proc.numbers(format_args!("{pid}/fd"), MAX_COUNTED, &mut descriptors) {
             Ok(is_whole) => self.is_partial |= !is_whole,
-            Err(e) => return notes.note("descriptors", &e),
+            Err(e) => {
+                self.is_partial |= !has_ended(&e);
+                return notes.note("descriptors", &e);
+            }
         }
         let limit = limit(proc, pid, "Max open files");
         self.open.descriptors.push(Used { pid, used: descriptors.len() as u64, limit });
@@ -137,8 +140,9 @@ impl OpenFound {
                 sets.push(descriptor);
             }
         }
+        self.is_partial |= sets.len() > MAX_EPOLLS;
         for set in sets.into_iter().take(MAX_EPOLLS) {
-            let watched = watched(proc, pid, set);
+            let watched = self.watched(proc, process, set);
             for socket in &mut self.open.sockets {
                 if socket.pid == pid && watched.binary_search(&socket.descriptor).is_ok() {
                     add_epolls(socket, &[set]);
@@ -158,8 +162,12 @@ impl OpenFound {
     ) -> bool {
         let notes = proc.notes;
         let link = proc.link(format_args!("{pid}/fd/{descriptor}"));
+        // One that was closed meanwhile is no loss.
+        self.is_partial |= link.as_ref().is_err_and(|e| !has_ended(e));
         let link = link.inspect_err(|e| notes.note("what descriptors are", e)).ok();
-        match link.as_deref().and_then(Path::to_str).map(Descriptor::from_link) {
+        // Of a file whose name is no text the mount above it still tells.
+        let link = link.as_deref().map(Path::to_string_lossy);
+        match link.as_deref().map(Descriptor::from_link) {
             Some(Descriptor::Socket(inode)) => {
                 self.add_socket((inode, pid, descriptor), epolls, sockets);
             }
@@ -181,6 +189,7 @@ impl OpenFound {
 
     fn add_socket(&mut self, key: (u64, u32, u32), epolls: &[u32], sockets: &Sockets) {
         let (inode, pid, descriptor) = key;
+        self.open.has_unconnected |= sockets.is_unconnected(inode);
         let Some((protocol, entry)) = sockets.get(inode) else { return };
         if let Some(place) = self.places.get(&key) {
             let socket = &mut self.open.sockets[*place];
@@ -189,6 +198,7 @@ impl OpenFound {
                 socket.states.push(entry.state);
                 // It may be connected anew, to another peer.
                 socket.peer = entry.peer;
+                socket.is_accepted = sockets.is_accepted(entry);
             }
             add_epolls(socket, epolls);
             return;
@@ -204,47 +214,81 @@ impl OpenFound {
             epolls: epolls.to_vec(),
             protocol: *protocol,
             peer: entry.peer,
+            is_accepted: *protocol == Protocol::Tcp && sockets.is_accepted(entry),
             states: vec![entry.state],
             last_sent_ms: None,
             last_received_ms: None,
+            unanswered_sends: None,
         });
     }
 
     /// Asks the kernel when data last moved on the TCP sockets that were found first, but for as many
     /// as were asked for already.
-    pub(super) fn add_last_moved(&mut self, proc: &Proc<'_>, sockets: &Sockets, asked: usize) {
-        let wanted = asked..MAX_ASKED;
-        let of_place = self.places.iter().filter(|(_, place)| wanted.contains(*place));
-        let entries: Vec<_> = of_place.filter_map(|((inode, ..), _)| sockets.get(*inode)).collect();
-        let tcp = entries.into_iter().filter(|(protocol, _)| *protocol == Protocol::Tcp);
+    pub(super) fn add_last_moved(
+        &mut self,
+        proc: &Proc<'_>,
+        processes: &[Process],
+        sockets: &Sockets,
+        asked: usize,
+    ) {
+        // What was told at an earlier reading is not so any more.
+        for socket in self.open.sockets.iter_mut().skip(asked) {
+            (socket.last_sent_ms, socket.last_received_ms) = (None, None);
+            socket.unanswered_sends = None;
+        }
+        let stuck: Vec<u32> = processes.iter().filter(|p| is_stuck(p)).map(|p| p.pid).collect();
+        let of_stuck = |(inode, pid, _): &(u64, u32, u32)| stuck.contains(pid).then_some(*inode);
+        let left_alone: HashSet<u64> = self.places.keys().filter_map(of_stuck).collect();
+        let of_place = self.places.iter().filter(|((inode, ..), place)| {
+            (asked..MAX_ASKED).contains(*place) && !left_alone.contains(inode)
+        });
+        let mut of_place: Vec<_> = of_place.map(|((inode, ..), place)| (*place, *inode)).collect();
+        // What is waited for comes first.
+        of_place.sort_unstable();
+        let entries = of_place.iter().filter_map(|(_, inode)| sockets.get(*inode));
+        let tcp = entries.filter(|(protocol, _)| *protocol == Protocol::Tcp);
         let moved = last_moved(tcp.map(|(_, entry)| (entry.local, entry.peer)), proc.budget);
         let moved = moved.inspect_err(|e| proc.notes.note_absent("sock_diag", e));
-        let moved = moved.unwrap_or_default().into_iter().map(|moved| (moved.inode, moved));
-        let moved: HashMap<_, LastMoved> = moved.collect();
-        for ((inode, ..), place) in &self.places {
-            if let Some(moved) = moved.get(inode) {
-                let socket = &mut self.open.sockets[*place];
+        // Where the kernel tells nothing, that is so of every socket.
+        let (moved, is_whole) = moved.unwrap_or((Vec::new(), true));
+        self.is_partial |= !is_whole;
+        let moved: HashMap<_, LastMoved> = moved.into_iter().map(|m| (m.inode, m)).collect();
+        for (place, inode) in of_place {
+            if let Some(moved) = moved.get(&inode) {
+                let socket = &mut self.open.sockets[place];
                 socket.last_sent_ms = moved.sent_ms;
                 socket.last_received_ms = moved.received_ms;
+                socket.unanswered_sends = moved.unanswered_sends;
             }
         }
     }
+
+    /// The descriptors that an epoll set watches, in order.
+    fn watched(&mut self, proc: &mut Proc<'_>, process: &Process, set: u32) -> Vec<u32> {
+        let (notes, pid) = (proc.notes, process.pid);
+        if is_stuck(process) {
+            return Vec::new();
+        }
+        let fdinfo = proc.text(format_args!("{pid}/fdinfo/{set}"), EPOLL_BYTES);
+        let fdinfo = fdinfo.inspect_err(|e| notes.note("fdinfo", e));
+        self.is_partial |=
+            fdinfo.as_ref().map_or_else(|e| !has_ended(e), |(_, is_whole)| !is_whole);
+        let mut watched = parse_epoll(&fdinfo.unwrap_or_default().0);
+        watched.sort_unstable();
+        watched
+    }
+}
+
+/// Whether a thread of it is in uninterruptible sleep. It may hold locks that the kernel takes to tell of
+/// its epoll sets and sockets: whoever asks would wait as it does.
+fn is_stuck(process: &Process) -> bool {
+    process.threads.iter().any(|thread| thread.state == 'D')
 }
 
 fn awaits_a_descriptor(process: &Process) -> bool {
     use SystemCall::{Connect, EpollWait, Receive, Send};
     let is_such = |call| matches!(call, Connect(_) | Receive(_) | Send(_) | EpollWait(_));
     process.threads.iter().any(|thread| thread.waits_in.is_some_and(is_such))
-}
-
-/// The descriptors that an epoll set watches, in order.
-fn watched(proc: &mut Proc<'_>, pid: u32, set: u32) -> Vec<u32> {
-    let notes = proc.notes;
-    let fdinfo = proc.text(format_args!("{pid}/fdinfo/{set}"), EPOLL_BYTES);
-    let fdinfo = fdinfo.inspect_err(|e| notes.note("fdinfo", e)).unwrap_or_default();
-    let mut watched = parse_epoll(&fdinfo);
-    watched.sort_unstable();
-    watched
 }
 
 fn add_epolls(socket: &mut Socket, epolls: &[u32]) {

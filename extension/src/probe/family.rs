@@ -38,7 +38,8 @@ enum Kind {
 
 /// Of all processes those of the function. `extension_names` are those that the platform tells,
 /// `link` says where a process's links `exe` and `cwd` lead, if that may be known; `with_api` which of
-/// several processes have a connection to the Runtime API, and is asked where nothing else tells.
+/// several processes, the oldest first, have a connection to the Runtime API, and is asked where nothing
+/// else tells.
 pub(super) fn family(
     own: &Stat,
     all: Vec<Stat>,
@@ -80,15 +81,17 @@ pub(super) fn family(
             && !link(all[place].id, "cwd").is_some_and(|f| f.starts_with(TASK_FOLDER))
     };
     let runtime = runtimes.iter().copied().min_by_key(|p| (is_elsewhere(*p), started(p)));
+    let mut is_known = runtime.is_some();
     let runtime = runtime.or_else(|| {
         let candidates = kinds.iter().filter(|(_, kind)| is_candidate(*kind));
-        let candidates: Vec<usize> = candidates.map(|(place, _)| *place).collect();
+        let mut candidates: Vec<usize> = candidates.map(|(place, _)| *place).collect();
+        candidates.sort_unstable_by_key(started);
         let ids: Vec<u32> = candidates.iter().map(|place| all[*place].id).collect();
         let with_api = if ids.len() > 1 { with_api(&ids) } else { Vec::new() };
+        is_known = !with_api.is_empty();
         let has_api = |place: usize| with_api.contains(&all[place].id);
         candidates.into_iter().max_by_key(|place| (has_api(*place), started(place)))
     });
-    let is_known = !runtimes.is_empty();
     for (place, kind) in &mut kinds {
         // Lambda starts the runtime after the extensions, and what lost its parent is younger too.
         let is_older = runtime.is_some_and(|runtime| started(place) < started(&runtime));
@@ -185,8 +188,9 @@ mod tests {
             // The process 41 alone is where the function begins.
             (id, _) => Some(PathBuf::from(if id == 41 { "/var/task" } else { "/" })),
         };
-        // The process 42 alone has a connection.
-        let with_api = |ids: &[u32]| ids.iter().copied().filter(|id| *id == 42).collect();
+        // The processes 42 and 32 alone have a connection.
+        let with_api =
+            |ids: &[u32]| ids.iter().copied().filter(|id| [42, 32].contains(id)).collect();
         let family = family(&own, all, &names, link, with_api);
         (family.members.iter().map(|member| member.id).collect(), family.other_extensions)
     }
@@ -232,6 +236,22 @@ mod tests {
         let processes =
             [(30, 1, "node", 12, "/opt/agent/bin/node"), (40, 1, "php", 30, "/opt/bin/php")];
         assert_eq!(told(&processes, &[]), (vec![40], named("node")));
+    }
+
+    #[test]
+    fn in_an_image_of_ones_own_an_extension_is_told_by_its_age() {
+        // It called an interpreter, and is connected to the same address as the runtime.
+        let processes = [
+            (32, 1, "python3", 12, "/usr/bin/python3"),
+            (33, 1, "sh", 13, "/bin/sh"),
+            (42, 1, "node", 30, "/usr/local/bin/node"),
+            (60, 1, "worker", 50, "/tmp/worker"),
+        ];
+        let others = vec!["python3".to_owned(), "sh".to_owned()];
+        assert_eq!(told(&processes, &[]), (vec![42, 60], others));
+        // Where none is connected, nobody is left out.
+        let processes = [(33, 1, "sh", 13, "/bin/sh"), (43, 1, "node", 30, "/usr/local/bin/node")];
+        assert_eq!(told(&processes, &[]), (vec![43, 33], vec![]));
     }
 
     #[test]

@@ -19,12 +19,9 @@ pub(super) struct Notes(Mutex<Vec<&'static str>>);
 impl Notes {
     /// Tells it, unless that was done or what was to be read has ended meanwhile.
     pub(super) fn note(&self, what: &'static str, error: &io::Error) {
-        // ESRCH, the latter.
-        const NO_PROCESS: i32 = 3;
-        if error.kind() == ErrorKind::NotFound || error.raw_os_error() == Some(NO_PROCESS) {
-            return;
+        if !has_ended(error) {
+            self.note_absent(what, error);
         }
-        self.note_absent(what, error);
     }
 
     /// The same also of what is not there.
@@ -36,6 +33,13 @@ impl Notes {
             tracing::debug!("{what} cannot be read here: {error}");
         }
     }
+}
+
+/// Whether what was to be read has ended meanwhile: it is no loss then.
+pub(super) fn has_ended(error: &io::Error) -> bool {
+    // ESRCH, of a process or thread that was found before.
+    const NO_PROCESS: i32 = 3;
+    error.kind() == ErrorKind::NotFound || error.raw_os_error() == Some(NO_PROCESS)
 }
 
 /// Where /proc is, and what it takes to read of it.
@@ -125,17 +129,21 @@ impl<'a> Proc<'a> {
         }
     }
 
-    /// A file as text, at most so many bytes of it.
+    /// A file as text, whole lines of at most so many bytes of it, and whether that was all.
     ///
     /// # Errors
     /// If it is not there or cannot be read from the beginning.
-    pub(super) fn text(&mut self, file: Arguments<'_>, max_bytes: usize) -> io::Result<String> {
+    pub(super) fn text(
+        &mut self,
+        file: Arguments<'_>,
+        max_bytes: usize,
+    ) -> io::Result<(String, bool)> {
         let mut text = String::new();
-        self.lines(file, max_bytes, |line| {
+        let is_whole = self.lines(file, max_bytes, |line| {
             text.push_str(line);
             text.push('\n');
         })?;
-        Ok(text)
+        Ok((text, is_whole))
     }
 
     /// Where a link leads; nothing there is touched.

@@ -68,6 +68,9 @@ pub(super) fn look(
     let shared = RefCell::new(proc);
     let link = |id, link: &str| {
         let mut proc = shared.borrow_mut();
+        if proc.budget.is_over() {
+            return None;
+        }
         let path = proc.link(format_args!("{id}/{link}"));
         path.inspect_err(|e| proc.notes.note("where a process's executable is", e)).ok()
     };
@@ -181,7 +184,7 @@ fn at_ticks(proc: &mut Proc<'_>) -> Option<u64> {
 
 fn refused_connections(proc: &mut Proc<'_>) -> Option<u64> {
     let snmp = proc.text(format_args!("self/net/snmp"), SNMP_BYTES);
-    let snmp = snmp.inspect_err(|e| proc.notes.note_absent("net/snmp", e)).ok()?;
+    let (snmp, _) = snmp.inspect_err(|e| proc.notes.note_absent("net/snmp", e)).ok()?;
     parse_attempt_fails(&snmp)
 }
 

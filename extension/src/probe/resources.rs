@@ -13,11 +13,12 @@ const MOUNTSTATS_BYTES: usize = 256 * 1024;
 /// Where a function may write.
 const TMP: &str = "/tmp";
 
-/// The mounts, as they are now.
+/// The mounts, as they are now: all of them, or None, as one that was not read is not gone.
 pub(super) fn mounts(proc: &mut Proc<'_>) -> Option<Vec<Mount>> {
     let mountinfo = proc.text(format_args!("self/mountinfo"), MOUNTINFO_BYTES);
-    let mountinfo = mountinfo.inspect_err(|e| proc.notes.note_absent("mountinfo", e)).ok()?;
-    Some(parse_mountinfo(&mountinfo))
+    let (mountinfo, is_whole) =
+        mountinfo.inspect_err(|e| proc.notes.note_absent("mountinfo", e)).ok()?;
+    is_whole.then(|| parse_mountinfo(&mountinfo))
 }
 
 /// What is left of everything, as the runtime's limits have it. Of `tmp` the size is asked for, unless
@@ -30,12 +31,13 @@ pub(super) fn resources(
 ) -> Resources {
     let notes = proc.notes;
     let meminfo = proc.text(format_args!("meminfo"), MEMINFO_BYTES);
-    let meminfo = meminfo.inspect_err(|e| notes.note_absent("meminfo", e)).unwrap_or_default();
+    let (meminfo, _) = meminfo.inspect_err(|e| notes.note_absent("meminfo", e)).unwrap_or_default();
     let threads_limit = limit(proc, runtime, "Max processes");
     let is_local = mounts.as_ref().is_some_and(|mounts| network_mount(mounts, TMP).is_none());
     let tmp = is_local.then(|| rustix::fs::statvfs(TMP).ok()).flatten();
     let mountstats = proc.text(format_args!("self/mountstats"), MOUNTSTATS_BYTES);
     let mountstats = mountstats.inspect_err(|e| notes.note_absent("mountstats", e));
+    let (mountstats, _) = mountstats.unwrap_or_default();
     Resources {
         memory_available_kib: parse_meminfo(&meminfo, "MemAvailable"),
         memory_total_kib: parse_meminfo(&meminfo, "MemTotal"),
@@ -44,7 +46,7 @@ pub(super) fn resources(
         threads: Some(threads),
         threads_limit,
         mounts,
-        nfs_retransmissions: parse_mountstats(&mountstats.unwrap_or_default()),
+        nfs_retransmissions: parse_mountstats(&mountstats),
     }
 }
 
@@ -52,5 +54,6 @@ pub(super) fn resources(
 pub(super) fn limit(proc: &mut Proc<'_>, pid: u32, name: &str) -> Option<u64> {
     let notes = proc.notes;
     let limits = proc.text(format_args!("{pid}/limits"), LIMITS_BYTES);
-    parse_limit(&limits.inspect_err(|e| notes.note("limits", e)).ok()?, name)
+    let (limits, _) = limits.inspect_err(|e| notes.note("limits", e)).ok()?;
+    parse_limit(&limits, name)
 }

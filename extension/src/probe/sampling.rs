@@ -4,7 +4,7 @@
 //! first what the threads do; then what the processes have open, and short looks at who runs; and as
 //! late as possible all of it again, for what has changed meanwhile.
 
-use super::budget::{Budget, Signals};
+use super::budget::{Budget, Signals, micros_since};
 use super::descriptors::OpenFound;
 use super::files::{Notes, Proc};
 use super::processes::{Found, look, look_again};
@@ -61,11 +61,13 @@ impl Ends {
 }
 
 /// Reads in stages until the deadline is near, `left` from now, or the invocation is over. `hand_over`
-/// gets what there is after each stage.
+/// gets what there is after each stage, unless that ended after the deadline: what was seen of processes that
+/// are being ended, or after a freeze, is not what the invocation waited for.
 pub(super) fn sample(root: &Path, scene: &Scene, left: Duration, hand_over: impl Fn(Snapshot)) {
     fault_point!("sample");
     let begun = Instant::now();
     let left = left.min(MOST_TIME);
+    let deadline = begun + left;
     let mut meter = Meter::begin();
     let ends = Ends::of(begun, left);
     let budget = Budget::until(ends.first, scene.signals.clone());
@@ -79,10 +81,11 @@ pub(super) fn sample(root: &Path, scene: &Scene, left: Duration, hand_over: impl
     let mut snapshot =
         Snapshot { looks: vec![first], other_extensions, is_partial, ..Snapshot::default() };
     let first_took = begun.elapsed();
-    if budget.is_cancelled() {
+    let is_too_late = || budget.is_cancelled() || Instant::now() >= deadline;
+    if is_too_late() {
         return;
     }
-    hand_over(snapshot.clone());
+    hand_over(taken(&snapshot, begun));
     meter.tell("first", &snapshot);
     budget.next_stage(ends.last);
     budget.wait_until_written(LINE_PAUSE);
@@ -100,20 +103,20 @@ pub(super) fn sample(root: &Path, scene: &Scene, left: Duration, hand_over: impl
         let sockets = Sockets::read(proc, runtime, &scene.own, begun);
         // What is waited for comes first, should there be no time for everything.
         found.read_awaited(proc, processes, &sockets, &network_mounts);
-        found.add_last_moved(proc, &sockets, 0);
+        found.add_last_moved(proc, processes, &sockets, 0);
         let asked = found.open.sockets.len();
         snapshot.resources = Some(resources(proc, runtime, threads, mounts));
         found.read_all(proc, processes, &sockets, &network_mounts);
-        found.add_last_moved(proc, &sockets, asked);
+        found.add_last_moved(proc, processes, &sockets, asked);
         snapshot.open = Some(found.open.clone());
         snapshot.is_partial |= found.is_partial;
     }
     let open_took = second_begun.elapsed();
     look_at_who_runs(proc, &mut snapshot.looks, begun);
-    if budget.is_cancelled() {
+    if is_too_late() {
         return;
     }
-    hand_over(snapshot.clone());
+    hand_over(taken(&snapshot, begun));
     meter.tell("second", &snapshot);
 
     // Twice as long as it took before, as it need not take as long each time.
@@ -130,15 +133,20 @@ pub(super) fn sample(root: &Path, scene: &Scene, left: Duration, hand_over: impl
         let sockets = Sockets::read(proc, runtime, &scene.own, begun);
         found.read_awaited(proc, processes, &sockets, &network_mounts);
         found.read_all(proc, processes, &sockets, &network_mounts);
-        found.add_last_moved(proc, &sockets, 0);
+        found.add_last_moved(proc, processes, &sockets, 0);
     }
     snapshot.looks.push(again.look);
     snapshot.open = Some(found.open);
     snapshot.is_partial |= again.is_partial | found.is_partial;
-    if !budget.is_cancelled() {
-        hand_over(snapshot.clone());
+    if !is_too_late() {
+        hand_over(taken(&snapshot, begun));
         meter.tell("third", &snapshot);
     }
+}
+
+/// As it is handed over now.
+fn taken(snapshot: &Snapshot, begun: Instant) -> Snapshot {
+    Snapshot { taken_us: Some(micros_since(begun)), ..snapshot.clone() }
 }
 
 /// Adds short looks at the threads that ran since the first look or were to, a few ms apart.
@@ -200,22 +208,4 @@ impl Meter {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn each_stage_leaves_time_for_the_lines() {
-        let begun = Instant::now();
-        for (left_ms, reserve_ms) in
-            [(0, 0), (1, 0), (20, 10), (60, 30), (150, 30), (300, 50), (2_000, 150)]
-        {
-            let left = Duration::from_millis(left_ms);
-            let ends = Ends::of(begun, left);
-            let reserve = (begun + left).duration_since(ends.last);
-            assert_eq!(reserve.as_millis(), reserve_ms, "{left_ms}");
-            // The line has most of the time.
-            assert!(ends.first <= ends.last, "{left_ms}");
-            assert!(ends.first.duration_since(begun) <= left / 2, "{left_ms}");
-        }
-    }
-}
+mod tests;

@@ -12,15 +12,15 @@ const NETLINK_SOCK_DIAG: i32 = 4;
 /// The answer about one socket is no longer.
 const ANSWER_BYTES: usize = 8 * 1024;
 
-/// When data last moved on the TCP sockets between these ends, as far as there is time. They are asked
-/// for one by one: to list all takes a walk through the kernel's whole table.
+/// When data last moved on the TCP sockets between these ends, as far as there is time, and whether all
+/// were asked for. They are asked for one by one: to list all takes a walk through the kernel's whole table.
 ///
 /// # Errors
-/// If there is no such netlink here, or the kernel refuses.
+/// If there is no such netlink here, or the kernel refuses from the beginning.
 pub(super) fn last_moved(
     ends: impl Iterator<Item = (SocketAddr, SocketAddr)>,
     budget: &Budget,
-) -> io::Result<Vec<LastMoved>> {
+) -> io::Result<(Vec<LastMoved>, bool)> {
     let (domain, protocol) = (Domain::from(AF_NETLINK), Protocol::from(NETLINK_SOCK_DIAG));
     let mut socket = Socket::new(domain, Type::DGRAM, Some(protocol))?;
     // The kernel answers within the call that asks; there is nothing to wait for.
@@ -29,15 +29,18 @@ pub(super) fn last_moved(
     let mut datagram = vec![0; ANSWER_BYTES];
     for (local, peer) in ends {
         if budget.is_over() {
-            break;
+            return Ok((moved, false));
         }
         let Some(request) = diag_request(local, peer) else { continue };
         // Without an address it goes to the kernel.
-        socket.send(&request)?;
-        let read = socket.read(&mut datagram)?;
-        moved.extend(parse_diag_answer(&datagram[..read]).sockets);
+        let answered = socket.send(&request).and_then(|_| socket.read(&mut datagram));
+        match answered {
+            Ok(read) => moved.extend(parse_diag_answer(&datagram[..read]).sockets),
+            Err(e) if moved.is_empty() => return Err(e),
+            Err(_) => return Ok((moved, false)),
+        }
     }
-    Ok(moved)
+    Ok((moved, true))
 }
 
 #[cfg(test)]
@@ -71,10 +74,12 @@ mod tests {
             let ends = [&here, &there].map(|s| (s.local_addr().unwrap(), s.peer_addr().unwrap()));
             // One that is not there, between them.
             let nowhere = (ends[0].0, SocketAddr::new(ends[0].0.ip(), 1));
-            let moved = match last_moved([ends[0], nowhere, ends[1]].into_iter(), &budget) {
-                Ok(moved) => moved,
-                Err(e) => return println!("left out, as the kernel does not answer: {e}"),
-            };
+            let (moved, is_whole) =
+                match last_moved([ends[0], nowhere, ends[1]].into_iter(), &budget) {
+                    Ok(moved) => moved,
+                    Err(e) => return println!("left out, as the kernel does not answer: {e}"),
+                };
+            assert!(is_whole);
             let [one, other] = &moved[..] else { panic!("{moved:?}") };
             assert_eq!((one.inode, other.inode), (inode(&here), inode(&there)));
             assert!(one.sent_ms.is_some() && one.received_ms.is_none(), "{one:?}");

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread::Thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use triage_diagnosis::snapshot::Snapshot;
 use triage_diagnosis::{ProbeOrder, Timestamp, fault_point};
@@ -22,8 +22,11 @@ const CATCH_UP_MS: u64 = 5;
 const CATCH_UP_TURNS: u32 = 4;
 /// The longest that is waited for the first snapshot.
 const OWED_MAX_MS: u64 = 1_000;
+/// The wall clock does not go so far ahead of the one that nobody sets, unless it was set, or there was a
+/// freeze that the other does not count.
+const JUMP_MS: u64 = 500;
 /// Reading nests a few calls deep.
-const STACK_BYTES: usize = 128 * 1024;
+pub(super) const STACK_BYTES: usize = 128 * 1024;
 
 /// Looks at the function's processes when the diagnosis wants it, on a thread of its own for each
 /// look: what blocks there holds up nothing, and there is never a second one.
@@ -48,6 +51,8 @@ pub(crate) struct ProcessProbe {
 struct UnderWay {
     request_id: String,
     begun: Timestamp,
+    /// The same by the clock that the look is timed by.
+    begun_at: Instant,
     signals: Arc<Signals>,
     /// Whether the first snapshot was handed over.
     is_handed: bool,
@@ -70,6 +75,13 @@ impl Drop for UnderWay {
 }
 
 impl UnderWay {
+    /// Whether the clocks disagree on how long it has taken, or the time goes backwards: what two readings
+    /// differ by then is not of the time between them.
+    fn has_jumped(&self, now: Timestamp) -> bool {
+        let took_ms = u64::try_from(self.begun_at.elapsed().as_millis()).unwrap_or(u64::MAX);
+        now < self.begun || now.ms_since(self.begun) > took_ms.saturating_add(JUMP_MS)
+    }
+
     fn cancel(&self) {
         self.signals.cancelled.store(true, Ordering::Relaxed);
         self.thread.unpark();
@@ -184,6 +196,7 @@ impl ProcessProbe {
             signals: signals.clone(),
         };
         let (proc, left) = (self.proc.clone(), Duration::from_millis(left_ms));
+        let begun_at = Instant::now();
         let thread = std::thread::Builder::new().name("probe".to_owned()).stack_size(STACK_BYTES);
         let started = thread.spawn(move || {
             sample(&proc, &scene, left, |snapshot| {
@@ -197,6 +210,7 @@ impl ProcessProbe {
                 self.under_way = Some(UnderWay {
                     request_id: request_id.to_owned(),
                     begun: now,
+                    begun_at,
                     signals,
                     is_handed: false,
                     thread: thread.thread().clone(),
@@ -235,23 +249,32 @@ impl ProcessProbe {
     }
 
     /// Takes what [`Self::snapshot`] gave. What came so late that there may have been a freeze waits some
-    /// turns: what has arrived meanwhile may say that the invocation is over.
+    /// turns: what has arrived meanwhile may say that the invocation is over. A look over which the clock
+    /// has jumped is given up.
     pub(crate) fn handle_snapshot(&mut self, snapshot: Option<Snapshot>, now: Timestamp) {
         let (Some(under_way), Some(snapshot)) = (&self.under_way, snapshot) else {
             self.under_way = None;
-            if let Some((_, at)) = &mut self.owed {
-                *at = now;
-            }
-            return;
+            return self.owe_at(now);
         };
         if under_way.signals.cancelled.load(Ordering::Relaxed) {
             return;
+        }
+        if under_way.has_jumped(now) {
+            under_way.cancel();
+            return self.owe_at(now);
         }
         let is_late = now.ms_since(under_way.begun) > LATE_MS || now < under_way.begun;
         let turns = if is_late { CATCH_UP_TURNS } else { 0 };
         let request_id = under_way.request_id.clone();
         self.owed = None;
         self.held = Some(Held { request_id, snapshot, turns });
+    }
+
+    /// If nothing was handed over yet, that is to be told then.
+    fn owe_at(&mut self, at: Timestamp) {
+        if let Some((_, owed_at)) = &mut self.owed {
+            *owed_at = at;
+        }
     }
 
     /// Whether a snapshot waits for turns of the loop.

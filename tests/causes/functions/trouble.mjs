@@ -6,6 +6,7 @@
 import { spawn, spawnSync } from "node:child_process";
 import dgram from "node:dgram";
 import dns from "node:dns";
+import { once } from "node:events";
 import fs from "node:fs";
 import http from "node:http";
 import net from "node:net";
@@ -18,6 +19,7 @@ const own = fileURLToPath(import.meta.url);
 
 // What lives on until the process ends.
 const kept = [];
+let shipping;
 
 const never = () => sleepFor(EVER_MS);
 
@@ -41,8 +43,14 @@ async function answered(peer) {
 const troubles = {
   healthy: (event) => event,
   connect: opened,
-  async refused(event) {
+  async connects(event) {
+    // One new connection after another.
     for (;;) {
+      (await opened(event)).destroy();
+    }
+  },
+  async refused(event) {
+    for (let left = event.times ?? Infinity; left > 0; left -= 1) {
       await opened(event).catch(() => sleepFor(event.pause_ms));
     }
   },
@@ -59,6 +67,31 @@ const troubles = {
     }
   },
   greeting: async (event) => received(await opened(event)),
+  async listen(event) {
+    // What is sent to those who subscribed, as by a message broker.
+    const connection = await opened(event);
+    connection.write("GET /0 HTTP/1.1\r\nHost: orders\r\n\r\n");
+    await received(connection);
+    await received(connection);
+  },
+  async ship(event) {
+    // To a collector of logs, which never answers, on one connection for all invocations.
+    shipping ??= await opened(event);
+    for (let left = event.times ?? 1; left > 0; left -= 1) {
+      await new Promise((resolve) => shipping.write("<14>an order was taken\n", resolve));
+      await sleepFor(20);
+    }
+  },
+  async serve(event) {
+    // As behind an adapter that calls it over loopback: it has answered in part, and more is to come.
+    const server = net.createServer((connection) => {
+      kept.push(connection);
+      connection.once("data", () => connection.write("a part of the answer"));
+    });
+    kept.push(server.listen(event.port, event.address));
+    await once(server, "connection");
+    return troubles[event.then.trouble](event.then);
+  },
   async push(event) {
     const connection = await opened(event);
     const bytes = Buffer.alloc(1 << 20);
@@ -136,6 +169,10 @@ async function handle(event) {
     // What waits for news which never come, as clients of feature flags and queues do.
     await opened(event.stream);
   }
+  if (event.background) {
+    // What the handler does not wait for.
+    handle(event.background).catch(() => undefined);
+  }
   if (event.helper) {
     // A process that runs beside and that nobody waits for, as a browser or a proxy might.
     kept.push(spawn("sleep", [`${EVER_MS / 1000}`], { stdio: "ignore" }));
@@ -143,7 +180,8 @@ async function handle(event) {
   if (event.delay_ms) {
     await sleepFor(event.delay_ms);
   }
-  const inner = JSON.stringify({ ...event, on: "main", beside: undefined, stream: undefined, helper: undefined, delay_ms: 0 });
+  const alone = { beside: undefined, stream: undefined, background: undefined, helper: undefined };
+  const inner = JSON.stringify({ ...event, ...alone, on: "main", delay_ms: 0 });
   if (event.on === "child") {
     const child = spawn(process.execPath, [own, inner]);
     await new Promise((resolve) => child.once("exit", resolve));

@@ -6,6 +6,7 @@ Lambda. What there is to wait for, by the event's "trouble", stands in TROUBLES.
 
 import asyncio
 import fcntl
+import itertools
 import json
 import mmap
 import os
@@ -37,13 +38,17 @@ def handle(event):
     if event.get("stream"):
         # A thread that waits for news which never come, as clients of feature flags and queues do.
         threading.Thread(target=greeting, args=(event["stream"],), daemon=True).start()
+    if event.get("background"):
+        # What the handler does not wait for.
+        threading.Thread(target=handle, args=(event["background"],), daemon=True).start()
     if event.get("helper"):
         # A process that runs beside and that nobody waits for, as a browser or a proxy might.
         kept.append(subprocess.Popen(["sleep", str(EVER_MS / 1000)]))
     where = event.get("on", "main")
     time.sleep(event.get("delay_ms", 0) / 1000)
     if where == "child":
-        inner = {**event, "on": "main", "beside": None, "stream": None, "helper": None, "delay_ms": 0}
+        alone = {"beside": None, "stream": None, "background": None, "helper": None}
+        inner = {**event, **alone, "on": "main", "delay_ms": 0}
         subprocess.run([sys.executable, __file__, json.dumps(inner)], check=True)
         return None
     trouble = TROUBLES[event["trouble"]]
@@ -87,8 +92,14 @@ def connect(event):
     kept.append(open_to(event))
 
 
-def refused(event):
+def connects(event):
+    """One new connection after another."""
     while True:
+        open_to(event).close()
+
+
+def refused(event):
+    for _ in range(event["times"]) if "times" in event else itertools.count():
         try:
             kept.append(open_to(event))
         except ConnectionRefusedError:
@@ -120,6 +131,41 @@ def calls(event):
 
 def greeting(event):
     open_to(event).recv(4096)
+
+
+def listen(event):
+    """Waits for what is sent to those who subscribed, as by a message broker."""
+    answered(event).recv(4096)
+
+
+def ship(event):
+    """Sends lines to a collector of logs, which never answers."""
+    if event.get("style") == "async":
+        asyncio.run(ship_async(event))
+    connection = open_to(event)
+    kept.append(connection)
+    for _ in range(event.get("times", 1)):
+        connection.sendall(b"<14>an order was taken\n")
+        time.sleep(0.02)
+
+
+async def ship_async(event):
+    """The same, and then nothing that could come."""
+    reader, writer = await asyncio.open_connection(event["address"], event["port"])
+    for _ in range(event.get("times", 1)):
+        writer.write(b"<14>an order was taken\n")
+        await asyncio.sleep(0.02)
+    await asyncio.Event().wait()
+
+
+def serve(event):
+    """As behind an adapter that calls it over loopback: it has answered in part, and more is to come."""
+    listener = socket.create_server((event["address"], event["port"]))
+    connection, _ = listener.accept()
+    kept.extend([listener, connection])
+    connection.recv(4096)
+    connection.sendall(b"a part of the answer")
+    TROUBLES[event["then"]["trouble"]](event["then"])
 
 
 def push(event):
@@ -255,8 +301,8 @@ def exit(event):
 TROUBLES = {
     trouble.__name__: trouble
     for trouble in (
-        healthy, connect, refused, request, greeting, push, resolve, query, spin, thrash, write, read,
-        child, sleep, stop, lock_file, local_socket, busy, half_busy, calls, exit,
+        healthy, connect, connects, refused, request, greeting, listen, ship, serve, push, resolve, query,
+        spin, thrash, write, read, child, sleep, stop, lock_file, local_socket, busy, half_busy, calls, exit,
     )
 }  # fmt: skip
 

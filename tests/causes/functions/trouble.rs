@@ -53,6 +53,20 @@ async fn handle(event: &Value) -> Outcome<Value> {
         let mut stream = TcpStream::connect(peer(&event["stream"])?)?;
         std::thread::spawn(move || stream.read(&mut [0; 1]));
     }
+    if event["background"].is_object() {
+        // What the handler does not wait for.
+        let background = event["background"].clone();
+        match background["style"].as_str() {
+            Some("async") => drop(tokio::spawn(async move {
+                tokio::time::sleep(Duration::from_millis(number(&background, "delay_ms"))).await;
+                trouble_of_futures(&background).await.map(drop)
+            })),
+            _ => drop(std::thread::spawn(move || {
+                std::thread::sleep(Duration::from_millis(number(&background, "delay_ms")));
+                trouble(&background).map(drop)
+            })),
+        }
+    }
     if event["helper"] == true {
         // A process that runs beside and that nobody waits for, as a browser or a proxy might.
         Command::new("sleep").arg((EVER_MS / 1000).to_string()).spawn()?;
@@ -65,6 +79,7 @@ async fn handle(event: &Value) -> Outcome<Value> {
     inner["on"] = Value::Null;
     inner["beside"] = Value::Null;
     inner["stream"] = Value::Null;
+    inner["background"] = Value::Null;
     inner["helper"] = Value::Null;
     match event["on"].as_str() {
         Some("child") => {
@@ -89,10 +104,18 @@ fn trouble(event: &Value) -> Outcome<Value> {
     match event["trouble"].as_str().unwrap_or_default() {
         "healthy" => return Ok(event.clone()),
         "connect" => drop(TcpStream::connect(peer(event)?)?),
-        "refused" => loop {
-            let _ = TcpStream::connect(peer(event)?);
-            std::thread::sleep(Duration::from_millis(number(event, "pause_ms")));
+        // One new connection after another.
+        "connects" => loop {
+            drop(TcpStream::connect(peer(event)?)?);
         },
+        "refused" => {
+            for _ in 0..event["times"].as_u64().unwrap_or(u64::MAX) {
+                let _ = TcpStream::connect(peer(event)?);
+                std::thread::sleep(Duration::from_millis(number(event, "pause_ms")));
+            }
+        }
+        // What is sent to those who subscribed, as by a message broker.
+        "listen" => drop(answered(event)?.read(&mut [0; 1])?),
         "request" => drop(answered(event)?),
         "greeting" => {
             TcpStream::connect(peer(event)?)?.read_exact(&mut [0; 1])?;
@@ -172,7 +195,28 @@ async fn trouble_of_futures(event: &Value) -> Outcome<Value> {
             connection.write_all(&request(event)).await?;
             connection.read_u8().await?;
         }
+        "connects" => loop {
+            drop(connect().await?);
+        },
         "greeting" => drop(connect().await?.read_u8().await?),
+        // To a collector of logs, which never answers.
+        "ship" => {
+            let mut connection = connect().await?;
+            for _ in 0..number(event, "times") {
+                connection.write_all(b"<14>an order was taken\n").await?;
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+            // It stays open.
+            std::future::pending::<()>().await;
+        }
+        // As behind an adapter that calls it over loopback: it has answered in part, and more is to come.
+        "serve" => {
+            let listener = tokio::net::TcpListener::bind(peer(event)?).await?;
+            let (mut connection, _) = listener.accept().await?;
+            connection.read_u8().await?;
+            connection.write_all(b"a part of the answer").await?;
+            Box::pin(trouble_of_futures(&event["then"])).await?;
+        }
         "push" => {
             let mut connection = connect().await?;
             loop {

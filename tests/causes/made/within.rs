@@ -124,6 +124,18 @@ pub(super) fn slow_init() -> Vec<Provocation> {
         // What is left is not enough for what usually is.
         ..does(runtime, "sleep", json!({"for_ms": "%50", "delay_ms": 0}))
     };
+    // Each invocation begins with an initialization that does not end in its time.
+    let again_and_again = |runtime| {
+        let mut slow = slow(runtime, "sleep", "%120");
+        slow.before.extend(vec![json!({"trouble": "healthy"}); 2]);
+        slow
+    };
+    // The first one runs into its own limit of 10 s.
+    let beyond_its_limit = |runtime| Provocation {
+        before: Vec::new(),
+        init: Some(json!({"trouble": "sleep", "for_ms": 11_000})),
+        ..does(runtime, "healthy", json!({"delay_ms": 0}))
+    };
     vec![
         slow(Python, "sleep", "%75"),
         slow(Rust, "sleep", "%120"),
@@ -132,6 +144,9 @@ pub(super) fn slow_init() -> Vec<Provocation> {
         slow(Python, "busy", "%75"),
         slow(Rust, "busy", "%75"),
         slow(Python, "sleep", "%120"),
+        again_and_again(Node),
+        again_and_again(Python),
+        beyond_its_limit(Python),
     ]
 }
 

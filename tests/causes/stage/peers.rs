@@ -19,6 +19,9 @@ pub(crate) fn serve() -> std::io::Result<()> {
     }
     let mut kept = Vec::new();
     listen((any, port::NOT_READING), move |stream| kept.push(stream))?;
+    listen((any, port::READING_SLOWLY), |stream| {
+        thread::spawn(move || read_slowly(stream));
+    })?;
     let resolver = UdpSocket::bind((any, 53))?;
     thread::spawn(move || while resolver.recv(&mut [0; 512]).is_ok() {});
     Ok(())
@@ -29,6 +32,26 @@ pub(crate) fn silent(address: impl ToSocketAddrs) -> std::io::Result<()> {
     listen(address, |mut stream| {
         thread::spawn(move || while matches!(stream.read(&mut [0; 4096]), Ok(1..)) {});
     })
+}
+
+/// As much in a second as an old line carries: less than what is sent, and never nothing.
+fn read_slowly(mut stream: TcpStream) {
+    while matches!(stream.read(&mut [0; 16 * 1024]), Ok(1..)) {
+        thread::sleep(Duration::from_millis(4));
+    }
+}
+
+/// An adapter that calls a server in the sandbox, as soon as there is one, and waits for all of the answer.
+pub(crate) fn adapt(address: (&'static str, u16)) {
+    thread::spawn(move || {
+        loop {
+            if let Ok(mut stream) = TcpStream::connect(address) {
+                let asked = stream.write_all(b"GET / HTTP/1.1\r\nHost: orders\r\n\r\n");
+                while asked.is_ok() && matches!(stream.read(&mut [0; 4096]), Ok(1..)) {}
+            }
+            thread::sleep(Duration::from_millis(10));
+        }
+    });
 }
 
 fn listen(

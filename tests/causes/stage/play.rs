@@ -14,6 +14,9 @@ use std::time::{Duration, SystemTime};
 
 pub(crate) fn run(order: &Order) -> Outcome<()> {
     peers::silent((address::LOOPBACK, port::SILENT_ON_LOOPBACK))?;
+    if order.is_adapted {
+        peers::adapt((address::LOOPBACK, port::ADAPTED));
+    }
     let config = config(order)?;
     let told = tokio::runtime::Runtime::new()?.block_on(play(order, config))?;
     println!("{}", serde_json::to_string(&told)?);

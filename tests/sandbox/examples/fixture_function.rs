@@ -80,6 +80,9 @@ fn run(steps: &Value, id: &str) -> io::Result<bool> {
             }
             "frame" => frame(text)?,
             "sleep_ms" => std::thread::sleep(Duration::from_millis(number)),
+            "hang" => loop {
+                std::thread::park();
+            },
             "allocate_mb" => {
                 // Written to, so that it is there.
                 let bytes = vec![1_u8; usize::try_from(number).unwrap_or_default() << 20];

@@ -6,17 +6,22 @@
 //! are looked at twice or more, and what the looks have in common may name the cause:
 //! - `unreachable-peer`: a SYN was sent to that address, and nothing came back. No route leads there, or a
 //!   security group or network ACL drops it.
-//! - `refused-peer`: connections are refused again and again.
+//! - `refused-peer`: connections are refused again and again. Of a refused one the kernel keeps no address.
 //! - `awaiting-peer`: a connection is there, something was sent on it, and no answer came.
 //! - `peer-not-reading`: the other end takes nothing more.
 //! - `dns`: the name server does not answer.
-//! - `cpu-bound`: a thread was running at every look.
+//! - `cpu-bound`: a thread was running at every look, and has had a fifth of the CPU of the whole invocation.
 //! - `memory-pressure`: memory is nearly full, and the function's own code is read again and again.
 //! - `file-system-stall`: a thread waits for a file system and cannot be interrupted.
-//! - `child-process`: a parent waits for its child.
+//! - `child-process`: a parent waits for its child, or (then the line says that it is running) a child of this
+//!   invocation is there and nothing else was seen.
 //! - `idle`: everything sleeps, and nothing is on its way that could wake it.
 //! - `slow-init`: the initialization began anew within the invocation and took half of its time or more.
 //! - `extension-overhead`: the function had answered, and another extension held the invocation.
+//!
+//! Only what the thread that runs the handler may wait for counts, itself or by another thread or process: not
+//! what others do while it waits on a connection of its own, computes or sleeps. Where several things may be
+//! it, as in an event loop, none is named, and `alsoSeen` holds them.
 //!
 //! Without a cause the line says what was seen of the main thread. `TRIAGE_PROBE=off` turns the looks off.
 //!
@@ -30,8 +35,8 @@
 //! A line with the stage `imminent` comes before the deadline, after the first look, as there may be no time
 //! after it; it counts in no metric. `peer` is an address and port as the kernel lists it, `service` what
 //! the port stands for. `waitedMs` is since when data were sent that are not answered; `synsSent` counts the
-//! first one too. `cpuPercent` is of one CPU, `quotaPercent` what the memory size gives. `alsoSeen` are causes for
-//! which there was evidence too, `partial` says that not all could be read in time. A stall of a network
+//! first one too. `cpuPercent` is of one CPU, `quotaPercent` what the memory size gives. `otherPeers`
+//! are those from which an answer is due too, `alsoSeen` causes for which there was evidence, `partial` says that not all could be read in time. A stall of a network
 //! file system counts in EfsFailures too.
 //!
 //! ## What to do

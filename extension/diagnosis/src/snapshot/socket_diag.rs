@@ -15,6 +15,8 @@ pub struct LastMoved {
     pub sent_ms: Option<u64>,
     /// Milliseconds since data last came in; None likewise.
     pub received_ms: Option<u64>,
+    /// Where no data ever came in, how often some were sent: in segments, but for those that were full.
+    pub unanswered_sends: Option<u64>,
 }
 
 /// What a datagram of the answer held.
@@ -39,10 +41,12 @@ const INFO: u16 = 2;
 const MESSAGE_BYTES: usize = 72;
 const INODE_AT: usize = 68;
 // In `tcp_info`.
+const SEGMENT_BYTES_AT: usize = 16;
 const LAST_SENT_AT: usize = 44;
 const LAST_RECEIVED_AT: usize = 52;
 const BYTES_RECEIVED_AT: usize = 128;
 const SEGMENTS_SENT_AT: usize = 156;
+const BYTES_SENT_AT: usize = 200;
 
 /// The request for the TCP socket between these two ends; None if they are of different families.
 #[must_use]
@@ -116,10 +120,18 @@ fn socket(message: &[u8]) -> Option<LastMoved> {
             let time = |at| u32_at(info, at).map(u64::from);
             moved.sent_ms = time(LAST_SENT_AT).filter(|_| has_sent || has_received == Some(false));
             moved.received_ms = time(LAST_RECEIVED_AT).filter(|_| has_received == Some(true));
+            moved.unanswered_sends = sends(info).filter(|_| has_received == Some(false));
         }
         attributes = attributes.get(aligned(length)..).unwrap_or_default();
     }
     (inode != 0).then_some(moved)
+}
+
+/// What is long is sent in full segments and a rest.
+fn sends(info: &[u8]) -> Option<u64> {
+    let segments = u64::from(u32_at(info, SEGMENTS_SENT_AT)?);
+    let full = u64_at(info, BYTES_SENT_AT)?.checked_div(u32_at(info, SEGMENT_BYTES_AT)?.into())?;
+    Some(segments.saturating_sub(full))
 }
 
 const fn aligned(length: usize) -> usize {
@@ -167,12 +179,15 @@ mod tests {
 
     /// Of a kernel whose `tcp_info` has so many bytes.
     fn socket_message(inode: u32, segments: u32, bytes: u64, info_bytes: usize) -> Vec<u8> {
-        let mut info = vec![0; info_bytes.max(SEGMENTS_SENT_AT + 4)];
+        let mut info = vec![0; info_bytes.max(BYTES_SENT_AT + 8)];
         let mut put = |at: usize, value: &[u8]| info[at..at + value.len()].copy_from_slice(value);
         put(LAST_SENT_AT, &2_100_u32.to_ne_bytes());
         put(LAST_RECEIVED_AT, &2_000_u32.to_ne_bytes());
         put(BYTES_RECEIVED_AT, &bytes.to_ne_bytes());
         put(SEGMENTS_SENT_AT, &segments.to_ne_bytes());
+        // A full segment, and short ones.
+        put(SEGMENT_BYTES_AT, &1_400_u32.to_ne_bytes());
+        put(BYTES_SENT_AT, &1_600_u64.to_ne_bytes());
         info.truncate(info_bytes);
         let mut body = vec![0; MESSAGE_BYTES];
         body[INODE_AT..].copy_from_slice(&inode.to_ne_bytes());
@@ -185,15 +200,23 @@ mod tests {
     #[test]
     fn when_data_last_moved_is_read() {
         let mut datagram = socket_message(77, 3, 10, 240);
-        datagram.extend(socket_message(78, 1, 0, 300));
-        let moved = |inode, sent_ms, received_ms| LastMoved { inode, sent_ms, received_ms };
-        let sockets = vec![moved(77, Some(2_100), Some(2_000)), moved(78, Some(2_100), None)];
+        datagram.extend(socket_message(78, 4, 0, 300));
+        let moved = |inode, sent_ms, received_ms| LastMoved {
+            inode,
+            sent_ms,
+            received_ms,
+            unanswered_sends: None,
+        };
+        let unanswered = LastMoved { unanswered_sends: Some(3), ..moved(78, Some(2_100), None) };
+        let sockets = vec![moved(77, Some(2_100), Some(2_000)), unanswered];
         let answer = parse_diag_answer(&datagram);
         assert_eq!(answer, DiagAnswer { sockets, is_last: false });
         datagram.extend(message(DONE, &[0; 4]));
         assert!(parse_diag_answer(&datagram).is_last);
         let old = parse_diag_answer(&socket_message(77, 3, 10, 104)).sockets;
         assert_eq!(old, [moved(77, None, None)], "a kernel that does not count bytes");
+        let older = parse_diag_answer(&socket_message(78, 4, 0, 200)).sockets;
+        assert_eq!(older, [moved(78, Some(2_100), None)], "one that counts those received alone");
         assert_eq!(parse_diag_answer(&socket_message(0, 3, 10, 240)).sockets, [], "no owner");
     }
 

@@ -3,12 +3,13 @@
 use super::{SocketState, TcpState};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-/// A socket that has a peer, as one line of a table tells.
+/// A socket, as one line of a table tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TableEntry {
     /// This end.
     pub local: SocketAddr,
-    /// The other end. An IPv4 address that is mapped into IPv6 is an IPv4 address here.
+    /// The other end: unspecified where there is none. An IPv4 address that is mapped into IPv6 is an IPv4
+    /// address here.
     pub peer: SocketAddr,
     /// Its inode, which its descriptors name: `socket:[INODE]`.
     pub inode: u64,
@@ -19,8 +20,17 @@ pub struct TableEntry {
 /// The timer that runs while the other end has no room (zero-window probes).
 const PROBE_TIMER: u8 = 4;
 
-/// The socket of a line, or None if it has no peer, or belongs to no process any more, or the line
-/// is not one of a socket, or cut.
+impl TableEntry {
+    /// Whether there is another end: not of a socket that listens, nor of one of UDP that is not connected,
+    /// which may send anywhere.
+    #[must_use]
+    pub const fn has_peer(&self) -> bool {
+        self.peer.port() != 0 && !self.peer.ip().is_unspecified()
+    }
+}
+
+/// The socket of a line, or None if it belongs to no process any more, or the line is not one of a
+/// socket, or cut.
 ///
 /// `sl: LOCAL REMOTE STATE TX:RX TIMER:WHEN RETRANSMITS UID TIMEOUT INODE …`, of which all but the
 /// first, the user and the inode are hexadecimal. The words of an address are in the byte order of
@@ -49,8 +59,7 @@ pub fn parse_socket_line(line: &str) -> Option<TableEntry> {
         is_probing: timer == PROBE_TIMER,
         due_in_ticks: hex(due_in_ticks),
     };
-    let is_used = inode != 0 && peer.port() != 0 && !peer.ip().is_unspecified();
-    is_used.then_some(TableEntry { local, peer, inode, state })
+    (inode != 0).then_some(TableEntry { local, peer, inode, state })
 }
 
 impl TcpState {
@@ -61,6 +70,7 @@ impl TcpState {
             1 => Self::Established,
             2 => Self::SynSent,
             8 => Self::CloseWait,
+            10 => Self::Listen,
             other => Self::Other(other),
         }
     }
@@ -102,6 +112,7 @@ mod tests {
     const PROBING: &str = "  16: 0100007F:D1B8 0100007F:1F90 01 0002A3F0:00000010 04:00000015 00000000  1000        1 77 2 000000001c2dd08d 20 4 30 10 -1";
     const IPV6: &str = "   1: 0000000000000000FFFF00000100007F:D1B6 B80D0120000000000000000001000000:01BB 08 00000000:00000001 00:00000000 00000000     0        0 99 1 0 20 0 0 10 -1";
     const MAPPED: &str = "   1: 0000000000000000FFFF00000100007F:D1B6 0000000000000000FFFF00000703000A:01BB 01 00000000:00000000 00:00000000 00000000     0        0 99 1 0 20 0 0 10 -1";
+    const RESOLVES: &str = "  124: 00000000:A002 00000000:0000 07 00000000:00000000 00:00000000 00000000     0        0 556 2 00000000e 0";
     const UDP: &str = "  123: 0100007F:A001 3500007F:0035 01 00000000:00000300 00:00000000 00000000     0        0 555 2 00000000e 0";
 
     fn parsed(line: &str) -> TableEntry {
@@ -141,9 +152,19 @@ mod tests {
     }
 
     #[test]
-    fn what_has_no_peer_or_no_owner_or_is_cut_is_left_out() {
+    fn what_has_no_peer_is_told_from_what_has_one() {
+        let listens = parsed(LISTENS);
+        assert!(!listens.has_peer() && listens.state.state == TcpState::Listen);
+        assert_eq!(listens.local, "0.0.0.0:2024".parse().unwrap());
+        assert!(!parsed(RESOLVES).has_peer());
+        for line in [SYN_SENT, PROBING, IPV6, MAPPED, UDP] {
+            assert!(parsed(line).has_peer(), "{line}");
+        }
+    }
+
+    #[test]
+    fn what_has_no_owner_or_is_cut_is_left_out() {
         assert_eq!(parse_socket_line(HEAD), None);
-        assert_eq!(parse_socket_line(LISTENS), None);
         assert_eq!(parse_socket_line(&SYN_SENT.replace("14704815", "0")), None, "no owner");
         let enough = SYN_SENT.find(" 000000001c2dd08d").unwrap();
         for end in 0..SYN_SENT.len() {

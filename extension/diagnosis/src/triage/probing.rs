@@ -45,7 +45,8 @@ impl Triage {
         let timeout_ms = self.timeout_ms.unwrap_or(given_ms);
         let is_small = self.teller.function.memory_size_mb.is_some_and(|mb| mb < SMALL_MB);
         let least_ms = if is_small { MARGIN_MIN_OF_SMALL_MS } else { MARGIN_MIN_MS };
-        let margin_ms = (timeout_ms * MARGIN_PERCENT / 100).clamp(least_ms, MARGIN_MAX_MS);
+        let margin_ms =
+            (timeout_ms.saturating_mul(MARGIN_PERCENT) / 100).clamp(least_ms, MARGIN_MAX_MS);
         // Of an invocation that has less than that from its beginning, no more than half.
         let margin_ms = margin_ms.min(given_ms / 2);
         let at = deadline.minus_ms(margin_ms);
@@ -69,7 +70,8 @@ impl Triage {
         }
         let began = attempt.started_at.or(attempt.invoked_at);
         let ran_ms = began.map(|began| now.ms_since(began));
-        let running = Running { ran_ms, memory_size_mb, mounts: self.mounts.as_deref() };
+        let (holds_init, mounts) = (attempt.holds_init, self.mounts.as_deref());
+        let running = Running { ran_ms, holds_init, memory_size_mb, mounts };
         let found = contained(|| why(snapshot, running)).unwrap_or_default();
         attempt.why = Some(Box::new(found));
         let left_ms = attempt.deadline.map_or(0, |deadline| deadline.ms_since(now));

@@ -1,26 +1,30 @@
 //! Causes that a socket shows.
 
+use super::focus::waits_on;
 use super::service::service;
-use super::{Seen, Watched, Why};
+use super::{LATE_INVOKE_MS, Seen, Why};
 use crate::snapshot::{Protocol, Socket, SocketState, SystemCall, TcpState};
 use std::cmp::Ordering;
 use std::net::{IpAddr, SocketAddr};
 
 /// Connections refused between two looks, from which on it is a loop and not one that was tried.
 const REFUSED_IN_A_LOOP: u64 = 2;
-/// And so many in the sandbox's life make a loop of a single one.
-const REFUSED_BEFORE: u64 = 10;
+/// And within a second: what looks for its agent now and then is none that is waited for.
+const REFUSED_PER_S: u64 = 4;
 /// What was sent or came in since then is a sign of life.
 const LATELY_MS: u64 = 500;
-/// The extension may read INVOKE so much later than the function, and the kernel's times are ticks of up to
-/// 10 ms.
-const LATE_INVOKE_MS: u64 = 50;
 /// The kernel's clock ticks so seldom at most.
 const TICK_MS: u64 = 10;
 /// A first SYN is sent again after 100 ticks: of one that has waited for 300 ms so many are left.
 const OLD_SYN_DUE_TICKS: u64 = 70;
 /// Of a thread that computes all the time, so few refused connections are others'.
 const FEW_REFUSED: u64 = 10;
+/// A name server that is near answers sooner; of one that must ask others this tells nothing.
+const LEAST_UDP_MS: u64 = 60;
+/// So many times something was sent and never answered: nobody answers there, and nobody waits for it.
+const SENT_ONE_WAY: u64 = 4;
+/// Peers that are named beside the one that is waited for longest.
+const MAX_OTHERS: usize = 4;
 /// The DNS port.
 const DNS: u16 = 53;
 
@@ -38,39 +42,32 @@ impl Socket {
         self.states.len() > 1 && self.states.iter().all(is_so)
     }
 
+    /// How long it was seen, from the first reading to the last.
+    fn seen_ms(&self) -> u64 {
+        let read_us = |state: Option<&SocketState>| state.map_or(0, |state| state.at_us);
+        read_us(self.states.last()).saturating_sub(read_us(self.states.first())) / 1_000
+    }
+
     /// Whether nothing was sent between the readings, as far as the kernel tells: of a call that was made
     /// a moment ago nothing can be said.
     fn has_not_moved(&self) -> bool {
-        let read_us = |state: Option<&SocketState>| state.map_or(0, |state| state.at_us);
-        let between_us = read_us(self.states.last()).saturating_sub(read_us(self.states.first()));
-        self.last_sent_ms.is_none_or(|sent_ms| (sent_ms + TICK_MS) * 1_000 >= between_us)
+        let seen_ms = self.seen_ms();
+        self.last_sent_ms.is_none_or(|sent_ms| sent_ms.saturating_add(TICK_MS) >= seen_ms)
     }
 
+    /// Whether it has sent a SYN that has been under way for longer than any round trip takes, by the kernel's
+    /// timer, or else at every reading.
     fn is_unanswered(&self) -> bool {
         let sent_again = self.last().is_some_and(|last| last.retransmits > 0);
         let is_syn = |s: &SocketState| s.state == TcpState::SynSent;
         self.protocol == Protocol::Tcp
             && self.last().is_some_and(is_syn)
-            && (sent_again || self.stayed(is_syn) && self.last().is_some_and(is_old_syn))
+            && (sent_again
+                || self.last().is_some_and(|last| match last.due_in_ticks {
+                    Some(ticks) => ticks <= OLD_SYN_DUE_TICKS,
+                    None => self.stayed(is_syn),
+                }))
     }
-}
-
-/// Whether a first SYN has been under way for longer than any round trip takes.
-fn is_old_syn(state: &SocketState) -> bool {
-    state.due_in_ticks.is_none_or(|ticks| ticks <= OLD_SYN_DUE_TICKS)
-}
-
-/// Whether a thread waits on this very descriptor, or on an epoll set that holds it.
-fn waits_on(watched: &Watched<'_>, socket: &Socket) -> bool {
-    let descriptor = socket.descriptor;
-    watched.process.pid == socket.pid
-        && watched.waits_in(|call| match call {
-            SystemCall::Connect(on) | SystemCall::Receive(on) | SystemCall::Send(on) => {
-                on == descriptor
-            }
-            SystemCall::EpollWait(set) => socket.epolls.contains(&set),
-            _ => false,
-        })
 }
 
 impl Seen<'_> {
@@ -82,33 +79,6 @@ impl Seen<'_> {
         Some((last.checked_sub(first)?, last))
     }
 
-    fn sockets(&self) -> impl Iterator<Item = &Socket> {
-        self.open().into_iter().flat_map(|open| &open.sockets)
-    }
-
-    /// Those that the function may be waiting for: not what belongs to another thread while the first one
-    /// waits on a descriptor of its own, or sleeps.
-    fn suspects(&self) -> impl Iterator<Item = &Socket> {
-        let main = self.threads.first();
-        self.sockets().filter(move |socket| {
-            let is_elsewhere = main.is_some_and(|main| {
-                main.process.pid == socket.pid
-                    && main.waits_in(|call| match call {
-                        SystemCall::Connect(on)
-                        | SystemCall::Receive(on)
-                        | SystemCall::Send(on) => on != socket.descriptor,
-                        SystemCall::Sleep => true,
-                        _ => false,
-                    })
-            });
-            !is_elsewhere
-        })
-    }
-
-    fn is_waited_on(&self, socket: &Socket) -> bool {
-        self.threads.iter().any(|watched| waits_on(watched, socket))
-    }
-
     /// The one that a thread waits on, if there is one, else the first.
     fn foremost<'s>(&'s self, sockets: impl Iterator<Item = &'s Socket>) -> Option<&'s Socket> {
         let sockets: Vec<_> = sockets.collect();
@@ -116,23 +86,11 @@ impl Seen<'_> {
         waited_on.or(sockets.first()).copied()
     }
 
-    /// Whether there is a thread that would notice an answer.
-    fn may_be_awaited(&self, socket: &Socket) -> bool {
-        self.threads.iter().any(|w| {
-            w.process.pid == socket.pid
-                && w.thread.state == 'S'
-                && w.thread.waits_in.is_none_or(|call| match call {
-                    SystemCall::EpollWait(set) => socket.epolls.contains(&set),
-                    SystemCall::Receive(on) => on == socket.descriptor,
-                    SystemCall::Poll => true,
-                    _ => false,
-                })
-        })
-    }
-
     fn named(&self, socket: &Socket, why: Why) -> Why {
         let process = self.processes().iter().find(|process| process.pid == socket.pid);
-        why.evidence("peer", Some(socket.peer.to_string()))
+        let why = Why { peer: Some(socket.peer), ..why };
+        why.of_process(socket.pid)
+            .evidence("peer", Some(socket.peer.to_string()))
             .evidence("service", service(socket.peer.port()))
             .evidence("process", process.map(|process| super::shown(&process.name)))
     }
@@ -141,13 +99,19 @@ impl Seen<'_> {
     /// be told: the kernel may not say, and within one tick of its clock not which came first.
     fn is_pending(&self, socket: &Socket) -> Option<bool> {
         let sent_ms = socket.last_sent_ms?;
-        if self.running.ran_ms.is_some_and(|ran_ms| sent_ms > ran_ms + LATE_INVOKE_MS) {
+        if self.running.ran_ms.is_some_and(|ran_ms| sent_ms > ran_ms.saturating_add(LATE_INVOKE_MS))
+        {
             return Some(false);
         }
+        let soon = |received_ms: u64| received_ms.saturating_sub(sent_ms) <= TICK_MS;
+        let received_soon = socket.last_received_ms.is_some_and(soon);
         match socket.last_received_ms.map(|received_ms| received_ms.cmp(&sent_ms)) {
             // Ages: what came in later than what was sent is younger.
             Some(Ordering::Less) => Some(false),
             Some(Ordering::Equal) => None,
+            // An acknowledgement of the protocol's own follows what it acknowledges at once.
+            Some(Ordering::Greater) if received_soon => None,
+            None if socket.unanswered_sends.is_some_and(|sends| sends >= SENT_ONE_WAY) => None,
             Some(Ordering::Greater) | None => Some(true),
         }
     }
@@ -209,23 +173,30 @@ pub(super) fn unreachable_peer(seen: &Seen<'_>) -> Option<Why> {
 /// Connections that are refused again and again.
 pub(super) fn refused_peer(seen: &Seen<'_>) -> Option<Why> {
     let (refused, in_all) = seen.refused_connections()?;
-    if refused < REFUSED_IN_A_LOOP && !(refused > 0 && in_all >= REFUSED_BEFORE) {
+    let time_us = seen.time_us();
+    if refused < REFUSED_IN_A_LOOP
+        || refused.saturating_mul(1_000_000) < time_us.saturating_mul(REFUSED_PER_S)
+    {
         return None;
     }
-    // They are those of the whole sandbox. Who connects is in no call on another socket, and who
-    // computes all the time has hardly time for a few.
-    let main = seen.threads.first()?;
+    // They are those of the whole sandbox, other extensions' too. Who connects runs for a moment and is in no
+    // call on another socket, and who computes all the time has hardly time for a few.
+    let main = seen.main()?;
     let is_elsewhere =
         main.waits_in(|call| matches!(call, SystemCall::Receive(_) | SystemCall::Send(_)));
-    if is_elsewhere || refused < FEW_REFUSED && super::threads::cpu_bound_main(seen).is_some() {
+    let ran = seen.threads.iter().filter(|w| w.cpu_ns > 0 && seen.may_await_thread(w));
+    let most = ran.max_by_key(|w| w.cpu_ns)?;
+    let is_few = refused < FEW_REFUSED && super::threads::main_computes(seen).is_some();
+    if is_elsewhere || is_few {
         return None;
     }
-    let ms = seen.time_us() / 1_000;
+    let ms = time_us / 1_000;
     let clause = format!(
         "while connecting again and again: {} refused in the last {ms} ms",
         times(refused, "connection was", "connections were")
     );
     let why = Why::of("refused-peer", clause)
+        .of_process(most.process.pid)
         .evidence("refusedConnections", Some(refused))
         .evidence("refusedWithinMs", Some(ms))
         .evidence("refusedInSandbox", Some(in_all));
@@ -236,7 +207,9 @@ pub(super) fn refused_peer(seen: &Seen<'_>) -> Option<Why> {
 pub(super) fn dns(seen: &Seen<'_>) -> Option<Why> {
     let asked = seen.suspects().filter(|socket| {
         let is_open = match socket.protocol {
-            Protocol::Udp => socket.stayed(|s| s.receive_queue == 0) && seen.may_be_awaited(socket),
+            Protocol::Udp => {
+                socket.stayed(|s| s.receive_queue == 0) && socket.seen_ms() >= LEAST_UDP_MS
+            }
             Protocol::Tcp => {
                 socket.is_unanswered()
                     || socket.stayed(|s| s.receive_queue == 0)
@@ -246,9 +219,13 @@ pub(super) fn dns(seen: &Seen<'_>) -> Option<Why> {
         socket.is_dns() && is_open
     });
     let socket = seen.foremost(asked)?;
-    let clause =
-        format!("while resolving a name: no answer from the DNS server {}", socket.peer.ip());
-    Some(seen.named(socket, Why::of("dns", clause)))
+    let seen_ms = socket.seen_ms();
+    let clause = format!(
+        "while resolving a name: no answer from the DNS server {} in the last {seen_ms} ms",
+        socket.peer.ip()
+    );
+    let why = Why::of("dns", clause).evidence("unansweredForMs", Some(seen_ms));
+    Some(seen.named(socket, why))
 }
 
 /// A peer that takes nothing more.
@@ -285,43 +262,61 @@ pub(super) fn awaiting_peer(seen: &Seen<'_>) -> Option<Why> {
     let quiet: Vec<_> = seen
         .suspects()
         .filter(|s| s.protocol == Protocol::Tcp && !s.is_dns() && s.stayed(silent))
-        .filter(|s| s.has_not_moved())
+        // Who has accepted a connection owes the answer.
+        .filter(|s| s.has_not_moved() && !s.is_accepted)
         .collect();
-    // A thread that waits to receive on this very socket, and nothing else, leaves no doubt.
-    let received_on = |socket: &Socket| {
+    // A main thread that waits to receive on this very socket, and nothing else, leaves no doubt.
+    let is_received_on = |socket: &Socket| {
         let receives = |call| call == SystemCall::Receive(socket.descriptor);
-        // One in the background may listen for what nobody asked for.
-        let is_asked = seen.is_pending(socket) != Some(false);
-        seen.threads.iter().any(|w| {
-            w.process.pid == socket.pid && w.waits_in(receives) && (w.is_main() || is_asked)
-        })
+        seen.threads
+            .iter()
+            .any(|w| w.process.pid == socket.pid && w.is_main() && w.waits_in(receives))
     };
-    let pending =
-        |socket: &&Socket| seen.is_pending(socket) == Some(true) && seen.may_be_awaited(socket);
-    let longest = |sockets: Vec<&'_ Socket>| {
-        sockets.into_iter().max_by_key(|socket| socket.last_sent_ms).cloned()
-    };
-    let by_call: Vec<_> = quiet.iter().copied().filter(|socket| received_on(socket)).collect();
-    let by_time: Vec<_> = quiet.iter().copied().filter(pending).collect();
-    let others = by_time.len();
-    let socket = longest(by_call).or_else(|| longest(by_time))?;
-    let peer = with_service(socket.peer);
-    let for_ms = socket.last_sent_ms.filter(|_| seen.is_pending(&socket) == Some(true));
+    let is_pending = |socket: &&&Socket| seen.is_pending(socket) == Some(true);
+    let by_call: Vec<_> = quiet.iter().copied().filter(|socket| is_received_on(socket)).collect();
+    let by_time: Vec<_> = quiet.iter().filter(is_pending).copied().collect();
+    let awaited = if by_call.is_empty() { by_time } else { by_call };
+    let socket = awaited.iter().copied().max_by_key(|socket| socket.last_sent_ms)?;
+    let for_ms = socket.last_sent_ms.filter(|_| seen.is_pending(socket) == Some(true));
     let silent_for = for_ms.map(|ms| format!(" for {:.2} s", ms as f64 / 1_000.0));
+    let mut others: Vec<_> = awaited.iter().map(|socket| socket.peer).collect();
+    others.retain(|peer| *peer != socket.peer);
+    others.sort_unstable();
+    others.dedup();
+    let or_others = match others.len() {
+        0 => String::new(),
+        n => format!(", or for {}", times(n as u64, "other peer", "other peers")),
+    };
     let clause = format!(
-        "while waiting for {peer}: connected, nothing has come back{}",
+        "while waiting for {}: connected, nothing has come back{}{or_others}",
+        with_service(socket.peer),
         silent_for.unwrap_or_default()
     );
+    let others: Vec<_> = others.iter().take(MAX_OTHERS).map(SocketAddr::to_string).collect();
     let why = Why::of("awaiting-peer", clause)
         .evidence("waitedMs", for_ms)
-        .evidence("awaitedConnections", Some(others).filter(|others| *others > 1));
-    Some(seen.named(&socket, why))
+        .evidence("awaitedConnections", Some(awaited.len()).filter(|awaited| *awaited > 1))
+        .evidence("otherPeers", Some(others).filter(|others| !others.is_empty()));
+    Some(seen.named(socket, why))
 }
 
 impl Seen<'_> {
+    /// Whether something else than this one may be waited for of which not enough is known to name it.
+    pub(super) fn is_in_doubt(&self, named: &Why) -> bool {
+        let is_shown = |pid| named.pid.is_some_and(|named| self.is_below(named, pid));
+        let is_unread = |socket: &Socket| {
+            let is_known = socket.last_sent_ms.or(socket.last_received_ms).is_some();
+            let is_open = socket.last().is_some_and(|last| last.state == TcpState::Established);
+            let is_named = named.peer == Some(socket.peer);
+            socket.protocol == Protocol::Tcp && is_open && !is_known && !is_named
+        };
+        self.snapshot.is_partial && self.suspects().any(is_unread)
+            || self.undated_child().is_some_and(|child| !is_shown(child.pid))
+    }
+
     /// Whether every socket that the function has open is known to wait for nothing.
     pub(super) fn sockets_are_idle(&self) -> bool {
-        let Some(open) = self.open() else { return false };
+        let Some(open) = self.open().filter(|open| !open.has_unconnected) else { return false };
         open.sockets.iter().all(|socket| {
             socket.protocol == Protocol::Tcp
                 && socket.last().is_some_and(|last| {

@@ -1,3 +1,4 @@
+mod focus;
 mod peers;
 
 use super::*;
@@ -5,7 +6,7 @@ use crate::snapshot::{Protocol, Socket, SocketState, TcpState, Used};
 use proptest::prelude::*;
 
 const RUNNING: Running<'_> =
-    Running { ran_ms: Some(2_850), memory_size_mb: Some(1_769), mounts: None };
+    Running { ran_ms: Some(2_850), holds_init: false, memory_size_mb: Some(1_769), mounts: None };
 
 fn thread(tid: u32, state: char, waits_in: Option<SystemCall>) -> Thread {
     let name = "python".to_owned();
@@ -60,9 +61,11 @@ fn socket(peer: &str, states: &[SocketState]) -> Socket {
         epolls: vec![5],
         protocol: Protocol::Tcp,
         peer: peer.parse().unwrap(),
+        is_accepted: false,
         states: states.to_vec(),
         last_sent_ms: None,
         last_received_ms: None,
+        unanswered_sends: None,
     }
 }
 
@@ -129,6 +132,17 @@ fn where_it_is_not_known_what_a_thread_waits_in_nothing_is_idle() {
 }
 
 #[test]
+fn what_a_socket_without_a_peer_waits_for_is_not_known() {
+    let mut snapshot = twice(one(EPOLL), Vec::new());
+    assert_eq!(cause(&snapshot), Some("idle"));
+    snapshot.open.as_mut().unwrap().has_unconnected = true;
+    assert_eq!(cause(&snapshot), None, "as a resolver's");
+    // Who sleeps would not notice what comes on it.
+    snapshot.looks.iter_mut().for_each(|look| look.processes = one(SystemCall::Sleep));
+    assert_eq!(cause(&snapshot), Some("idle"));
+}
+
+#[test]
 fn where_sockets_were_not_read_nothing_is_idle() {
     let mut snapshot = twice(one(EPOLL), Vec::new());
     assert_eq!(cause(&snapshot), Some("idle"));
@@ -154,13 +168,14 @@ fn the_faults_of_a_process_that_began_meanwhile_are_its_own_beginning() {
     assert_eq!(cause(&thrashes), Some("memory-pressure"));
 }
 
-/// A thread with that state at both looks, `cpu_ms` of CPU between them.
+/// A thread with that state at both looks, `cpu_ms` of CPU between them and 2 s before.
 fn working(state: char, cpu_ms: u64, threads: Vec<Thread>) -> Snapshot {
-    let at = |cpu_ns| {
-        let main = Thread { cpu_ns: Some(cpu_ns), ..thread(20, state, None) };
+    let at = |cpu_ms| {
+        let cpu_ns = Some((2_000 + cpu_ms) * 1_000_000);
+        let main = Thread { cpu_ns, ..thread(20, state, None) };
         vec![process(20, 1, [main].into_iter().chain(threads.clone()).collect())]
     };
-    let looks = vec![look(0, at(0)), look(100, at(cpu_ms * 1_000_000))];
+    let looks = vec![look(0, at(0)), look(100, at(cpu_ms))];
     Snapshot { looks, open: Some(Open::default()), ..Snapshot::default() }
 }
 
@@ -202,11 +217,25 @@ fn a_parent_in_vfork_waits_for_its_child_and_not_for_a_file_system() {
         ..thread(20, 'D', Some(SystemCall::Other(435)))
     };
     let family = |channel| {
-        let child = process(21, 20, vec![thread(21, 'S', None)]);
+        // Before it becomes another program it is called as its parent.
+        let child =
+            Process { name: "python".into(), ..process(21, 20, vec![thread(21, 'S', None)]) };
         vec![process(20, 1, vec![parent(channel)]), Process { started_at_ticks: 9_900, ..child }]
     };
     assert_eq!(cause(&twice(family(Some("kernel_clone")), Vec::new())), Some("child-process"));
     assert_eq!(cause(&twice(family(None), Vec::new())), Some("child-process"));
+    let mut undated = twice(family(Some("kernel_clone")), Vec::new());
+    undated.looks[1].processes[1].started_at_ticks = 9_723;
+    assert_eq!(cause(&undated), Some("child-process"), "it begins right now");
+    let mut unknown = twice(family(None), Vec::new());
+    for look in &mut unknown.looks {
+        look.processes[0].threads[0].waits_in = None;
+    }
+    assert_eq!(cause(&unknown), None, "neither is known");
+    for look in &mut unknown.looks {
+        look.processes[1].name = "convert".into();
+    }
+    assert_eq!(cause(&unknown), Some("file-system-stall"));
     let stuck = twice(family(Some("rpc_wait_bit_killable")), Vec::new());
     let why = why(&stuck, RUNNING);
     assert_eq!((why.cause, why.is_of_network_files), (Some("file-system-stall"), true));
@@ -223,6 +252,19 @@ fn a_child_of_an_earlier_invocation_is_not_waited_for_without_a_sign() {
     };
     assert_eq!(cause(&twice(family(9_900), Vec::new())), Some("child-process"));
     assert_eq!(cause(&twice(family(200), Vec::new())), Some("idle"));
+}
+
+#[test]
+fn where_it_is_not_known_what_the_first_thread_waits_in_it_may_be_no_child() {
+    let family = |state, wait_channel: Option<&str>| {
+        let wait_channel = wait_channel.map(str::to_owned);
+        let parent = Thread { wait_channel, ..thread(20, state, None) };
+        let child = process(21, 20, vec![thread(21, 'S', Some(SystemCall::Sleep))]);
+        let child = Process { started_at_ticks: 9_900, ..child };
+        twice(vec![process(20, 1, vec![parent]), child], Vec::new())
+    };
+    assert_eq!(cause(&family('S', None)), None);
+    assert_eq!(cause(&family('S', Some("ep_poll"))), Some("child-process"));
 }
 
 #[test]

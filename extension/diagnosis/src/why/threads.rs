@@ -1,5 +1,6 @@
 //! Causes that the states of threads and processes show.
 
+use super::children::{may_be_in_vfork, may_wait_for_child};
 use super::{Seen, Watched, Why, shown};
 use crate::mounts::network_mount;
 use crate::snapshot::{Look, Process, SystemCall};
@@ -12,10 +13,15 @@ const LEAST_TIME_US: u64 = 20_000;
 const LEAST_BUSY_US: u64 = 10_000;
 /// Of the CPU that a thread could have had, what it must have used to be bound by it.
 const BUSY_SHARE: f64 = 0.5;
+/// And of the CPU that it could have had since the invocation began: what computes for the last moments
+/// alone is not what took the time.
+const BUSY_LIFE_SHARE: f64 = 0.2;
 /// The same of several threads that take turns.
 const BUSY_TOGETHER_SHARE: f64 = 0.7;
 /// Of the looks, in how many it must have been running, in percent.
 const BUSY_LOOKS_PERCENT: u32 = 75;
+/// Of all the memory, what must be left for it not to be short, in percent.
+const ROOM_PERCENT: u64 = 30;
 /// What a thread that sleeps may use in all, of the time between the looks.
 const ASLEEP_SHARE: f64 = 0.05;
 /// Resident memory of the limit, from which on major faults mean that memory is short.
@@ -53,12 +59,6 @@ impl Seen<'_> {
     fn quota(&self) -> f64 {
         self.running.memory_size_mb.map_or(1.0, |mb| (mb as f64 / MB_PER_CPU).clamp(0.01, 1.0))
     }
-
-    fn parent_waits_for(&self, watched: &Watched<'_>) -> Option<&Process> {
-        let is_child = |p: &&Process| p.parent_pid == watched.process.pid;
-        // The youngest, as one that is there all the time is not waited for.
-        self.processes().iter().filter(is_child).max_by_key(|p| (p.started_at_ticks, p.pid))
-    }
 }
 
 impl Watched<'_> {
@@ -76,17 +76,19 @@ impl Watched<'_> {
             && self.cpu_share() >= quota * BUSY_SHARE
     }
 
+    /// Whether it has computed for more than the last moments of an invocation that has run so long.
+    fn is_long_busy(&self, quota: f64, ran_ms: Option<u64>) -> bool {
+        let share_ns = |ran_ms: u64| ran_ms as f64 * 1e6 * quota * BUSY_LIFE_SHARE;
+        let used = self.thread.cpu_ns.zip(ran_ms);
+        used.is_none_or(|(cpu_ns, ran_ms)| cpu_ns as f64 >= share_ns(ran_ms))
+    }
+
     /// In uninterruptible sleep at every look, without progress.
     fn is_stuck(&self) -> bool {
         self.looks > 1
             && self.time_us >= LEAST_TIME_US
             && self.stuck == self.looks
             && self.cpu_share() < ASLEEP_SHARE
-    }
-
-    /// A parent that sleeps uninterruptibly until its child has begun another program.
-    fn is_in_vfork(&self) -> bool {
-        self.waits_at(&["vfork", "kernel_clone", "_do_fork"])
     }
 }
 
@@ -109,7 +111,7 @@ pub(super) fn memory_pressure(seen: &Seen<'_>) -> Option<Why> {
     let resident_kib = resident.fold(0, u64::saturating_add);
     let is_full =
         (resident_kib / 1_024).saturating_mul(100) >= limit_mb.saturating_mul(FULL_PERCENT);
-    if !is_full || faults_per_s < THRASHING_FAULTS_PER_S {
+    if !is_full || has_room(seen, limit_mb) || faults_per_s < THRASHING_FAULTS_PER_S {
         return None;
     }
     let clause = format!(
@@ -123,10 +125,22 @@ pub(super) fn memory_pressure(seen: &Seen<'_>) -> Option<Why> {
     Some(why)
 }
 
+/// Whether the kernel has memory left: pages that processes share count in each of them. Of a machine that is
+/// larger than the function by far it says nothing.
+fn has_room(seen: &Seen<'_>, limit_mb: u64) -> bool {
+    let resources = seen.snapshot.resources.as_ref();
+    let told = resources.and_then(|r| r.memory_available_kib.zip(r.memory_total_kib));
+    told.is_some_and(|(available_kib, total_kib)| {
+        total_kib / 1_024 < limit_mb.saturating_mul(2)
+            && available_kib.saturating_mul(100) > total_kib.saturating_mul(ROOM_PERCENT)
+    })
+}
+
 /// A thread that cannot even be killed: it waits for a file system.
 pub(super) fn file_system_stall(seen: &Seen<'_>) -> Option<Why> {
     let stuck = seen.threads.iter().filter(|w| w.is_stuck() && !w.is_in_vfork());
-    let stuck: Vec<_> = stuck.filter(|w| !is_vfork_unseen(seen, w)).collect();
+    let stuck = stuck.filter(|w| !may_be_in_vfork(seen, w) && seen.may_await_thread(w));
+    let stuck: Vec<_> = stuck.collect();
     let first = stuck.iter().find(|w| w.is_main()).or(stuck.first())?;
     let is_of_server = stuck.iter().find(|w| w.waits_at(&["nfs", "rpc_"])).is_some();
     let files = seen.open().map_or(&[][..], |open| &open.network_files);
@@ -164,16 +178,11 @@ pub(super) fn file_system_stall(seen: &Seen<'_>) -> Option<Why> {
     Some(why)
 }
 
-/// A parent in vfork where the kernel does not tell what it waits in: its child still bears its name.
-fn is_vfork_unseen(seen: &Seen<'_>, watched: &Watched<'_>) -> bool {
-    watched.thread.wait_channel.is_none()
-        && watched.waits_in(|call| !matches!(call, SystemCall::File))
-        && seen.parent_waits_for(watched).is_some()
-}
-
 fn busy(seen: &Seen<'_>, is_it: impl Fn(&Watched<'_>) -> bool) -> Option<Why> {
     let quota = seen.quota();
-    let busy = seen.threads.iter().filter(|w| w.is_busy(quota) && is_it(w));
+    let ran_ms = seen.running.ran_ms;
+    let busy = seen.threads.iter().filter(|w| w.is_busy(quota) && w.is_long_busy(quota, ran_ms));
+    let busy = busy.filter(|w| is_it(w) && seen.may_await_thread(w));
     let most = busy.max_by(|a, b| a.cpu_ns.cmp(&b.cpu_ns))?;
     let share = most.cpu_share();
     let of_quota = (share / quota * 100.0).round().min(100.0);
@@ -184,9 +193,13 @@ fn busy(seen: &Seen<'_>, is_it: impl Fn(&Watched<'_>) -> bool) -> Option<Why> {
         false => format!("thread {thread} of process {process}"),
     };
     let clause = format!(
-        "while computing: {who} was running at every look, on {of_quota} % of the CPU that it can have"
+        "while computing: {who} was running at every look, on {of_quota} % of the CPU that it can have \
+         in the last {} ms",
+        most.time_us / 1_000
     );
     let why = Why::of("cpu-bound", clause)
+        .of_process(most.process.pid)
+        .evidence("threadCpuMs", most.thread.cpu_ns.map(|ns| ns / 1_000_000))
         .evidence("process", Some(process))
         .evidence("thread", Some(thread).filter(|_| !most.is_main()))
         .evidence("cpuPercent", Some((share * 1_000.0).round() / 10.0))
@@ -194,26 +207,34 @@ fn busy(seen: &Seen<'_>, is_it: impl Fn(&Watched<'_>) -> bool) -> Option<Why> {
     Some(why)
 }
 
-/// The thread that runs the handler computes.
-pub(super) fn cpu_bound_main(seen: &Seen<'_>) -> Option<Why> {
-    busy(seen, |w| w.is_main())
+/// Whether the thread that runs the handler computes.
+pub(super) fn main_computes(seen: &Seen<'_>) -> Option<Why> {
+    let main = seen.main()?.thread.tid;
+    busy(seen, |w| w.thread.tid == main)
 }
 
-/// Some thread computes, or several do in turn (as with a lock that only one can hold).
+/// The thread that runs the handler computes, and does not connect again and again.
+pub(super) fn cpu_bound_main(seen: &Seen<'_>) -> Option<Why> {
+    main_computes(seen).filter(|_| super::peers::refused_peer(seen).is_none())
+}
+
+/// Some other thread computes, or several do in turn (as with a lock that only one can hold).
 pub(super) fn cpu_bound(seen: &Seen<'_>) -> Option<Why> {
     // In place of the one above, never beside it.
-    if cpu_bound_main(seen).is_some() {
+    if main_computes(seen).is_some() {
         return None;
     }
-    busy(seen, |w| !w.is_main()).or_else(|| busy_together(seen))
+    busy(seen, |_| true).or_else(|| busy_together(seen))
 }
 
 fn busy_together(seen: &Seen<'_>) -> Option<Why> {
     let quota = seen.quota();
     let time_us = seen.time_us();
     let looks = seen.snapshot.looks.len();
+    let ran_ms = seen.running.ran_ms;
     let is_busy = |process: &&Process| {
-        let threads = || seen.threads.iter().filter(|w| w.process.pid == process.pid);
+        let of_process = |w: &&Watched<'_>| w.process.pid == process.pid;
+        let threads = || seen.threads.iter().filter(of_process);
         let cpu_ns: u64 = threads().map(|w| w.cpu_ns).fold(0, u64::saturating_add);
         let runs_in = |look: &Look| {
             let then = look.processes.iter().find(|p| p.pid == process.pid);
@@ -224,6 +245,8 @@ fn busy_together(seen: &Seen<'_>) -> Option<Why> {
             && time_us >= LEAST_TIME_US
             && running * 100 >= looks * BUSY_LOOKS_PERCENT as usize
             && cpu_ns as f64 >= time_us as f64 * 1_000.0 * quota * BUSY_TOGETHER_SHARE
+            && threads().any(|w| w.is_long_busy(quota / threads().count() as f64, ran_ms))
+            && threads().filter(|w| w.cpu_ns > 0).all(|w| seen.may_await_thread(w))
     };
     let process = seen.processes().iter().find(is_busy)?;
     let name = shown(&process.name);
@@ -236,49 +259,17 @@ fn busy_together(seen: &Seen<'_>) -> Option<Why> {
     let share = cpu_ns as f64 / (time_us as f64 * 1_000.0);
     let clause = format!("while computing: threads of process {name} were running at every look");
     let why = Why::of("cpu-bound", clause)
+        .of_process(process.pid)
         .evidence("process", Some(name))
         .evidence("cpuPercent", Some((share * 1_000.0).round() / 10.0))
         .evidence("quotaPercent", Some((quota * 1_000.0).round() / 10.0));
     Some(why)
 }
 
-/// A parent that waits for its child.
-pub(super) fn child_process(seen: &Seen<'_>) -> Option<Why> {
-    // What the child itself waits for may be what was not read.
-    if seen.snapshot.is_partial || seen.open().is_none() {
-        return None;
-    }
-    let waits = |w: &&Watched<'_>| {
-        w.waits_in(|call| call == SystemCall::WaitChild)
-            // Not `futex_do_wait`.
-            || w.thread.wait_channel.as_deref() == Some("do_wait")
-            || w.is_in_vfork()
-            || w.stuck == w.looks && w.looks > 1 && is_vfork_unseen(seen, w)
-    };
-    let waited_for = seen.threads.iter().filter(waits).find_map(|w| seen.parent_waits_for(w));
-    // A shell that has started the runtime waits for it all the time.
-    let waited_for = waited_for.filter(|child| seen.began_in_invocation(child) != Some(false));
-    // Without a thread that waits for it, one that began in this invocation.
-    let begun = || {
-        let runtime = seen.processes().first()?;
-        // One that sleeps, or waits for another thread, would not notice the end of it.
-        let main = seen.threads.first()?;
-        if main.waits_in(|call| matches!(call, SystemCall::Sleep | SystemCall::Futex)) {
-            return None;
-        }
-        let is_new =
-            |p: &&Process| p.pid != runtime.pid && seen.began_in_invocation(p) == Some(true);
-        seen.processes().iter().filter(is_new).max_by_key(|p| (p.started_at_ticks, p.pid))
-    };
-    let child = waited_for.or_else(begun)?;
-    let name = shown(&child.name);
-    let clause = format!("while waiting for its child process {name}");
-    Some(Why::of("child-process", clause).evidence("process", Some(name)))
-}
-
 /// Whatever is to come on a socket, this thread would not notice.
-fn waits_for_no_socket(watched: &Watched<'_>) -> bool {
+pub(super) fn waits_for_no_socket(seen: &Seen<'_>, watched: &Watched<'_>) -> bool {
     watched.waits_in(|call| matches!(call, SystemCall::Sleep | SystemCall::Futex))
+        || seen.is_above_main(watched)
 }
 
 /// Everything sleeps, and nothing is on its way that could wake it.
@@ -291,25 +282,32 @@ pub(super) fn idle(seen: &Seen<'_>) -> Option<Why> {
     // A lock on a file, a pipe, another process's socket: something may still come. What is polled is in
     // the process's memory, and a resolver's socket without a peer is in no table.
     let waits_for_more = |w: &Watched<'_>| {
-        use SystemCall::{Connect, EpollWait, File, Futex, Poll, Send, Sleep};
+        use SystemCall::{Connect, EpollWait, File, Futex, Poll, Receive, Send, Sleep};
         match w.is_main() {
+            true if seen.is_above_main(w) => false,
             true => !w.waits_in(|call| matches!(call, EpollWait(_) | Futex | Sleep)),
-            false => w.waits_in(|call| matches!(call, Connect(_) | File | Poll | Send(_))),
+            false => w.waits_in(|call| match call {
+                Receive(on) => {
+                    !seen.sockets().any(|s| (s.pid, s.descriptor) == (w.process.pid, on))
+                }
+                call => matches!(call, Connect(_) | File | Poll | Send(_)),
+            }),
         }
     };
     if seen.time_us() < LEAST_TIME_US
         || !all_asleep
         || seen.threads.iter().any(waits_for_more)
         || !is_quiet
-        || !(seen.sockets_are_idle() || seen.threads.iter().all(waits_for_no_socket))
+        || !(seen.sockets_are_idle() || seen.threads.iter().all(|w| waits_for_no_socket(seen, w)))
         || seen.refused_connections().is_some_and(|(refused, _)| refused > 0)
         || seen.snapshot.is_partial
         || seen.moved_lately()
         || seen.has_changed()
+        || may_wait_for_child(seen)
     {
         return None;
     }
-    let main = seen.threads.first()?;
+    let main = seen.main()?;
     let what = match main.thread.waits_in {
         Some(SystemCall::Sleep) => "it sleeps",
         Some(SystemCall::Futex) => "its threads wait for one another",

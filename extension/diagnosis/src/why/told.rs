@@ -26,8 +26,12 @@ impl Why {
 
     /// A sentence about what happened, with what it was waiting for.
     pub(crate) fn told_after(&self, what: &str) -> String {
+        let others = self.evidence.get("alsoSeen").and_then(|seen| seen.as_array());
         match self.cause {
             Some(_) => format!("{what} {}", self.clause),
+            None if others.is_some() => {
+                format!("{what}; which of several things it waited for is not known")
+            }
             None => format!("{what}; what it waited for is not known"),
         }
     }
@@ -91,7 +95,8 @@ fn slow_init(case: &Case<'_>) -> Option<Why> {
         let attempt = case.attempt?;
         Some(attempt.deadline?.ms_since(attempt.invoked_at?))
     };
-    let timeout_ms = case.timeout_ms.unwrap_or_else(|| init_ms + left_ms().unwrap_or_default());
+    let timeout_ms =
+        case.timeout_ms.unwrap_or_else(|| init_ms.saturating_add(left_ms().unwrap_or_default()));
     if init_ms.saturating_mul(100) < timeout_ms.saturating_mul(INIT_SHARE_PERCENT) {
         return None;
     }

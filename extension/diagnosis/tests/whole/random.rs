@@ -78,6 +78,17 @@ proptest! {
     }
 
     #[test]
+    fn hold_for_files_of_proc(which: u8, mut bytes in bytes()) {
+        bytes.insert(0, which);
+        properties::holds("proc_files", &bytes);
+    }
+
+    #[test]
+    fn hold_for_any_look(bytes in proptest::collection::vec(any::<u8>(), 0..1_500)) {
+        properties::holds("why", &bytes);
+    }
+
+    #[test]
     fn hold_for_trace_headers(version in b'0'..b'3', mut bytes in bytes()) {
         bytes.insert(0, version);
         properties::holds("trace_header", &bytes);

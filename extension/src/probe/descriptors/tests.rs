@@ -1,7 +1,10 @@
+#![allow(clippy::disallowed_macros, reason = "a test says what it leaves out")]
+
 use super::*;
 use crate::probe::sockets::OwnEndpoints;
 use crate::probe::tree::Tree;
 use std::net::SocketAddr;
+use std::os::fd::AsRawFd;
 use std::time::Instant;
 use triage_diagnosis::snapshot::TcpState;
 use triage_diagnosis::snapshot::Thread;
@@ -21,6 +24,12 @@ fn line_to(ip: &str, port: u16, state: u8, inode: u64, retransmits: u64) -> Stri
 
 fn process(pid: u32) -> Process {
     Process { pid, started_at_ticks: 30, ..Process::default() }
+}
+
+/// A process whose only thread is in that call, in that state.
+fn waiting(pid: u32, state: char, waits_in: SystemCall) -> Process {
+    let threads = vec![Thread { state, waits_in: Some(waits_in), ..Thread::default() }];
+    Process { threads, ..process(pid) }
 }
 
 fn own() -> OwnEndpoints {
@@ -132,12 +141,141 @@ fn what_cannot_be_read_is_left_out() {
     read_of(&mut found, &tree, Instant::now(), &[]);
 }
 
+/// What may not be read is not what is not there. (A folder in the place of a file, and the other way round,
+/// is refused to root too.)
+#[test]
+fn what_may_not_be_read_is_said() {
+    let refused: [(&str, &str); 4] = [
+        ("40/fd", "file"),
+        ("40/fd/12", "file"),
+        ("40/net/udp", "folder"),
+        ("40/fdinfo/5", "folder"),
+    ];
+    for (path, becomes) in refused {
+        let (tree, mut found) = (tree(), OpenFound::default());
+        read(&mut found, &tree, Instant::now());
+        assert!(!found.is_partial);
+        let at = tree.root().join(path);
+        if at.is_dir() {
+            std::fs::remove_dir_all(&at).unwrap();
+        } else if at.exists() {
+            std::fs::remove_file(&at).unwrap();
+        }
+        match becomes {
+            "file" => std::fs::write(&at, "").unwrap(),
+            _ => std::fs::create_dir(&at).unwrap(),
+        }
+        read(&mut found, &tree, Instant::now());
+        assert!(found.is_partial, "{path}");
+    }
+    for (table, may_be_missing) in [("tcp", false), ("tcp6", true), ("udp", false), ("udp6", true)]
+    {
+        let (tree, mut found) = (tree(), OpenFound::default());
+        tree.remove(&format!("40/net/{table}"));
+        read(&mut found, &tree, Instant::now());
+        assert_eq!(found.is_partial, !may_be_missing, "{table}");
+    }
+    // What has ended meanwhile is no loss.
+    let (tree, mut found) = (tree(), OpenFound::default());
+    std::fs::remove_dir_all(tree.root().join("40/fd")).unwrap();
+    tree.remove("50/stat");
+    read(&mut found, &tree, Instant::now());
+    assert!(!found.is_partial);
+}
+
+#[test]
+fn a_socket_that_may_send_anywhere_is_told_of() {
+    for (has_one, inode) in [(true, 905), (false, 906)] {
+        let (tree, mut found) = (tree(), OpenFound::default());
+        tree.file("40/net/udp", HEAD.to_owned() + &line_to("00000000", 0, 7, inode, 0));
+        tree.link("50/fd/12", "socket:[905]");
+        read(&mut found, &tree, Instant::now());
+        assert_eq!(found.open.has_unconnected, has_one);
+        assert!(found.open.sockets.iter().all(|socket| socket.protocol == Protocol::Tcp));
+    }
+}
+
+/// The socket's own port is 53686 in each line.
+#[test]
+fn a_connection_to_where_something_listens_was_made_by_the_other_end() {
+    let listens = |ip: &str, state| {
+        let line = line_to("00000000", 0, state, 904, 0);
+        line.replace("0100007F:D1B6", &format!("{ip}:D1B6"))
+    };
+    let any_v6 = "0".repeat(32);
+    for (table, listener, is_accepted) in [
+        ("tcp", listens("00000000", 10), true),
+        ("tcp", listens("0100007F", 10), true),
+        ("tcp6", listens(&any_v6, 10), true),
+        ("tcp", listens("0200007F", 10), false),
+        ("tcp", listens("00000000", 7), false),
+        ("udp", listens("00000000", 10), false),
+    ] {
+        let (tree, mut found) = (tree(), OpenFound::default());
+        tree.file("40/net/tcp", HEAD.to_owned() + &line(39_562, 1, 900, 0));
+        let before = std::fs::read_to_string(tree.root().join("40/net").join(table)).unwrap();
+        tree.file(&format!("40/net/{table}"), before + &listener);
+        read(&mut found, &tree, Instant::now());
+        let socket = found.open.sockets.iter().find(|socket| socket.pid == 40).unwrap();
+        assert_eq!(socket.is_accepted, is_accepted, "{table} {listener}");
+    }
+}
+
+/// Whoever asks for them would wait for the locks that such a thread may hold.
+#[test]
+fn of_a_process_with_a_thread_that_cannot_be_interrupted_no_locks_are_taken() {
+    for (state, is_read) in [('S', true), ('D', false)] {
+        let (tree, mut found) = (tree(), OpenFound::default());
+        let processes = [waiting(40, state, SystemCall::EpollWait(5))];
+        tree.file("40/net/tcp6", HEAD.to_owned() + &line(443, 1, 901, 0));
+        read_of(&mut found, &tree, Instant::now(), &processes);
+        let socket = found.open.sockets.iter().find(|socket| socket.descriptor == 4).unwrap();
+        assert_eq!(!socket.epolls.is_empty(), is_read, "{state}");
+        // That is no loss where something else is looked for.
+        assert!(!found.is_partial);
+    }
+}
+
+/// A real connection, under the inode that it has.
+#[test]
+fn what_the_kernel_said_before_does_not_stand_for_what_it_would_say_now() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let here = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let link = std::fs::read_link(format!("/proc/self/fd/{}", here.as_raw_fd())).unwrap();
+    let link = link.to_str().unwrap();
+    let tree = of_two();
+    tree.link("40/fd/3", link);
+    let (port, peer) = (here.local_addr().unwrap().port(), here.peer_addr().unwrap().port());
+    let inode = link.trim_start_matches("socket:[").trim_end_matches(']').parse().unwrap();
+    let line = line_to("0100007F", peer, 1, inode, 0).replace("D1B6", &format!("{port:04X}"));
+    tree.file("40/net/tcp", HEAD.to_owned() + &line).file("40/net/udp", HEAD);
+    let mut found = OpenFound::default();
+    let asleep = [waiting(40, 'S', SystemCall::Receive(3))];
+    let ask = |found: &mut OpenFound, processes: &[Process]| {
+        let sockets = Sockets::read(&mut tree.proc(), 40, &own(), Instant::now());
+        found.read_all(&mut tree.proc(), processes, &sockets, &[]);
+        found.add_last_moved(&tree.proc(), processes, &sockets, 0);
+        found.open.sockets[0].last_sent_ms
+    };
+    if ask(&mut found, &asleep).is_none() {
+        return println!("left out, as the kernel does not answer");
+    }
+    assert!(!found.is_partial);
+    let stuck = [waiting(40, 'D', SystemCall::Receive(3))];
+    assert_eq!(ask(&mut found, &stuck), None, "a lock may be held");
+    assert!(!found.is_partial && ask(&mut found, &asleep).is_some());
+    // The time is over before the kernel is asked again.
+    let sockets = Sockets::read(&mut tree.proc(), 40, &own(), Instant::now());
+    tree.budget.next_stage(Instant::now());
+    found.add_last_moved(&tree.proc(), &asleep, &sockets, 0);
+    assert_eq!((found.open.sockets[0].last_sent_ms, found.is_partial), (None, true));
+}
+
 #[test]
 fn of_a_process_that_got_the_id_of_another_nothing_is_read() {
     let (tree, mut found) = (tree(), OpenFound::default());
     tree.process(40, 1, "other", 31);
-    let threads = vec![Thread { waits_in: Some(SystemCall::Connect(3)), ..Thread::default() }];
-    let processes = [Process { threads, ..process(40) }, process(50)];
+    let processes = [waiting(40, 'S', SystemCall::Connect(3)), process(50)];
     read_of(&mut found, &tree, Instant::now(), &processes);
     assert!(found.open.sockets.iter().all(|socket| socket.pid == 50), "{found:?}");
     assert_eq!(found.open.descriptors.len(), 1);

@@ -153,6 +153,56 @@ async fn a_clock_that_is_set_holds_nothing_up() {
     }
 }
 
+/// A freeze that only one of the clocks counts, or a clock that is set: what two readings differ by is not of
+/// the time between them.
+#[tokio::test]
+async fn a_look_over_which_the_clock_has_jumped_tells_no_more() {
+    let (tree, begun) = (tree(), DEADLINE - AMPLE);
+    let look = async || {
+        let mut probe = probe(&tree);
+        begin(&mut probe, "a", begun);
+        let first = probe.snapshot().await;
+        (probe, first)
+    };
+    for jumped in [begun + 60_000, begun - 1] {
+        // Of a look that has told something already nothing else comes.
+        let (mut probe, first) = look().await;
+        probe.handle_snapshot(first, ms(begun));
+        assert!(probe.poll_snapshot(ms(begun)).is_some());
+        probe.handle_written();
+        let second = probe.snapshot().await;
+        probe.handle_snapshot(second, ms(jumped));
+        (0..CATCH_UP_TURNS).for_each(|_| probe.handle_turn());
+        assert_eq!(probe.poll_snapshot(ms(jumped)), None);
+        assert_eq!(rest(&mut probe, begun).await, []);
+        // Of one that has not, that it saw nothing.
+        let (mut probe, first) = look().await;
+        probe.handle_snapshot(first, ms(jumped));
+        let (id, snapshot) = probe.poll_snapshot(ms(jumped)).unwrap();
+        assert!(id == "a" && snapshot.is_partial && snapshot.looks.is_empty());
+        assert_eq!(rest(&mut probe, begun).await, []);
+    }
+}
+
+/// As a freeze that both clocks count, or a read that takes its time: by then the processes are being ended.
+#[tokio::test]
+async fn what_was_read_after_the_deadline_is_not_told() {
+    let tree = tree();
+    let path = tree.root().join("40/limits");
+    mknodat(rustix::fs::CWD, &path, FileType::Fifo, Mode::RWXU, 0).unwrap();
+    let (mut probe, begun) = (probe(&tree), DEADLINE - 200);
+    let begun_at = Instant::now();
+    begin(&mut probe, "a", begun);
+    let first = probe.snapshot().await;
+    assert!(first.is_some());
+    probe.handle_snapshot(first, ms(begun));
+    assert!(probe.poll_snapshot(ms(begun)).is_some());
+    probe.handle_written();
+    tokio::time::sleep_until((begun_at + Duration::from_millis(210)).into()).await;
+    std::fs::write(&path, "").unwrap();
+    assert_eq!(rest(&mut probe, begun).await, []);
+}
+
 #[tokio::test]
 async fn a_read_that_blocks_for_ever_holds_up_nothing() {
     let tree = tree();

@@ -130,16 +130,23 @@ fn the_first_snapshot_is_told_once_and_the_timeout_after_it() {
 }
 
 #[test]
-fn one_that_ends_after_all_is_a_near_timeout_from_half_of_its_time_on() {
-    let mut triage = invoked(1_000);
-    triage.handle_snapshot("a", &snapshot(), at(855));
-    assert_eq!(told(&mut triage, 855), is("timeout", false));
-    done(&mut triage, "a", Status::Success, 860);
-    let report =
-        InvocationReport { request_id: "a".into(), status: Status::Success, ..Default::default() };
-    let record = Record { time: Some(at(861)), body: RecordBody::Report(report) };
-    triage.handle_record(record, at(861));
-    assert_eq!(told(&mut triage, 861), is("near-timeout", true));
+fn one_that_ends_after_all_is_a_near_timeout_from_the_percentage_on_that_is_set() {
+    for (ended_ms, percent, is_near) in
+        [(860, 90, false), (860, 86, true), (899, 90, false), (900, 90, true)]
+    {
+        let settings = Settings { near_timeout_percent: percent, ..Settings::default() };
+        let mut triage = Triage::new(settings, Function::default());
+        invoke(&mut triage, "a", 0, 1_000);
+        triage.handle_snapshot("a", &snapshot(), at(855));
+        assert_eq!(told(&mut triage, 855), is("timeout", false));
+        done(&mut triage, "a", Status::Success, ended_ms);
+        let (request_id, status) = ("a".into(), Status::Success);
+        let report = InvocationReport { request_id, status, ..Default::default() };
+        let record = Record { time: Some(at(ended_ms)), body: RecordBody::Report(report) };
+        triage.handle_record(record, at(ended_ms));
+        let expected = if is_near { is("near-timeout", true) } else { Vec::new() };
+        assert_eq!(told(&mut triage, ended_ms), expected, "{ended_ms} {percent}");
+    }
 }
 
 #[test]

@@ -21,8 +21,11 @@ fn a_syn_is_unanswered_when_it_was_sent_again_or_seen_twice() {
 fn a_syn_that_may_still_be_answered_is_none_that_is_not() {
     for (due_in_ticks, expected) in [(95, None), (71, None), (70, Some("unreachable-peer"))] {
         let syn = SocketState { due_in_ticks: Some(due_in_ticks), ..state(TcpState::SynSent) };
-        let snapshot = twice(one(SystemCall::Poll), vec![socket("10.0.3.7:443", &[syn, syn])]);
-        assert_eq!(cause(&snapshot), expected, "{due_in_ticks}");
+        // By the kernel's timer, once is enough.
+        for states in [&[syn, syn][..], &[syn]] {
+            let snapshot = twice(one(SystemCall::Poll), vec![socket("10.0.3.7:443", states)]);
+            assert_eq!(cause(&snapshot), expected, "{due_in_ticks}");
+        }
     }
 }
 
@@ -49,6 +52,16 @@ fn a_listener_in_the_background_awaits_nothing_that_was_asked_for() {
 }
 
 #[test]
+fn a_client_of_a_server_in_the_sandbox_is_not_awaited() {
+    for call in [EPOLL, SystemCall::Receive(7)] {
+        for (is_accepted, expected) in [(false, Some("awaiting-peer")), (true, None)] {
+            let client = Socket { is_accepted, ..established("127.0.0.1:39562", 900, 2_000) };
+            assert_eq!(cause(&twice(one(call), vec![client])), expected, "{call:?}");
+        }
+    }
+}
+
+#[test]
 fn an_address_of_the_other_family_in_disguise_is_shown_as_what_it_is() {
     let syn = [state(TcpState::SynSent); 2];
     let snapshot = twice(one(SystemCall::Poll), vec![socket("[::ffff:10.0.3.7]:6379", &syn)]);
@@ -63,12 +76,14 @@ fn an_address_of_the_other_family_in_disguise_is_shown_as_what_it_is() {
 fn a_connection_is_awaited_if_something_was_sent_in_this_invocation_and_not_answered() {
     let peer = "10.0.3.9:443";
     for (sent_ms, received_ms, expected) in [
-        (2_000, 2_010, Some("awaiting-peer")),
+        (2_000, 2_020, Some("awaiting-peer")),
         (2_000, 1_990, Some("idle")),
+        // It may be the protocol that acknowledges what came in.
+        (2_000, 2_010, None),
         // Which came first cannot be told.
         (2_000, 2_000, None),
         // As the first thing in this invocation, whose INVOKE was read a little later; before it.
-        (2_880, 2_890, Some("awaiting-peer")),
+        (2_880, 2_900, Some("awaiting-peer")),
         (3_000, 3_010, Some("idle")),
     ] {
         let snapshot = twice(one(EPOLL), vec![established(peer, sent_ms, received_ms)]);
@@ -159,31 +174,63 @@ fn refusals_are_not_those_of_who_waits_or_computes() {
         snapshot.looks[1].refused_connections = Some(7 + times);
         cause(&snapshot)
     };
-    let waits =
-        || twice(one(SystemCall::Receive(7)), vec![established("10.0.3.7:5432", 2_000, 2_010)]);
-    assert_eq!(refused(waits(), 20), Some("awaiting-peer"));
+    let waits = |call| twice(one(call), vec![established("10.0.3.7:5432", 2_000, 2_020)]);
+    assert_eq!(refused(waits(SystemCall::Receive(7)), 20), Some("awaiting-peer"));
+    assert_eq!(refused(waits(EPOLL), 20), Some("awaiting-peer"), "nobody of the function ran");
+    let mut answered = waits(SystemCall::Receive(7));
+    answered.looks[1].processes[0].threads[0].cpu_ns = Some(6_000_000);
+    assert_eq!(refused(answered, 20), Some("awaiting-peer"), "who connects is elsewhere");
     assert_eq!(refused(working('R', 97, Vec::new()), 3), Some("cpu-bound"));
     assert_eq!(refused(working('R', 97, Vec::new()), 300), Some("refused-peer"));
 }
 
 #[test]
+fn where_there_are_refusals_and_an_answer_is_due_it_is_open_which_is_waited_for() {
+    let mut snapshot = working('S', 1, Vec::new());
+    for look in &mut snapshot.looks {
+        look.processes[0].threads[0].waits_in = Some(EPOLL);
+    }
+    snapshot.open.as_mut().unwrap().sockets = vec![established("10.0.3.7:5432", 2_000, 2_020)];
+    assert_eq!(cause(&snapshot), Some("awaiting-peer"));
+    snapshot.looks[1].refused_connections = Some(27);
+    let why = why(&snapshot, RUNNING);
+    assert_eq!((why.cause, why.evidence["alsoSeen"].as_array().map(Vec::len)), (None, Some(2)));
+}
+
+#[test]
 fn a_socket_to_a_name_server_that_no_thread_reads_is_none_that_is_asked() {
-    let udp = Socket {
-        protocol: Protocol::Udp,
-        ..socket("10.0.0.2:53", &[state(TcpState::Established); 2])
-    };
-    assert_ne!(cause(&twice(one(SystemCall::Futex), vec![udp.clone()])), Some("dns"));
-    assert_eq!(cause(&twice(one(SystemCall::Receive(7)), vec![udp])), Some("dns"));
+    assert_ne!(cause(&twice(one(SystemCall::Futex), vec![udp("10.0.0.2:53", 90)])), Some("dns"));
+    assert_eq!(
+        cause(&twice(one(SystemCall::Receive(7)), vec![udp("10.0.0.2:53", 90)])),
+        Some("dns")
+    );
+}
+
+/// A UDP socket that was seen twice, so long after the first time.
+fn udp(peer: &str, seen_ms: u64) -> Socket {
+    let asked = state(TcpState::Established);
+    let states = [asked, SocketState { at_us: seen_ms * 1_000, ..asked }];
+    Socket { protocol: Protocol::Udp, ..socket(peer, &states) }
+}
+
+#[test]
+fn a_name_server_has_some_time_to_answer() {
+    for (seen_ms, expected) in [(59, None), (60, Some("dns"))] {
+        let snapshot = twice(one(SystemCall::Poll), vec![udp("10.0.0.2:53", seen_ms)]);
+        assert_eq!(cause(&snapshot), expected, "{seen_ms}");
+    }
+    let snapshot = twice(one(SystemCall::Poll), vec![udp("10.0.0.2:53", 85)]);
+    let clause = why(&snapshot, RUNNING).clause;
+    assert!(
+        clause.ends_with("no answer from the DNS server 10.0.0.2 in the last 85 ms"),
+        "{clause}"
+    );
 }
 
 #[test]
 fn a_name_server_is_told_from_other_peers() {
-    let udp = |peer| Socket {
-        protocol: Protocol::Udp,
-        ..socket(peer, &[state(TcpState::Established); 2])
-    };
-    assert_eq!(cause(&twice(one(SystemCall::Poll), vec![udp("10.0.0.2:53")])), Some("dns"));
-    assert_eq!(cause(&twice(one(SystemCall::Poll), vec![udp("10.0.0.2:8125")])), None);
+    assert_eq!(cause(&twice(one(SystemCall::Poll), vec![udp("10.0.0.2:53", 90)])), Some("dns"));
+    assert_eq!(cause(&twice(one(SystemCall::Poll), vec![udp("10.0.0.2:8125", 90)])), None);
     let syn = [state(TcpState::SynSent); 2];
     let tcp = twice(one(SystemCall::Poll), vec![socket("10.0.0.2:53", &syn)]);
     assert_eq!(cause(&tcp), Some("dns"));
@@ -191,15 +238,26 @@ fn a_name_server_is_told_from_other_peers() {
 
 #[test]
 fn refusals_count_between_the_looks_alone() {
-    for (first, last, expected) in [
-        (7, 9, Some("refused-peer")),
-        (7, 8, None),
-        (57, 58, Some("refused-peer")),
-        (900, 900, Some("idle")),
+    let slept = |apart_ms: u64| {
+        let mut snapshot = working('S', 1, Vec::new());
+        snapshot.looks[1].at_us = apart_ms * 1_000;
+        for look in &mut snapshot.looks {
+            look.processes[0].threads[0].waits_in = Some(SystemCall::Sleep);
+        }
+        snapshot
+    };
+    for (first, last, apart_ms, expected) in [
+        (7, 9, 100, Some("refused-peer")),
+        (7, 8, 100, None),
+        // One that looks for its agent once a second, however long it was looked at.
+        (57, 58, 100, None),
+        (57, 59, 2_000, None),
+        (57, 65, 2_000, Some("refused-peer")),
+        (900, 900, 100, Some("idle")),
     ] {
-        let mut snapshot = twice(one(SystemCall::Sleep), Vec::new());
+        let mut snapshot = slept(apart_ms);
         snapshot.looks[0].refused_connections = Some(first);
         snapshot.looks[1].refused_connections = Some(last);
-        assert_eq!(cause(&snapshot), expected, "{first} {last}");
+        assert_eq!(cause(&snapshot), expected, "{first} {last} within {apart_ms} ms");
     }
 }

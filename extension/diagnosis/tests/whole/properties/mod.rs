@@ -4,20 +4,24 @@
 mod decoder;
 mod log_excerpt;
 mod machine;
+mod proc_files;
 mod telemetry;
 mod trace_header;
 pub(crate) mod watch;
+mod why;
 
 /// Panics where it does not hold for these bytes.
 type Property = fn(&[u8]);
 
 /// The properties by the names of their fuzz targets and of their folders in the corpus.
-pub(crate) const ALL: [(&str, Property); 5] = [
+pub(crate) const ALL: [(&str, Property); 7] = [
     ("decoder", decoder::holds),
     ("log_excerpt", log_excerpt::holds),
     ("machine", machine::holds),
+    ("proc_files", proc_files::holds),
     ("telemetry", telemetry::holds),
     ("trace_header", trace_header::holds),
+    ("why", why::holds),
 ];
 
 /// Fails unless the property of this name holds for these bytes.

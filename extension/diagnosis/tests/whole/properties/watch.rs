@@ -81,6 +81,14 @@ impl Watch {
         self.triage.handle_dropped(dropped, self.now);
     }
 
+    pub(crate) fn mounts(&mut self, mounts: Vec<Mount>) {
+        self.triage.handle_mounts(mounts);
+    }
+
+    pub(crate) fn snapshot(&mut self, request_id: &str, snapshot: &snapshot::Snapshot) {
+        self.triage.handle_snapshot(request_id, snapshot, self.now);
+    }
+
     pub(crate) fn shutdown(&mut self, reason: &str) {
         self.triage.handle_shutdown(&Shutdown { reason: reason.to_owned() }, self.now);
     }
@@ -184,7 +192,7 @@ fn check_fields(line: &Value) {
         }
     }
     assert!(problems().any(|known| known == problem(line)), "{line}");
-    assert!(["suspected", "confirmed"].contains(&stage(line)), "{line}");
+    assert!(["imminent", "suspected", "confirmed"].contains(&stage(line)), "{line}");
     assert!(line["diagnosis"]["occurrences"].as_u64().is_some_and(|n| n > 0), "{line}");
     assert!(!holds_null(line), "a field without a value is absent: {line}");
 }
@@ -201,6 +209,10 @@ fn holds_null(value: &Value) -> bool {
 /// What CloudWatch takes out of the line is what the report counts.
 fn check_metrics(line: &Value, report: &Report, now: Timestamp) {
     let metrics = report.metrics();
+    if stage(line) == "imminent" {
+        assert!(line.get("_aws").is_none() && metrics.is_empty(), "{line}");
+        return;
+    }
     if metrics.is_empty() {
         // More signs of what has been told: of no single invocation, and counted already.
         assert!(line.get("_aws").is_none() && line.get("requestId").is_none(), "{line}");

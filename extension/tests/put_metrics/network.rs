@@ -1,7 +1,7 @@
 //! What stands between the extension and the API: names that nobody knows, certificates that nobody trusts.
 
 use crate::ministack::{Certificates, ministack};
-use crate::runs::{Run, config, end, expected, to, trouble};
+use crate::runs::{Run, config, end, expected, to, trouble, until_sent};
 use lambda_sandbox::Sandbox;
 use std::io::Write;
 use std::net::UdpSocket;
@@ -53,27 +53,25 @@ async fn a_name_server_that_never_answers_costs_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn metrics_go_by_tls_to_whom_the_images_certificates_trust_and_to_nobody_else() {
     let Some(plain) = ministack() else { return };
-    let namespace = "Triage/Tls";
     let (Some(certificates), Some(others)) = (Certificates::make(), Certificates::make()) else {
         return;
     };
     let ministack = plain.another_with_tls(&certificates);
     let url = ministack.url();
-    let run = |trusted: PathBuf| {
-        let url = url.clone();
-        async move {
-            let trusted = [("SSL_CERT_FILE", trusted.to_str().unwrap())];
-            let variables = [&to(&url)[..], &trusted].concat();
-            let sandbox = Sandbox::start(config(namespace, &variables)).await.unwrap();
-            trouble(&sandbox, 1).await;
-            end(&sandbox, namespace).await
-        }
+    let run = async |namespace: &str, trusted: PathBuf| {
+        let trusted = [("SSL_CERT_FILE", trusted.to_str().unwrap())];
+        let variables = [&to(&url)[..], &trusted].concat();
+        let sandbox = Sandbox::start(config(namespace, &variables)).await.unwrap();
+        trouble(&sandbox, 1).await;
+        (end(&sandbox, namespace).await, ministack.read(namespace))
     };
-    let refused = run(others.authority()).await;
+    let namespace = "Triage/Untrusted";
+    let (refused, arrived) = run(namespace, others.authority()).await;
     assert_written(&refused, namespace, "has no certificate that is trusted here").await;
-    assert!(ministack.read(namespace).is_empty());
-    let sent = run(certificates.authority()).await;
+    assert!(arrived.is_empty());
+    let trusted = async |namespace: String| run(&namespace, certificates.authority()).await;
+    let (sent, arrived) = until_sent("Tls", trusted).await;
     assert_eq!(sent.said, Vec::<String>::new());
     assert!(sent.embedded.is_empty(), "{:?}", sent.embedded);
-    assert_eq!(ministack.read(namespace), expected(namespace, 1).await);
+    assert_eq!(arrived, expected("Triage/Tls", 1).await);
 }

@@ -106,13 +106,13 @@ pub(crate) fn config(namespace: &str, variables: &[(&str, &str)]) -> Config {
 pub(crate) async fn trouble(sandbox: &Sandbox, times: u64) {
     for n in 0..times {
         let steps =
-            json!([{ "print": "KMSDisabledException: the key is disabled" }, { "sleep_ms": 60 }]);
+            json!([{ "print": "KMSDisabledException: the key is disabled" }, { "sleep_ms": 150 }]);
         let chain = format!(
             "Root=1-5f35ae12-0c0fec141ab77a00bc047aa{n};Parent=2be948a625588e3{n};Sampled=0;Lineage={}:0f8c6e01:0",
             5 + n
         );
         let plain = invoke(sandbox, Invocation::new(json!({ "steps": steps }).to_string())).await;
-        let invocation = Invocation::new(json!({ "steps": [{ "sleep_ms": 60 }] }).to_string());
+        let invocation = Invocation::new(json!({ "steps": [{ "sleep_ms": 150 }] }).to_string());
         let chained = invoke(sandbox, invocation.with_trace_header(chain)).await;
         for post_runtime_ms in [plain, chained] {
             // Exactly: it has asked for the next event long before the function is done.
@@ -143,6 +143,22 @@ pub(crate) async fn end(sandbox: &Sandbox, namespace: &str) -> Run {
         lines: of(LogStream::Stdout).map(|line| serde_json::from_str(&line).unwrap()).collect(),
         said: of(LogStream::Stderr).collect(),
         leaving: exits.iter().map(|exit| exit.took).max().unwrap_or_default(),
+    }
+}
+
+/// Plays until all is sent, in a namespace of its own each time: a busy machine may leave a request no time. What
+/// it comes to the third time it comes to.
+pub(crate) async fn until_sent<F: Future<Output = (Run, Tally)>>(
+    name: &str,
+    mut play: impl FnMut(String) -> F,
+) -> (Run, Tally) {
+    let mut times = 1;
+    loop {
+        let (run, arrived) = play(format!("Triage/{name}{times}")).await;
+        if times == 3 || run.said.is_empty() && run.embedded.is_empty() {
+            return (run, arrived);
+        }
+        times += 1;
     }
 }
 

@@ -139,7 +139,11 @@ async fn states_and_messages_of_real_services() {
     // On request, by name.
     let (answer, lines) = running.invoke(&json!({"check": ["left-alone"]})).await;
     assert_eq!(answer["functions"], 1);
-    assert_eq!(told(&lines), ["left-alone throttled/reserved-concurrency imminent"]);
+    let expected = [
+        "left-alone kms-disabled/- imminent",
+        "left-alone throttled/reserved-concurrency imminent",
+    ];
+    assert_eq!(told(&lines), expected);
     let (_, lines) = running.invoke(&json!({"check": ["missing"]})).await;
     let skipped = lines.iter().filter_map(|line| line["message"].as_str());
     assert!(

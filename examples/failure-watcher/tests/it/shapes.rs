@@ -197,6 +197,7 @@ fn a_mixture_is_told_function_by_function_and_answered_message_by_message() {
         .map(|(name, problem)| (name.as_str().unwrap(), problem.as_str().unwrap()))
         .collect();
     assert_eq!(told, [("billing", "kms-disabled"), ("orders", "throttled")]);
+    assert_eq!(lines.len(), 4, "nothing is told of the one that succeeded");
     let warned: Vec<_> = lines.iter().filter_map(|line| line["messageId"].as_str()).collect();
     assert_eq!(warned, ["message-0", "message-3"]);
 }

@@ -171,7 +171,7 @@ fn a_mixture_is_told_function_by_function_and_answered_message_by_message() {
         "Lambda was unable to decrypt the environment variables because the KMS key used is disabled."});
     let billing = event_bridge(billing).to_string();
     let success = {
-        let mut success = record();
+        let mut success = record_of("22222222-b738-4d2c-8880-a18cdf61200e");
         success["requestContext"]["condition"] = "Success".into();
         success["responseContext"]["statusCode"] = 200.into();
         success["responsePayload"] = json!({"errorMessage": "of its own"});

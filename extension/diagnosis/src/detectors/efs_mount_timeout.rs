@@ -11,6 +11,8 @@
 //! never starts, so nothing inside it can tell. `accessPointArn` and `calledFunctionArn` are there if
 //! the text names them.
 //!
+//! From outside: the error in the record of a failed request, or the reason of the function's state.
+//!
 //! ## What to do
 //! Look at the file system's `PercentIOLimit`, `BurstCreditBalance` and `ClientConnections`; use
 //! elastic throughput; retry the invocation.
@@ -18,6 +20,7 @@
 use crate::detector::{Case, Detector, Sign};
 use crate::finding::{Finding, View};
 use crate::from_log;
+use crate::from_state;
 use crate::level::Level;
 use crate::text::Text;
 
@@ -30,9 +33,9 @@ pub(crate) const DETECTOR: Detector = Detector {
     advice: "Look at the file system's PercentIOLimit, BurstCreditBalance and ClientConnections metrics, choose elastic throughput if they are used up, and retry the invocation.",
     causes: &[],
     reference: "https://docs.aws.amazon.com/lambda/latest/dg/troubleshooting-invocation.html",
-    outranks: &["efs-mount-failure"],
-    views: &[View::Caller],
-    signs: &[Sign::Log],
+    outranks: &["function-pending", "efs-mount-failure"],
+    views: &[View::Caller, View::Outside],
+    signs: &[Sign::Log, Sign::FailedRequest, Sign::State],
     knobs: &[],
     texts: &[
         Text::error("EFSMountTimeoutException", View::Caller),
@@ -41,6 +44,13 @@ pub(crate) const DETECTOR: Detector = Detector {
     examine,
 };
 
+const OUTSIDE: &str = "mounting the function's EFS file system took too long";
+
 fn examine(case: &Case<'_>) -> Option<Finding> {
-    from_log::finding(case, |_| "a function it called timed out mounting its EFS file system")
+    from_state::reason(case, &["EFSMountTimeout"], OUTSIDE).or_else(|| {
+        from_log::finding(case, |view| match view {
+            Some(View::Outside) => OUTSIDE,
+            _ => "a function it called timed out mounting its EFS file system",
+        })
+    })
 }

@@ -64,8 +64,15 @@ pub(crate) const DETECTOR: Detector = Detector {
     causes: CAUSES,
     reference: "https://docs.aws.amazon.com/lambda/latest/dg/troubleshooting-invocation.html",
     outranks: &["near-timeout", "runtime-crash"],
-    views: &[View::Function],
-    signs: &[Sign::Deadline, Sign::RuntimeDone, Sign::Report, Sign::Shutdown, Sign::Log],
+    views: &[View::Function, View::Outside],
+    signs: &[
+        Sign::Deadline,
+        Sign::RuntimeDone,
+        Sign::Report,
+        Sign::Shutdown,
+        Sign::Log,
+        Sign::FailedRequest,
+    ],
     knobs: &[],
     texts: &[Text::message("Task timed out after ", View::Function)],
     examine,
@@ -78,7 +85,8 @@ fn examine(case: &Case<'_>) -> Option<Finding> {
             ("runtimeDone", done.duration_ms)
         }
         CaseEvent::Report(report) if is_timeout(report.status, report.error_type.as_deref()) => {
-            ("report", report.duration_ms)
+            let signal = if case.failed_request.is_some() { "response" } else { "report" };
+            (signal, report.duration_ms)
         }
         CaseEvent::Shutdown("timeout") => {
             // The platform's report would know better.
@@ -99,10 +107,14 @@ fn examine(case: &Case<'_>) -> Option<Finding> {
                 let line = text[..start].rfind('\n').map_or(0, |newline| newline + 1);
                 let mut before = text[line..start].split(' ');
                 let mut after = text[start..].lines().next().unwrap_or_default().split(' ').skip(4);
-                before.next().and_then(Timestamp::parse).is_some()
+                let is_platforms_line = before.next().and_then(Timestamp::parse).is_some()
                     && before.next() == Some(own.as_str())
                     && before.next() == Some("")
-                    && before.next().is_none()
+                    && before.next().is_none();
+                // So it stands in what Lambda answers.
+                let is_answer = case.failed_request.is_some()
+                    && text[line..start] == format!("RequestId: {own} Error: ");
+                (is_platforms_line || is_answer)
                     && after.next().is_some_and(|seconds| seconds.parse::<f64>().is_ok())
                     && after.next().is_some_and(|word| word.trim_end() == "seconds")
                     && after.next().is_none()

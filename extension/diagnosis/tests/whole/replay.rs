@@ -1,5 +1,9 @@
 //! Replays a fixture: the events and records of a sandbox, in the ways they may arrive.
 
+#[path = "outside.rs"]
+mod outside;
+
+use outside::{failed_request, function_state};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use triage_diagnosis::{
@@ -8,7 +12,8 @@ use triage_diagnosis::{
 
 /// One fixture: `telemetry.ndjson` holds telemetry records and, as `{"at", "next"}`, events of the
 /// Extensions API or, as `{"at", "dropped"}`, what the shell left out or, as `{"at", "of", "snapshot"}`,
-/// what it read of the function's processes; `expected.json` the lines that
+/// what it read of the function's processes or, as `{"at", "failedRequest"}` and `{"at", "functionState"}`,
+/// what is known outside of it; `expected.json` the lines that
 /// must come out, as far as they matter; `given.json`, if there is one, settings and mounts.
 pub(crate) struct Fixture {
     pub(crate) name: String,
@@ -161,6 +166,14 @@ impl Sandbox {
         if let Some(snapshot) = event.get("snapshot") {
             let snapshot = serde_json::from_value(snapshot.clone()).unwrap();
             self.triage.handle_snapshot(&text(&event["of"]), &snapshot, self.now);
+            return;
+        }
+        if let Some(request) = event.get("failedRequest") {
+            self.triage.handle_failed_request(&failed_request(request), self.now);
+            return;
+        }
+        if let Some(state) = event.get("functionState") {
+            self.triage.handle_function_state(&function_state(state), self.now);
             return;
         }
         let next = &event["next"];

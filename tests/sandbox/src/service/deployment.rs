@@ -11,8 +11,8 @@ use crate::error::SandboxError;
 /// A function, and how it may be invoked. Its name is that of `config`.
 #[derive(Debug, Clone, Default)]
 pub struct Deployment {
-    /// Its environments. Each knows the service by `AWS_ENDPOINT_URL_LAMBDA`. The command may be empty
-    /// as long as none is started.
+    /// Its environments. Each knows the service by `AWS_ENDPOINT_URL_LAMBDA`, unless its variables name
+    /// an endpoint themselves. The command may be empty as long as none is started.
     pub config: Config,
     /// As many invocations at once; any number when `None`. 0 stops the function altogether.
     pub reserved_concurrency: Option<u32>,

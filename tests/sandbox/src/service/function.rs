@@ -10,6 +10,9 @@ use crate::error::SandboxError;
 use crate::outcome::Invocation;
 use crate::sandbox::Sandbox;
 
+/// Where AWS SDKs look for the endpoint of Lambda. Where the function is told another, that stands.
+const ENDPOINTS: [&str; 2] = ["AWS_ENDPOINT_URL_LAMBDA", "AWS_ENDPOINT_URL"];
+
 #[derive(Debug)]
 pub(crate) struct Function {
     pub(crate) deployment: Deployment,
@@ -111,9 +114,19 @@ impl Function {
         Ok(LastAttempt::Ran(Box::new(outcome)))
     }
 
+    /// Starts an environment for an invocation to come.
+    pub(crate) async fn provision(&self, endpoint: &str) -> Result<(), SandboxError> {
+        let sandbox = self.start(endpoint).await?;
+        self.lock().idle.push(sandbox);
+        Ok(())
+    }
+
     async fn start(&self, endpoint: &str) -> Result<Arc<Sandbox>, SandboxError> {
         let mut config = self.deployment.config.clone();
-        config.function.env.push(("AWS_ENDPOINT_URL_LAMBDA".into(), endpoint.into()));
+        let variables = &mut config.function.env;
+        if !variables.iter().any(|(name, _)| ENDPOINTS.contains(&name.as_str())) {
+            variables.push((ENDPOINTS[0].into(), endpoint.into()));
+        }
         let sandbox = Arc::new(Sandbox::start(config).await?);
         self.lock().started.push(Arc::clone(&sandbox));
         Ok(sandbox)

@@ -11,7 +11,7 @@ use hyper::{Method, Request};
 
 use super::Service;
 use super::failure::InvokeError;
-use crate::outcome::Invocation;
+use crate::outcome::{Invocation, InvocationOutcome};
 use crate::server::{Reply, header, reply};
 
 /// What one synchronous request may hold, and one asynchronous event.
@@ -45,6 +45,8 @@ pub struct InvokeAnswer {
     pub executed_version: Option<String>,
     /// The function's answer, or the error as JSON.
     pub body: Bytes,
+    /// How the function fared, where it ran: more than the API tells.
+    pub outcome: Option<InvocationOutcome>,
 }
 
 impl InvokeAnswer {
@@ -56,6 +58,7 @@ impl InvokeAnswer {
             request_id,
             executed_version: None,
             body: error.body().to_string().into(),
+            outcome: None,
         }
     }
 
@@ -67,6 +70,7 @@ impl InvokeAnswer {
             request_id,
             executed_version: None,
             body: Bytes::new(),
+            outcome: None,
         }
     }
 

@@ -158,6 +158,14 @@ impl LambdaService {
         self.service.invoke(function, invocation_type, invocation).await
     }
 
+    /// Starts an environment of a function, as provisioned concurrency does.
+    ///
+    /// # Errors
+    /// When there is no such function, or it cannot be run.
+    pub async fn provision(&self, function: &str) -> Result<(), SandboxError> {
+        self.service.function(function)?.provision(&self.service.endpoint).await
+    }
+
     /// Every environment of a function that was ever started, in order; none, when there is no such
     /// function.
     #[must_use]
@@ -193,7 +201,13 @@ impl LambdaService {
         state.messages.iter().filter(|m| m.destination == *destination).cloned().collect()
     }
 
-    /// The same as the events that Lambda would invoke a subscribed function with, each of one message.
+    /// What arrived anywhere so far, in order.
+    #[must_use]
+    pub fn all_messages(&self) -> Vec<Message> {
+        self.service.lock().messages.clone()
+    }
+
+    /// What arrived at a destination, as the events that Lambda would invoke a subscribed function with, each of one message.
     #[must_use]
     pub fn events(&self, destination: &Destination) -> Vec<Bytes> {
         let place = self.service.place();
@@ -295,7 +309,8 @@ impl Service {
                     LastAttempt::Ran(outcome) => Ok(InvokeAnswer {
                         function_error: outcome.function_error,
                         executed_version: Some(function.deployment.config.function.version.clone()),
-                        body: outcome.payload,
+                        body: outcome.payload.clone(),
+                        outcome: Some(*outcome),
                         ..InvokeAnswer::empty(200, id)
                     }),
                 }

@@ -5,6 +5,7 @@
 
 #![allow(clippy::unwrap_used, reason = "what is not there fails the test")]
 
+mod callee;
 mod container_image;
 mod environment;
 mod kinds;

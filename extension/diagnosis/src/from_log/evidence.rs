@@ -96,16 +96,31 @@ pub(super) fn status_code(text: &str) -> Option<u16> {
 /// The name of the function in the URL or the parameters of an Invoke.
 pub(super) fn called_function(text: &str) -> Option<&str> {
     let url = || Some(text.split_once("/functions/")?.1.split_once("/invocations")?.0);
+    // After its first frame (File "app.py", line 7) Python shows the source: what is not quoted there
+    // names a variable.
+    let (told, source) = text.split_once("\", line ").unwrap_or((text, ""));
     let parameter = || {
-        const NAMES: [&str; 4] = ["FunctionName", "functionName", "function_name", "function-name"];
-        let after = NAMES.iter().find_map(|name| Some(text.split_once(name)?.1))?;
-        let after = after.trim_start_matches(['\\', '"', '\'']).trim_start();
-        let value = after.strip_prefix([':', '='])?.trim_start();
-        let value = value.strip_prefix("Some(").unwrap_or(value);
-        value.trim_start_matches(['\\', '"', '\'']).split(is_boundary).next()
+        let told = name_parameter(told).map(|(name, _)| name);
+        told.or_else(|| name_parameter(source).filter(|(_, is_quoted)| *is_quoted).map(|(n, _)| n))
     };
-    let is_name = |name: &&str| is_plain_name(name) && !name.contains('.');
-    url().filter(is_name).or_else(|| parameter().filter(is_name))
+    url().filter(|name| is_function_name(name)).or_else(parameter)
+}
+
+/// The value of a parameter that names a function, and whether it is quoted.
+fn name_parameter(text: &str) -> Option<(&str, bool)> {
+    const NAMES: [&str; 4] = ["FunctionName", "functionName", "function_name", "function-name"];
+    const QUOTES: [char; 3] = ['\\', '"', '\''];
+    let after = NAMES.iter().find_map(|name| Some(text.split_once(name)?.1))?;
+    let after = after.trim_start_matches(QUOTES).trim_start();
+    let value = after.strip_prefix([':', '='])?.trim_start();
+    let value = value.strip_prefix("Some(").unwrap_or(value);
+    let bare = value.trim_start_matches(QUOTES);
+    let name = bare.split(is_boundary).next().filter(|name| is_function_name(name))?;
+    Some((name, bare.len() < value.len()))
+}
+
+fn is_function_name(name: &str) -> bool {
+    is_plain_name(name) && !name.contains('.')
 }
 
 /// A file system's id.
@@ -291,6 +306,8 @@ mod tests {
             "{\\\"FunctionName\\\":\\\"billing-2\\\"}",
             "InvokeInput { function_name: Some(\"billing-2\"), x",
             "FunctionName=billing-2",
+            "  File \"app.py\", line 7, in f\n    client.invoke(FunctionName=\"billing-2\")",
+            "called FunctionName=billing-2\n  File \"app.py\", line 7, in f\n  FunctionName=name",
         ] {
             assert_eq!(called_function(text), Some("billing-2"), "{text}");
         }
@@ -298,6 +315,8 @@ mod tests {
             "FunctionName is wJalrXUtnFEMI",
             "FunctionName: 'wJalrXUtnFEMI7K7MDENG5bPxRfiCYEXAMPLEKEY0'",
             "FunctionName: ''",
+            "  File \"app.py\", line 7, in f\n    client.invoke(FunctionName=target, Payload=b)",
+            "  File \"app.py\", line 7, in f\n    client.invoke(FunctionName=event[\"name\"])",
         ] {
             assert_eq!(called_function(text), None, "{text}");
         }

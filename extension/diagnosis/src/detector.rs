@@ -7,6 +7,7 @@ use crate::invocation::Attempt;
 use crate::level::Level;
 use crate::matching::LogMatch;
 use crate::mounts::Mount;
+use crate::outside::{FailedRequest, FunctionState};
 use crate::record::{ExtensionState, InitEnd, InvocationReport, LogsDropped, RuntimeDone};
 use crate::text::Text;
 use crate::{Settings, Timestamp};
@@ -64,6 +65,10 @@ pub enum Sign {
     Shutdown,
     /// What is known of lost telemetry.
     TelemetryLost,
+    /// The record of a failed request, outside the function.
+    FailedRequest,
+    /// What Lambda, KMS and the account tell of the function's state, outside the function.
+    State,
 }
 
 impl Sign {
@@ -80,6 +85,8 @@ impl Sign {
             Self::Report => "platform.report",
             Self::Shutdown => "SHUTDOWN",
             Self::TelemetryLost => "platform.logsDropped, the extension's own counters",
+            Self::FailedRequest => "outside: records of failed requests",
+            Self::State => "outside: states of functions and keys",
         }
     }
 }
@@ -113,6 +120,8 @@ pub struct Case<'a> {
     pub at: Timestamp,
     /// The invocation it happened to, as far as it is known; None for what belongs to none.
     pub attempt: Option<&'a Attempt>,
+    /// The record that it is about, where it is seen from outside the function.
+    pub failed_request: Option<&'a FailedRequest>,
     /// The timeout, in milliseconds: the longest time that an invocation of this sandbox had when
     /// it began, rounded up to a second. None while none is known.
     pub timeout_ms: Option<u64>,
@@ -149,6 +158,10 @@ pub enum CaseEvent<'a> {
     Report(&'a InvocationReport),
     /// SHUTDOWN, with the platform's reason in lower case.
     Shutdown(&'a str),
+    /// A request to the function failed, as a record outside tells.
+    FailedRequest(&'a FailedRequest),
+    /// What is known of the function's state, outside of it.
+    State(&'a FunctionState),
     /// Telemetry is lost: what follows may be incomplete.
     TelemetryLost(&'a Loss),
 }

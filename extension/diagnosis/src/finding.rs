@@ -107,6 +107,8 @@ pub enum View {
     Function,
     /// That of a function it called.
     Caller,
+    /// A function's, seen from outside its sandboxes.
+    Outside,
 }
 
 impl View {
@@ -116,6 +118,7 @@ impl View {
         match self {
             Self::Function => "function",
             Self::Caller => "caller",
+            Self::Outside => "outside",
         }
     }
 }

@@ -59,7 +59,11 @@ pub(crate) fn finding_among<'a>(
     let own_arn = case.attempt.and_then(|attempt| attempt.function_arn.as_deref());
     // The line of the error knows best what it is about.
     let line = &text[log.line_at(hit.start)];
-    let view = hit.text.view.or_else(|| view(line).or_else(|| view(text)));
+    let view = match case.failed_request {
+        // What Invoke answered is the failure of the function that the record is about.
+        Some(request) if !request.has_run => Some(View::Outside),
+        _ => hit.text.view.or_else(|| view(line).or_else(|| view(text))),
+    };
     let near_arns = |service, kind| arns(line, service, kind).chain(arns(text, service, kind));
     let near_arn = |service, kind| near_arns(service, kind).next();
     let key = near_arn(":kms:", ":key/");
@@ -67,9 +71,10 @@ pub(crate) fn finding_among<'a>(
     let access_point = near_arn(":elasticfilesystem:", ":access-point/")
         .or_else(|| near_arn(":s3files:", "/access-point/"));
     let [context_arn, context_name] = context_function(text);
-    let callee = near_arns(":lambda:", ":function:")
-        .find(|arn| Some(*arn) != own_arn && Some(*arn) != context_arn);
     let is_callers = view == Some(View::Caller);
+    let is_outside = view == Some(View::Outside);
+    let callee = near_arns(":lambda:", ":function:")
+        .find(|arn| !is_outside && Some(*arn) != own_arn && Some(*arn) != context_arn);
     let callee_name = || {
         let name = called_function(line).or_else(|| called_function(text))?;
         let is_own = own_arn.is_some_and(|own| own.split(':').any(|part| part == name))
@@ -77,10 +82,10 @@ pub(crate) fn finding_among<'a>(
         (!is_own).then_some(name)
     };
     let callee_name = if is_callers && callee.is_none() { callee_name() } else { None };
-    let file_system = (access_point.is_some() || is_callers)
+    let file_system = (access_point.is_some() || is_callers || is_outside)
         .then(|| file_system_id(line).or_else(|| file_system_id(text)))
         .flatten();
-    let entity = if is_callers {
+    let entity = if is_callers || is_outside {
         access_point.or(callee).or(callee_name).or(key).or(alias)
     } else {
         key.or(alias)

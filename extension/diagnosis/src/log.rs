@@ -65,6 +65,17 @@ impl<'a> Log<'a> {
         }
     }
 
+    /// An error that a record outside the function holds: no log line, so that it has no level.
+    pub(crate) fn of_error(text: &'a str) -> Self {
+        Self {
+            text: Cow::Borrowed(text),
+            request_id: None,
+            is_bare_value: false,
+            quoted: Vec::new(),
+            level: None,
+        }
+    }
+
     /// The level of the line that holds this byte, or else of the record. What is to be tried again
     /// is a warning at most.
     pub(crate) fn level_at(&self, at: usize) -> Option<Level> {

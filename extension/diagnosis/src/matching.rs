@@ -78,22 +78,37 @@ impl Matcher {
     }
 
     /// Calls `found` once for each detector (by its index) that has something to look at.
-    pub(crate) fn scan(
-        &self,
-        record: &FunctionLog<'_>,
-        mut found: impl FnMut(usize, &LogMatch<'_>),
-    ) {
+    pub(crate) fn scan(&self, record: &FunctionLog<'_>, found: impl FnMut(usize, &LogMatch<'_>)) {
         fault_point!("scan");
         // Healthy records end here, unparsed.
-        if !self.search.is_match(record.sent()) {
-            return;
+        if self.search.is_match(record.sent()) {
+            self.scan_log(&Log::read(record), None, found);
         }
-        let log = Log::read(record);
+    }
+
+    /// The same of an error that a record outside the function holds; `is_of_invoke` says that it is what
+    /// Invoke answered, and not an error of the function that ran.
+    pub(crate) fn scan_error(
+        &self,
+        text: &str,
+        is_of_invoke: bool,
+        found: impl FnMut(usize, &LogMatch<'_>),
+    ) {
+        let call = is_of_invoke.then_some(FailedCall::Invoke);
+        self.scan_log(&Log::of_error(text), call, found);
+    }
+
+    fn scan_log(
+        &self,
+        log: &Log<'_>,
+        call: Option<FailedCall>,
+        mut found: impl FnMut(usize, &LogMatch<'_>),
+    ) {
         let is_account = log.is_bare_value && is_account(&log.text);
         // Once for all hits and once for each line: a long record may hold very many.
         let about_kms = LazyCell::new(|| speaks_of_kms(&log.text));
         let about_efs = LazyCell::new(|| log.text.contains("EFS"));
-        let failed_call = LazyCell::new(|| failed_call(&log.text));
+        let failed_call = LazyCell::new(|| call.unwrap_or_else(|| failed_call(&log.text)));
         let quoted = LazyCell::new(|| quoted_in(&log.text));
         let mut line = (0..0, None, None);
         // For each signature by itself, as its texts may be of any kind: one that finds very many
@@ -153,7 +168,7 @@ impl Matcher {
         hits.sort_by_key(|(index, hit)| (*index, hit.start));
         for group in hits.chunk_by(|a, b| a.0 == b.0) {
             let hits = group.iter().map(|(_, hit)| *hit).collect();
-            found(group[0].0, &LogMatch { log: &log, hits });
+            found(group[0].0, &LogMatch { log, hits });
         }
     }
 }

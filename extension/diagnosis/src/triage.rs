@@ -2,6 +2,7 @@
 //! time it is.
 
 mod examining;
+mod outside;
 mod placing;
 mod probing;
 

@@ -44,8 +44,8 @@ pub(crate) const DETECTOR: Detector = Detector {
     ],
     reference: "https://docs.aws.amazon.com/lambda/latest/dg/troubleshooting-networking.html",
     outranks: &[],
-    views: &[View::Function],
-    signs: &[Sign::Log],
+    views: &[View::Function, View::Outside],
+    signs: &[Sign::Log, Sign::FailedRequest],
     knobs: &[],
     texts: &[
         Text::message("Name or service not known", View::Function).names("unknown-name"),

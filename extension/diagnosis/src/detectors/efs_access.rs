@@ -80,8 +80,8 @@ pub(crate) const DETECTOR: Detector = Detector {
     ],
     reference: "https://docs.aws.amazon.com/efs/latest/ug/troubleshooting-efs-fileop-errors.html",
     outranks: &[],
-    views: &[View::Function],
-    signs: &[Sign::Log],
+    views: &[View::Function, View::Outside],
+    signs: &[Sign::Log, Sign::FailedRequest],
     knobs: &[],
     texts: &[
         Text::errno("Permission denied").names("permission-denied"),

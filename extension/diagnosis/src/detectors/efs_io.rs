@@ -16,7 +16,9 @@
 
 use crate::detector::{Case, Detector, Sign};
 use crate::finding::{Finding, View};
+use crate::from_failed_request;
 use crate::from_log;
+use crate::from_state;
 use crate::level::Level;
 use crate::text::Text;
 
@@ -29,9 +31,9 @@ pub(crate) const DETECTOR: Detector = Detector {
     advice: "Look at the file system's PercentIOLimit and BurstCreditBalance metrics, check that the mount target is still reachable on TCP 2049, and read or write less in one invocation.",
     causes: &[],
     reference: "https://docs.aws.amazon.com/lambda/latest/dg/troubleshooting-invocation.html",
-    outranks: &[],
-    views: &[View::Caller],
-    signs: &[Sign::Log],
+    outranks: &["function-pending"],
+    views: &[View::Caller, View::Outside],
+    signs: &[Sign::Log, Sign::FailedRequest, Sign::State],
     knobs: &[],
     texts: &[
         Text::error("EFSIOException", View::Caller),
@@ -43,9 +45,15 @@ pub(crate) const DETECTOR: Detector = Detector {
     examine,
 };
 
+const OUTSIDE: &str = "the function was stopped while it hung on its EFS file system";
+
 fn examine(case: &Case<'_>) -> Option<Finding> {
-    from_log::finding(
-        case,
-        |_| "a function it called was stopped while it hung on its EFS file system",
-    )
+    from_state::reason(case, &["EFSIOError"], OUTSIDE)
+        .or_else(|| from_failed_request::status(case, 410, OUTSIDE))
+        .or_else(|| {
+            from_log::finding(case, |view| match view {
+                Some(View::Outside) => OUTSIDE,
+                _ => "a function it called was stopped while it hung on its EFS file system",
+            })
+        })
 }

@@ -18,6 +18,7 @@
 use crate::detector::{Case, Detector, Sign};
 use crate::finding::{Finding, View};
 use crate::from_log;
+use crate::from_state;
 use crate::level::Level;
 use crate::text::Text;
 
@@ -30,9 +31,9 @@ pub(crate) const DETECTOR: Detector = Detector {
     advice: "Allow TCP 2049 (NFS) from the called function's security group to that of the mount target, out of the one and into the other, and check the subnets' network ACLs.",
     causes: &[],
     reference: "https://docs.aws.amazon.com/lambda/latest/dg/troubleshooting-invocation.html",
-    outranks: &[],
-    views: &[View::Caller],
-    signs: &[Sign::Log],
+    outranks: &["function-pending"],
+    views: &[View::Caller, View::Outside],
+    signs: &[Sign::Log, Sign::FailedRequest, Sign::State],
     knobs: &[],
     texts: &[
         Text::error("EFSMountConnectivityException", View::Caller),
@@ -42,6 +43,13 @@ pub(crate) const DETECTOR: Detector = Detector {
     examine,
 };
 
+const OUTSIDE: &str = "the function could not connect to its EFS file system";
+
 fn examine(case: &Case<'_>) -> Option<Finding> {
-    from_log::finding(case, |_| "a function it called could not connect to its EFS file system")
+    from_state::reason(case, &["EFSMountConnectivityError"], OUTSIDE).or_else(|| {
+        from_log::finding(case, |view| match view {
+            Some(View::Outside) => OUTSIDE,
+            _ => "a function it called could not connect to its EFS file system",
+        })
+    })
 }

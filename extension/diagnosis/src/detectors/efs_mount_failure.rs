@@ -19,6 +19,7 @@
 use crate::detector::{Case, Detector, Sign};
 use crate::finding::{Finding, View};
 use crate::from_log;
+use crate::from_state;
 use crate::level::Level;
 use crate::text::Text;
 
@@ -31,9 +32,9 @@ pub(crate) const DETECTOR: Detector = Detector {
     advice: "Check the called function's file system: the access point exists, every subnet's Availability Zone has a mount target, and the role and the file system policy allow elasticfilesystem:ClientMount.",
     causes: &[],
     reference: "https://docs.aws.amazon.com/lambda/latest/dg/troubleshooting-invocation.html",
-    outranks: &[],
-    views: &[View::Caller],
-    signs: &[Sign::Log],
+    outranks: &["function-pending"],
+    views: &[View::Caller, View::Outside],
+    signs: &[Sign::Log, Sign::FailedRequest, Sign::State],
     knobs: &[],
     texts: &[
         Text::error("EFSMountFailureException", View::Caller),
@@ -43,6 +44,13 @@ pub(crate) const DETECTOR: Detector = Detector {
     examine,
 };
 
+const OUTSIDE: &str = "the function could not mount its EFS file system";
+
 fn examine(case: &Case<'_>) -> Option<Finding> {
-    from_log::finding(case, |_| "a function it called could not mount its EFS file system")
+    from_state::reason(case, &["EFSMountFailure"], OUTSIDE).or_else(|| {
+        from_log::finding(case, |view| match view {
+            Some(View::Outside) => OUTSIDE,
+            _ => "a function it called could not mount its EFS file system",
+        })
+    })
 }

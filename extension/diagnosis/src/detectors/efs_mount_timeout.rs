@@ -18,6 +18,7 @@
 use crate::detector::{Case, Detector, Sign};
 use crate::finding::{Finding, View};
 use crate::from_log;
+use crate::from_state;
 use crate::level::Level;
 use crate::text::Text;
 
@@ -30,9 +31,9 @@ pub(crate) const DETECTOR: Detector = Detector {
     advice: "Look at the file system's PercentIOLimit, BurstCreditBalance and ClientConnections metrics, choose elastic throughput if they are used up, and retry the invocation.",
     causes: &[],
     reference: "https://docs.aws.amazon.com/lambda/latest/dg/troubleshooting-invocation.html",
-    outranks: &["efs-mount-failure"],
-    views: &[View::Caller],
-    signs: &[Sign::Log],
+    outranks: &["function-pending", "efs-mount-failure"],
+    views: &[View::Caller, View::Outside],
+    signs: &[Sign::Log, Sign::FailedRequest, Sign::State],
     knobs: &[],
     texts: &[
         Text::error("EFSMountTimeoutException", View::Caller),
@@ -41,6 +42,13 @@ pub(crate) const DETECTOR: Detector = Detector {
     examine,
 };
 
+const OUTSIDE: &str = "mounting the function's EFS file system took too long";
+
 fn examine(case: &Case<'_>) -> Option<Finding> {
-    from_log::finding(case, |_| "a function it called timed out mounting its EFS file system")
+    from_state::reason(case, &["EFSMountTimeout"], OUTSIDE).or_else(|| {
+        from_log::finding(case, |view| match view {
+            Some(View::Outside) => OUTSIDE,
+            _ => "a function it called timed out mounting its EFS file system",
+        })
+    })
 }

@@ -2,8 +2,10 @@
 //!
 //! ## Causes
 //! - `pending`: it is being created or connected to its VPC.
+//! - `stuck-pending`: it has been Pending for more than six minutes.
 //! - `inactive`: it was idle for weeks and its resources were taken back; this invocation wakes it.
 //! - `failed`: its last creation or update failed.
+//! - `update-failed`: its last update failed, so that what is invoked is what was before it.
 //! - `update-in-progress`: an update is under way.
 //! - `snap-start`: its snapshot is being made.
 //! - `vpc-configuration`: its subnet or security group does not exist, or Lambda may not use EC2 for it.
@@ -26,8 +28,11 @@
 
 use crate::detector::{Case, Cause, Detector, Sign};
 use crate::finding::{Finding, View};
+use crate::from_failed_request;
 use crate::from_log;
+use crate::from_state;
 use crate::level::Level;
+use crate::outside::FunctionState;
 use crate::text::Text;
 
 /// See the module's text.
@@ -43,12 +48,20 @@ pub(crate) const DETECTOR: Detector = Detector {
             advice: "The called function is being created or connected to its VPC: retry with back-off, and after a deployment wait for State Active; if it stays Pending, look at StateReason.",
         },
         Cause {
+            name: "stuck-pending",
+            advice: "Call UpdateFunctionCode, UpdateFunctionConfiguration or PublishVersion: Lambda then cancels what hangs and sets the state to Failed; afterwards update the function again, or delete and create it.",
+        },
+        Cause {
             name: "inactive",
             advice: "The called function was idle for weeks: this invocation activates it. Retry for a few minutes, or invoke it now and then if it must answer at once.",
         },
         Cause {
             name: "failed",
             advice: "The called function's creation failed: GetFunctionConfiguration tells StateReason and StateReasonCode; correct that and deploy it again.",
+        },
+        Cause {
+            name: "update-failed",
+            advice: "The last update of the function failed, and invocations use the code and configuration from before it: GetFunctionConfiguration tells LastUpdateStatusReason; correct that and update it again.",
         },
         Cause {
             name: "update-in-progress",
@@ -65,8 +78,8 @@ pub(crate) const DETECTOR: Detector = Detector {
     ],
     reference: "https://docs.aws.amazon.com/lambda/latest/dg/functions-states.html",
     outranks: &[],
-    views: &[View::Caller],
-    signs: &[Sign::Log],
+    views: &[View::Caller, View::Outside],
+    signs: &[Sign::Log, Sign::FailedRequest, Sign::State],
     knobs: &[],
     texts: &[
         Text::message("function is currently in the following state: Pending", View::Caller)
@@ -116,6 +129,64 @@ pub(crate) const DETECTOR: Detector = Detector {
     examine,
 };
 
+const OUTSIDE: &str = "the function was in a state in which it cannot be invoked";
+
 fn examine(case: &Case<'_>) -> Option<Finding> {
-    from_log::finding(case, |_| "a function it called was in a state in which it cannot be invoked")
+    if let Some(state) = from_state::state(case) {
+        return from_state(case, state);
+    }
+    from_failed_request::status(case, 409, OUTSIDE).or_else(|| {
+        from_log::finding(case, |view| match view {
+            Some(View::Outside) => OUTSIDE,
+            _ => "a function it called was in a state in which it cannot be invoked",
+        })
+    })
+}
+
+/// Longer than this, AWS's guide to troubleshooting calls a function stuck.
+const STUCK_MS: u64 = 6 * 60_000;
+
+fn from_state(case: &Case<'_>, state: &FunctionState) -> Option<Finding> {
+    const OF_VPC: &[&str] =
+        &["InvalidSubnet", "InvalidSecurityGroup", "InsufficientRolePermissions"];
+    let of_vpc = from_state::reason(case, OF_VPC, "the function's VPC configuration is not valid");
+    if let Some(finding) = of_vpc {
+        return Some(finding.cause("vpc-configuration"));
+    }
+    let code = state.state_reason_code.as_deref();
+    let finding = match state.state.as_deref()? {
+        "Failed" => {
+            let message = "the function is Failed: it cannot be invoked until it is corrected";
+            Finding::confirmed(case.at, message.to_owned()).cause("failed")
+        }
+        "Inactive" => {
+            let message = "the function is Inactive: the next invocation fails and wakes it";
+            Finding::imminent(case.at, message.to_owned()).cause("inactive")
+        }
+        "Pending" => {
+            let pending_ms = case.at.ms_since(state.last_modified?);
+            if pending_ms <= STUCK_MS {
+                return None;
+            }
+            let minutes = pending_ms / 60_000;
+            let message = format!("the function has been Pending for {minutes} minutes");
+            let finding = Finding::confirmed(case.at, message).cause("stuck-pending");
+            finding.evidence("pendingMs", Some(pending_ms))
+        }
+        _ => {
+            let code = state.last_update_status_reason_code.as_deref();
+            if state.last_update_status.as_deref() != Some("Failed") {
+                return None;
+            }
+            let message = "the function's last update failed: invocations use what was before it";
+            let finding = Finding::confirmed(case.at, message.to_owned()).cause("update-failed");
+            return Some(finding.evidence("lastUpdateStatusReasonCode", code.filter(is_code)));
+        }
+    };
+    Some(finding.evidence("stateReasonCode", code.filter(is_code)))
+}
+
+/// A word of Lambda's API, such as `ImageDeleted`, which may be one that is not known here; some have a dot.
+fn is_code(code: &&str) -> bool {
+    code.len() <= 64 && code.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'.')
 }

@@ -22,7 +22,7 @@
 //! Allow the action on the called function, in the place that the cause names; remember the ARN with
 //! `:*` for versions and aliases.
 
-use crate::detector::{Case, Cause, Detector, Sign};
+use crate::detector::{Case, CaseEvent, Cause, Detector, Sign};
 use crate::finding::{Finding, Stage, View};
 use crate::from_log;
 use crate::level::Level;
@@ -67,8 +67,8 @@ pub(crate) const DETECTOR: Detector = Detector {
     ],
     reference: "https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html",
     outranks: &[],
-    views: &[View::Caller],
-    signs: &[Sign::Log],
+    views: &[View::Caller, View::Outside],
+    signs: &[Sign::Log, Sign::FailedRequest],
     knobs: &[],
     texts: &[
         // InvokeFunction and InvokeFunctionUrl.
@@ -90,10 +90,21 @@ const REASONS: [(&str, &str); 7] = [
 ];
 
 fn examine(case: &Case<'_>) -> Option<Finding> {
+    // EventBridge's word, in what it puts into a rule's dead-letter queue.
+    if let CaseEvent::FailedRequest(request) = case.event {
+        let is_denied = request.error_type.as_deref() == Some("NO_PERMISSIONS");
+        return is_denied.then(|| {
+            let message = "a service that delivers events to the function may not invoke it";
+            Finding::confirmed(case.at, message.to_owned()).cause("no-resource-based-policy")
+        });
+    }
     let told = from_log::finding_among(
         case,
         |_, _| Some(Stage::Confirmed),
-        |_| "may not invoke another function",
+        |view| match view {
+            Some(View::Outside) => "the function could not be invoked: it was not allowed",
+            _ => "may not invoke another function",
+        },
     )?;
     let line = &told.log.text[told.hit.end..told.log.line_at(told.hit.start).end];
     let line = &line[..line.floor_char_boundary(MAX_SENTENCE_BYTES)];

@@ -21,6 +21,7 @@
 use crate::detector::{Case, Cause, Detector, Sign};
 use crate::finding::{Finding, View};
 use crate::from_log;
+use crate::from_state;
 use crate::level::Level;
 use crate::text::Text;
 
@@ -42,9 +43,9 @@ pub(crate) const DETECTOR: Detector = Detector {
         },
     ],
     reference: "https://docs.aws.amazon.com/kms/latest/developerguide/key-policies.html",
-    outranks: &[],
-    views: &[View::Function, View::Caller],
-    signs: &[Sign::Log],
+    outranks: &["function-pending"],
+    views: &[View::Function, View::Caller, View::Outside],
+    signs: &[Sign::Log, Sign::FailedRequest, Sign::State],
     knobs: &[],
     texts: &[
         // Lambda's, for the environment of a called function, and KMS's, SNS's or Kinesis's.
@@ -71,11 +72,16 @@ pub(crate) const DETECTOR: Detector = Detector {
     examine,
 };
 
+const OUTSIDE: &str = "Lambda was denied the KMS key of the function's environment variables";
+
 fn examine(case: &Case<'_>) -> Option<Finding> {
-    from_log::finding(case, |view| match view {
-        Some(View::Function) | None => "the use of a KMS key was denied",
-        Some(View::Caller) => {
-            "Lambda was denied the KMS key of a called function's environment variables"
-        }
+    from_state::reason(case, &["KMSKeyAccessDenied"], OUTSIDE).or_else(|| {
+        from_log::finding(case, |view| match view {
+            Some(View::Function) | None => "the use of a KMS key was denied",
+            Some(View::Outside) => OUTSIDE,
+            Some(View::Caller) => {
+                "Lambda was denied the KMS key of a called function's environment variables"
+            }
+        })
     })
 }

@@ -16,6 +16,7 @@
 use crate::detector::{Case, Detector, Sign};
 use crate::finding::{Finding, View};
 use crate::from_log;
+use crate::from_state;
 use crate::level::Level;
 use crate::text::Text;
 
@@ -29,9 +30,9 @@ pub(crate) const DETECTOR: Detector = Detector {
     causes: &[],
     reference: "https://docs.aws.amazon.com/kms/latest/developerguide/enabling-keys.html",
     // Other services deny what KMS refused, and name both.
-    outranks: &["kms-access-denied"],
-    views: &[View::Function, View::Caller],
-    signs: &[Sign::Log],
+    outranks: &["function-pending", "kms-access-denied"],
+    views: &[View::Function, View::Caller, View::Outside],
+    signs: &[Sign::Log, Sign::FailedRequest, Sign::State],
     knobs: &[],
     texts: &[
         // Lambda's, for the environment of a called function, and KMS's, SNS's or Kinesis's.
@@ -46,11 +47,18 @@ pub(crate) const DETECTOR: Detector = Detector {
     examine,
 };
 
+const OUTSIDE: &str = "the KMS key of the function's environment variables is disabled";
+
 fn examine(case: &Case<'_>) -> Option<Finding> {
-    from_log::finding(case, |view| match view {
-        Some(View::Function) | None => "a KMS key is disabled",
-        Some(View::Caller) => {
-            "the KMS key of a called function's environment variables is disabled"
-        }
-    })
+    from_state::reason(case, &["DisabledKMSKey"], OUTSIDE)
+        .or_else(|| from_state::key(case, &[Some("Disabled")], OUTSIDE))
+        .or_else(|| {
+            from_log::finding(case, |view| match view {
+                Some(View::Function) | None => "a KMS key is disabled",
+                Some(View::Outside) => OUTSIDE,
+                Some(View::Caller) => {
+                    "the KMS key of a called function's environment variables is disabled"
+                }
+            })
+        })
 }

@@ -18,6 +18,7 @@
 use crate::detector::{Case, Cause, Detector, Sign};
 use crate::finding::{Finding, View};
 use crate::from_log;
+use crate::from_state;
 use crate::level::Level;
 use crate::text::Text;
 
@@ -40,9 +41,9 @@ pub(crate) const DETECTOR: Detector = Detector {
     ],
     reference: "https://docs.aws.amazon.com/kms/latest/developerguide/key-state.html",
     // Other services deny what KMS refused, and name both.
-    outranks: &["kms-access-denied"],
-    views: &[View::Function, View::Caller],
-    signs: &[Sign::Log],
+    outranks: &["function-pending", "kms-access-denied"],
+    views: &[View::Function, View::Caller, View::Outside],
+    signs: &[Sign::Log, Sign::FailedRequest, Sign::State],
     knobs: &[],
     texts: &[
         // Lambda's, for the environment of a called function, and KMS's, SNS's or Kinesis's.
@@ -59,11 +60,27 @@ pub(crate) const DETECTOR: Detector = Detector {
     examine,
 };
 
+const OUTSIDE: &str =
+    "the KMS key of the function's environment variables is in a state that forbids its use";
+
 fn examine(case: &Case<'_>) -> Option<Finding> {
-    from_log::finding(case, |view| match view {
+    from_state::reason(case, &["InvalidStateKMSKey"], OUTSIDE).or_else(|| from_key(case)).or_else(|| from_log::finding(case, |view| match view {
         Some(View::Function) | None => "a KMS key is in a state that forbids its use",
+        Some(View::Outside) => OUTSIDE,
         Some(View::Caller) => {
             "the KMS key of a called function's environment variables is in a state that forbids its use"
         }
-    })
+    }))
+}
+
+/// What DescribeKey tells, with the cause that it names.
+fn from_key(case: &Case<'_>) -> Option<Finding> {
+    let state = |state, cause: Option<&'static str>| {
+        let finding = from_state::key(case, &[Some(state)], OUTSIDE)?;
+        Some(Finding { cause, ..finding })
+    };
+    state("PendingDeletion", Some("pending-deletion"))
+        .or_else(|| state("PendingReplicaDeletion", Some("pending-deletion")))
+        .or_else(|| state("PendingImport", Some("pending-import")))
+        .or_else(|| state("Unavailable", None))
 }

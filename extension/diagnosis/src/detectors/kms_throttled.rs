@@ -29,8 +29,8 @@ pub(crate) const DETECTOR: Detector = Detector {
     causes: &[],
     reference: "https://docs.aws.amazon.com/kms/latest/developerguide/throttling.html",
     outranks: &[],
-    views: &[View::Function],
-    signs: &[Sign::Log],
+    views: &[View::Function, View::Outside],
+    signs: &[Sign::Log, Sign::FailedRequest],
     knobs: &[],
     texts: &[
         Text::error("KMSThrottlingException", View::Function),

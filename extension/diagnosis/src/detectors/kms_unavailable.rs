@@ -28,8 +28,8 @@ pub(crate) const DETECTOR: Detector = Detector {
     causes: &[],
     reference: "https://docs.aws.amazon.com/kms/latest/APIReference/CommonErrors.html",
     outranks: &[],
-    views: &[View::Function],
-    signs: &[Sign::Log],
+    views: &[View::Function, View::Outside],
+    signs: &[Sign::Log, Sign::FailedRequest],
     knobs: &[],
     texts: &[
         Text::error("KeyUnavailableException", View::Function),

@@ -29,8 +29,8 @@ pub(crate) const DETECTOR: Detector = Detector {
     causes: &[],
     reference: "https://docs.aws.amazon.com/kms/latest/APIReference/API_Decrypt.html",
     outranks: &[],
-    views: &[View::Function],
-    signs: &[Sign::Log],
+    views: &[View::Function, View::Outside],
+    signs: &[Sign::Log, Sign::FailedRequest],
     knobs: &[],
     texts: &[
         Text::error("InvalidKeyUsageException", View::Function),

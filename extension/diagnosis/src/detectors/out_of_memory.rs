@@ -52,8 +52,8 @@ pub(crate) const DETECTOR: Detector = Detector {
     ],
     reference: "https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html",
     outranks: &["runtime-crash", "init-failure"],
-    views: &[View::Function],
-    signs: &[Sign::RuntimeDone, Sign::Report, Sign::InitDone, Sign::Log],
+    views: &[View::Function, View::Outside],
+    signs: &[Sign::RuntimeDone, Sign::Report, Sign::InitDone, Sign::Log, Sign::FailedRequest],
     knobs: &[],
     texts: &[
         Text::message(KILLED, View::Function).names(MEMORY),

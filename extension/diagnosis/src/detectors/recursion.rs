@@ -10,6 +10,8 @@
 //!   is only suspected.
 //! - `stopped-by-lambda`: Lambda refused an invocation that this function made, as it had detected the
 //!   loop (`RecursiveInvocationException`).
+//! - `allowed`: nothing has happened; but Lambda would not stop a loop of the function, as its recursion
+//!   configuration is `Allow`. Seen from outside alone, as `imminent`.
 //! - `rate`: more invocations in this sandbox than the user's own limit. Only suspected.
 //!
 //! ## Evidence
@@ -29,6 +31,7 @@ use crate::finding::{Finding, View};
 use crate::from_log;
 use crate::level::Level;
 use crate::metric::RECURSION_DEPTH;
+use crate::outside::FailedRequest;
 use crate::text::Text;
 use crate::trace_header::shown;
 
@@ -55,6 +58,11 @@ pub(crate) const DETECTOR: Detector = Detector {
                      allow it by the function's recursion configuration.",
         },
         Cause {
+            name: "allowed",
+            advice: "If no loop is meant, set the function's recursion configuration to Terminate \
+                     (PutFunctionRecursionConfig), so that Lambda stops one that it detects.",
+        },
+        Cause {
             name: "rate",
             advice: "This sandbox was invoked more often than TRIAGE_RECURSION_RATE allows. If the \
                      function triggers itself, set its reserved concurrency to 0 to stop it.",
@@ -62,8 +70,8 @@ pub(crate) const DETECTOR: Detector = Detector {
     ],
     reference: "https://docs.aws.amazon.com/lambda/latest/dg/invocation-recursion.html",
     outranks: &[],
-    views: &[View::Function, View::Caller],
-    signs: &[Sign::Invoke, Sign::Log],
+    views: &[View::Function, View::Caller, View::Outside],
+    signs: &[Sign::Invoke, Sign::Log, Sign::FailedRequest, Sign::State],
     knobs: &[
         Knob {
             variable: "TRIAGE_RECURSION_DEPTH",
@@ -89,9 +97,23 @@ const STOP: &str = "Set the function's reserved concurrency to 0 to stop the cha
                     output where it triggers nothing, or end the chain by a condition. If it is \
                     meant, raise TRIAGE_RECURSION_DEPTH.";
 
+const OUTSIDE: &str = "Lambda stopped a loop that the function is part of";
+
 fn examine(case: &Case<'_>) -> Option<Finding> {
     if let CaseEvent::Logged(_) = case.event {
-        return from_log::finding(case, |_| "Lambda stopped a loop that this function is part of");
+        return from_log::finding(case, |view| match view {
+            Some(View::Outside) => OUTSIDE,
+            _ => "Lambda stopped a loop that this function is part of",
+        });
+    }
+    match case.event {
+        CaseEvent::FailedRequest(request) => return from_request(case, request),
+        CaseEvent::State(state) if state.recursive_loop.as_deref() == Some("Allow") => {
+            let message = "Lambda would not stop a loop of the function: its recursion configuration is Allow";
+            let finding = Finding::imminent(case.at, message.to_owned()).cause("allowed");
+            return Some(finding.evidence("recursiveLoop", Some("Allow")));
+        }
+        _ => {}
     }
     let CaseEvent::Invoked(Sighting { lineage_depth, root, unguarded_passes, rate, is_retry }) =
         case.event
@@ -122,4 +144,13 @@ fn examine(case: &Case<'_>) -> Option<Finding> {
     let message = format!("was invoked {rate} times within {} s", seconds.unwrap_or_default());
     let finding = Finding::suspected(case.at, message).cause("rate");
     Some(finding.evidence("invocations", Some(rate)).evidence("seconds", seconds))
+}
+
+/// Lambda hands the event that it stopped a loop at to the destination for failures. How it names the
+/// condition is not documented.
+fn from_request(case: &Case<'_>, request: &FailedRequest) -> Option<Finding> {
+    let is_stopped =
+        |name: &Option<String>| name.as_deref().is_some_and(|n| n.starts_with("Recursive"));
+    (!request.has_run && is_stopped(&request.condition))
+        .then(|| Finding::confirmed(case.at, OUTSIDE.to_owned()).cause("stopped-by-lambda"))
 }

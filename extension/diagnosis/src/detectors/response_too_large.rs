@@ -32,8 +32,8 @@ pub(crate) const DETECTOR: Detector = Detector {
     causes: &[],
     reference: "https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html",
     outranks: &["runtime-crash"],
-    views: &[View::Function],
-    signs: &[Sign::RuntimeDone, Sign::Report, Sign::Log],
+    views: &[View::Function, View::Outside],
+    signs: &[Sign::RuntimeDone, Sign::Report, Sign::Log, Sign::FailedRequest],
     knobs: &[],
     texts: &[
         Text { view: None, ..Text::message(REFUSED, View::Function) },

@@ -31,8 +31,8 @@ pub(crate) const DETECTOR: Detector = Detector {
     causes: &[],
     reference: "https://docs.aws.amazon.com/lambda/latest/dg/configuration-filesystem.html",
     outranks: &["s3-files-mount-failure"],
-    views: &[View::Caller],
-    signs: &[Sign::Log],
+    views: &[View::Caller, View::Outside],
+    signs: &[Sign::Log, Sign::FailedRequest],
     knobs: &[],
     texts: &[
         Text::error("S3FilesMountConnectivityException", View::Caller),
@@ -45,5 +45,8 @@ pub(crate) const DETECTOR: Detector = Detector {
 };
 
 fn examine(case: &Case<'_>) -> Option<Finding> {
-    from_log::finding(case, |_| "a function it called could not reach its S3 Files file system")
+    from_log::finding(case, |view| match view {
+        Some(View::Outside) => "the function could not connect to its S3 Files file system",
+        _ => "a function it called could not reach its S3 Files file system",
+    })
 }

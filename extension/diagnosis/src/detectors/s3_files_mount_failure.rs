@@ -30,8 +30,8 @@ pub(crate) const DETECTOR: Detector = Detector {
     causes: &[],
     reference: "https://docs.aws.amazon.com/lambda/latest/dg/configuration-filesystem.html",
     outranks: &[],
-    views: &[View::Caller],
-    signs: &[Sign::Log],
+    views: &[View::Caller, View::Outside],
+    signs: &[Sign::Log, Sign::FailedRequest],
     knobs: &[],
     texts: &[
         Text::error("S3FilesMountFailureException", View::Caller),
@@ -41,5 +41,8 @@ pub(crate) const DETECTOR: Detector = Detector {
 };
 
 fn examine(case: &Case<'_>) -> Option<Finding> {
-    from_log::finding(case, |_| "a function it called could not mount its S3 Files file system")
+    from_log::finding(case, |view| match view {
+        Some(View::Outside) => "the function could not mount its S3 Files file system",
+        _ => "a function it called could not mount its S3 Files file system",
+    })
 }

@@ -29,8 +29,8 @@ pub(crate) const DETECTOR: Detector = Detector {
     causes: &[],
     reference: "https://docs.aws.amazon.com/lambda/latest/dg/configuration-filesystem.html",
     outranks: &["s3-files-mount-failure"],
-    views: &[View::Caller],
-    signs: &[Sign::Log],
+    views: &[View::Caller, View::Outside],
+    signs: &[Sign::Log, Sign::FailedRequest],
     knobs: &[],
     texts: &[
         Text::error("S3FilesMountTimeoutException", View::Caller),
@@ -40,5 +40,8 @@ pub(crate) const DETECTOR: Detector = Detector {
 };
 
 fn examine(case: &Case<'_>) -> Option<Finding> {
-    from_log::finding(case, |_| "a function it called timed out mounting its S3 Files file system")
+    from_log::finding(case, |view| match view {
+        Some(View::Outside) => "mounting the function's S3 Files file system took too long",
+        _ => "a function it called timed out mounting its S3 Files file system",
+    })
 }

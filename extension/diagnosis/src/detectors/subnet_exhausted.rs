@@ -20,6 +20,7 @@
 use crate::detector::{Case, Cause, Detector, Sign};
 use crate::finding::{Finding, View};
 use crate::from_log;
+use crate::from_state;
 use crate::level::Level;
 use crate::text::Text;
 
@@ -41,9 +42,9 @@ pub(crate) const DETECTOR: Detector = Detector {
         },
     ],
     reference: "https://docs.aws.amazon.com/lambda/latest/dg/troubleshooting-networking.html",
-    outranks: &[],
-    views: &[View::Caller],
-    signs: &[Sign::Log],
+    outranks: &["function-pending"],
+    views: &[View::Caller, View::Outside],
+    signs: &[Sign::Log, Sign::FailedRequest, Sign::State],
     knobs: &[],
     texts: &[
         Text::error("SubnetIPAddressLimitReachedException", View::Caller).names("no-free-address"),
@@ -60,6 +61,18 @@ pub(crate) const DETECTOR: Detector = Detector {
     examine,
 };
 
+const OUTSIDE: &str = "the function found no room in its VPC";
+
 fn examine(case: &Case<'_>) -> Option<Finding> {
-    from_log::finding(case, |_| "a function it called found no room in its VPC")
+    let no_address = from_state::reason(case, &["SubnetOutOfIPAddresses"], OUTSIDE);
+    let no_interface = from_state::reason(case, &["EniLimitExceeded"], OUTSIDE);
+    no_address
+        .map(|finding| finding.cause("no-free-address"))
+        .or_else(|| no_interface.map(|finding| finding.cause("interface-limit")))
+        .or_else(|| {
+            from_log::finding(case, |view| match view {
+                Some(View::Outside) => OUTSIDE,
+                _ => "a function it called found no room in its VPC",
+            })
+        })
 }

@@ -24,10 +24,11 @@
 //! Raise the limit that the reason names or call less often; let the SDK retry with back-off, or invoke
 //! asynchronously.
 
-use crate::detector::{Case, Cause, Detector, Sign};
+use crate::detector::{Case, CaseEvent, Cause, Detector, Sign};
 use crate::finding::{Finding, Stage, View};
 use crate::from_log;
 use crate::level::Level;
+use crate::outside::{FailedRequest, FunctionState};
 use crate::text::Text;
 
 /// See the module's text.
@@ -69,8 +70,8 @@ pub(crate) const DETECTOR: Detector = Detector {
     ],
     reference: "https://docs.aws.amazon.com/lambda/latest/dg/lambda-concurrency.html",
     outranks: &[],
-    views: &[View::Caller],
-    signs: &[Sign::Log],
+    views: &[View::Caller, View::Outside],
+    signs: &[Sign::Log, Sign::FailedRequest, Sign::State],
     knobs: &[],
     texts: &[
         // Other calls have an error of this name.
@@ -97,11 +98,21 @@ pub(crate) const DETECTOR: Detector = Detector {
     examine,
 };
 
+const OUTSIDE: &str = "Lambda throttled the function";
+
 fn examine(case: &Case<'_>) -> Option<Finding> {
+    match case.event {
+        CaseEvent::FailedRequest(request) => return from_request(case, request),
+        CaseEvent::State(state) => return from_state(case, state),
+        _ => {}
+    }
     let told = from_log::finding_among(
         case,
         |_, _| Some(Stage::Confirmed),
-        |_| "Lambda throttled the invocation of a function it called",
+        |view| match view {
+            Some(View::Outside) => OUTSIDE,
+            _ => "Lambda throttled the invocation of a function it called",
+        },
     )?;
     // The record names it in a place of its own, `reason: Some(…)` in Rust.
     let (_, reason) = told.log.text.split_once("eason").unzip();
@@ -116,4 +127,53 @@ fn examine(case: &Case<'_>) -> Option<Finding> {
     let cause = reason.and_then(|text| text.cause).or(told.finding.cause);
     let finding = Finding { cause, ..told.finding };
     Some(finding.evidence("reason", reason.map(|text| text.needle)))
+}
+
+fn from_request(case: &Case<'_>, request: &FailedRequest) -> Option<Finding> {
+    if request.has_run {
+        return None;
+    }
+    let (condition, error_type) = (request.condition.as_deref(), request.error_type.as_deref());
+    if condition == Some("ZeroReservedConcurrency") {
+        let message =
+            "the function's reserved concurrency is 0: Lambda gave the event up unprocessed";
+        let finding = Finding::confirmed(case.at, message.to_owned());
+        return Some(finding.cause("reserved-concurrency"));
+    }
+    // Invoke has no other error of this status; the second is EventBridge's word.
+    if request.status_code == Some(429) || error_type == Some("THROTTLING") {
+        return Some(Finding::confirmed(case.at, OUTSIDE.to_owned()));
+    }
+    let is_untold = request.status_code.is_none() && error_type.is_none();
+    (condition == Some("EventAgeExceeded") && is_untold).then(|| {
+        let message =
+            "the event grew too old before it was processed, as where the function is throttled";
+        Finding::suspected(case.at, message.to_owned())
+    })
+}
+
+/// The pool that Lambda leaves to functions without a reservation.
+const KEPT_UNRESERVED: u64 = 100;
+
+fn from_state(case: &Case<'_>, state: &FunctionState) -> Option<Finding> {
+    let reserved = state.reserved_concurrency?;
+    if reserved == 0 {
+        let message = "the function's reserved concurrency is 0: each invocation will be throttled";
+        let finding = Finding::imminent(case.at, message.to_owned()).cause("reserved-concurrency");
+        return Some(finding.evidence("reservedConcurrency", Some(0)));
+    }
+    let account = state.account?;
+    let is_all = reserved.saturating_add(KEPT_UNRESERVED) >= account.limit;
+    is_all.then(|| {
+        let message = format!(
+            "the function holds {reserved} of the account's {} concurrent executions, all that can be \
+             reserved: the other functions share {}",
+            account.limit, account.unreserved
+        );
+        Finding::imminent(case.at, message)
+            .cause("account-concurrency")
+            .evidence("reservedConcurrency", Some(reserved))
+            .evidence("accountConcurrency", Some(account.limit))
+            .evidence("unreservedConcurrency", Some(account.unreserved))
+    })
 }

@@ -59,8 +59,15 @@ pub(crate) const DETECTOR: Detector = Detector {
     causes: CAUSES,
     reference: "https://docs.aws.amazon.com/lambda/latest/dg/troubleshooting-invocation.html",
     outranks: &["near-timeout", "runtime-crash"],
-    views: &[View::Function],
-    signs: &[Sign::Deadline, Sign::RuntimeDone, Sign::Report, Sign::Shutdown, Sign::Log],
+    views: &[View::Function, View::Outside],
+    signs: &[
+        Sign::Deadline,
+        Sign::RuntimeDone,
+        Sign::Report,
+        Sign::Shutdown,
+        Sign::Log,
+        Sign::FailedRequest,
+    ],
     knobs: &[],
     texts: &[Text::message("Task timed out after ", View::Function)],
     examine,
@@ -73,7 +80,8 @@ fn examine(case: &Case<'_>) -> Option<Finding> {
             ("runtimeDone", done.duration_ms)
         }
         CaseEvent::Report(report) if is_timeout(report.status, report.error_type.as_deref()) => {
-            ("report", report.duration_ms)
+            let signal = if case.failed_request.is_some() { "response" } else { "report" };
+            (signal, report.duration_ms)
         }
         CaseEvent::Shutdown("timeout") => {
             // The platform's report would know better.

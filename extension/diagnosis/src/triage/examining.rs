@@ -139,13 +139,19 @@ impl Triage {
         }
     }
 
-    fn case<'a>(&'a self, attempt: Option<usize>, event: CaseEvent<'a>, at: Timestamp) -> Case<'a> {
+    pub(super) fn case<'a>(
+        &'a self,
+        attempt: Option<usize>,
+        event: CaseEvent<'a>,
+        at: Timestamp,
+    ) -> Case<'a> {
         let attempt = attempt.filter(|i| *i != INIT).and_then(|index| self.attempts.get(index));
         let init_ms = attempt.filter(|a| a.holds_init).and_then(|_| self.init.took_ms(at));
         Case {
             event,
             at,
             attempt,
+            failed_request: None,
             init: self.init.known_end(),
             init_ms,
             extension_names: &self.extension_names,
@@ -156,7 +162,11 @@ impl Triage {
     }
 
     /// What a detector finds in a case. A bug in it costs only its finding.
-    fn examined(&self, detector: usize, case: &Case<'_>) -> Result<Option<Finding>, Panicked> {
+    pub(super) fn examined(
+        &self,
+        detector: usize,
+        case: &Case<'_>,
+    ) -> Result<Option<Finding>, Panicked> {
         let first_signature = self.detectors.len() - self.signatures.len();
         let signature = detector.checked_sub(first_signature).map(|at| self.signatures[at]);
         let detector = self.detectors[detector];
@@ -171,7 +181,7 @@ impl Triage {
     }
 
     /// What a detector found, if it found something and has no bug.
-    fn sound(
+    pub(super) fn sound(
         &mut self,
         detector: usize,
         finding: Result<Option<Finding>, Panicked>,
@@ -217,4 +227,4 @@ impl Triage {
     }
 }
 
-struct Panicked;
+pub(super) struct Panicked;

@@ -77,8 +77,9 @@ fn told(detector: &Detector) -> &'static str {
 /// What the table does not say.
 const READING: &str = "
 **Whose failure**: `function` is a failure of the function that the extension is attached to;
-`caller` is one of a function that this one called, seen in this one's log. Where a log line can be
-either, the diagnosis has no `view`.
+`caller` is one of a function that this one called, seen in this one's log; `outside` is one that
+[failure-watcher](../examples/failure-watcher/README.md) saw outside of the function that `FunctionName`
+names. Where a log line can be either of the first two, the diagnosis has no `view`.
 
 **Told**: what is seen of an invocation that has just ended can reach the extension only after the
 environment was frozen. It is then told when the environment thaws, for the next invocation or its
@@ -88,7 +89,12 @@ function that goes on failing is told of at once. The README says how to change 
 
 **Not to be seen from inside**: where Lambda cannot mount the function's own EFS or S3 file system,
 cannot decrypt its own environment variables, throttles it, or finds it `Pending`, no environment
-starts, and no extension with it. Only the log of a function that calls it can tell of that (`caller`).
+starts, and no extension with it. The log of a function that calls it can tell of
+that (`caller`), and so can the record of the failed request and the function's state (`outside`). What
+`errorType` and `errorMessage` in a record say is judged as the same words in a log are; `condition`,
+`attempts` and `statusCode` of it are in the evidence. Of a state, `state`, `stateReasonCode`,
+`lastUpdateStatus` and `lastUpdateStatusReasonCode` are. What has not failed but is about to (a disabled
+key, no concurrency) is `imminent`.
 ";
 
 #[test]

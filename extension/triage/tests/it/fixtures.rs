@@ -6,12 +6,12 @@ use std::collections::BTreeMap;
 
 const FUNCTION: [&str; 3] = ["replay", "--function-name=orders", "--function-version=$LATEST"];
 
-/// All but those of what only the extension sees, the function's processes.
+/// All but those of what only the extension sees, the function's processes, and of what is seen outside.
 pub(crate) fn told_by_records() -> Vec<Fixture> {
-    let is_snapshot =
-        |step: &Step| matches!(step, Step::Event(event) if event.get("snapshot").is_some());
+    const OTHERS: [&str; 3] = ["snapshot", "failedRequest", "functionState"];
+    let is_other = |step: &Step| matches!(step, Step::Event(event) if OTHERS.iter().any(|name| event.get(*name).is_some()));
     let mut fixtures = fixtures();
-    fixtures.retain(|fixture| !fixture.steps.iter().any(is_snapshot));
+    fixtures.retain(|fixture| !fixture.steps.iter().any(is_other));
     fixtures
 }
 

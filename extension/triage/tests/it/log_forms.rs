@@ -177,7 +177,8 @@ fn is_visible(fixture: &Fixture, expected: &Value) -> bool {
     let Some(Detector { signs, .. }) = detectors().iter().find(|d| problem == d.problem) else {
         return false;
     };
-    if signs.iter().all(|sign| *sign == Sign::Log) {
+    let is_outside = |sign: &&Sign| matches!(sign, Sign::FailedRequest | Sign::State);
+    if signs.iter().filter(|sign| !is_outside(sign)).all(|sign| *sign == Sign::Log) {
         return true;
     }
     let id = expected.get("requestId");

@@ -1,0 +1,31 @@
+//! What the detectors of states have in common: a finding from what is known of a function outside.
+
+use crate::detector::{Case, CaseEvent};
+use crate::finding::Finding;
+use crate::outside::FunctionState;
+
+/// What was asked about a function, where that is what the case is about.
+pub(crate) fn state<'a>(case: &Case<'a>) -> Option<&'a FunctionState> {
+    match case.event {
+        CaseEvent::State(state) => Some(state),
+        _ => None,
+    }
+}
+
+/// A finding if Lambda gives one of these reasons for the function's state or for the failure of its last
+/// update: confirmed, as Lambda said so.
+pub(crate) fn reason(case: &Case<'_>, codes: &[&str], message: &str) -> Option<Finding> {
+    let (field, code) = state(case)?.reason(codes)?;
+    Some(Finding::confirmed(case.at, message.to_owned()).evidence(field, Some(code)))
+}
+
+/// A finding if the key of the function's environment is in one of these states; None stands for a key
+/// that is not there. Imminent: sandboxes that have begun run on.
+pub(crate) fn key(case: &Case<'_>, states: &[Option<&str>], message: &str) -> Option<Finding> {
+    let key = state(case)?.key.as_ref()?;
+    states.contains(&key.state.as_deref()).then(|| {
+        Finding::imminent(case.at, format!("{message}: {}", key.arn))
+            .evidence("keyArn", Some(key.arn.as_str()))
+            .evidence("keyState", key.state.as_deref())
+    })
+}

@@ -1,0 +1,113 @@
+//! What the detectors make of what is known of a function outside its sandboxes.
+
+use super::Triage;
+use crate::Timestamp;
+use crate::bug::contained;
+use crate::detector::{Case, CaseEvent};
+use crate::diagnosis::{Diagnosis, not_outranked};
+use crate::fault_point;
+use crate::finding::{Finding, View};
+use crate::invocation::Attempt;
+use crate::outside::{FailedRequest, FunctionState};
+use crate::record::{InvocationReport, Status};
+use crate::runtime_exit::RuntimeExit;
+
+impl Triage {
+    /// The record of a failed request to the function has come. Each is a request of its own: whoever calls
+    /// this leaves out what was delivered twice. Whether a detector knew the failure; if none did, nothing
+    /// is told.
+    pub fn handle_failed_request(&mut self, request: &FailedRequest, now: Timestamp) -> bool {
+        fault_point!("handle failed request");
+        let at = request.at.unwrap_or(now);
+        let message = request.error_message.as_deref().unwrap_or_default();
+        let attempt = Attempt {
+            request_id: request.request_id.clone(),
+            function_arn: request.function_arn.clone(),
+            runtime_exit: RuntimeExit::parse(message).map(|(_, exit)| exit),
+            ..Attempt::default()
+        };
+        let report = InvocationReport {
+            request_id: request.request_id.clone(),
+            status: Status::Failure,
+            error_type: request.error_type.clone(),
+            ..InvocationReport::default()
+        };
+        let matcher = self.matcher();
+        let about = Case {
+            attempt: Some(&attempt),
+            failed_request: Some(request),
+            ..self.case(None, CaseEvent::FailedRequest(request), at)
+        };
+        let of_response = Case { event: CaseEvent::Report(&report), ..about };
+        let mut found = Vec::new();
+        for case in [Some(about), request.has_run.then_some(of_response)].into_iter().flatten() {
+            for detector in 0..self.detectors.len() - self.signatures.len() {
+                found.push((detector, self.examined(detector, &case)));
+            }
+        }
+        if let (Some(text), Some(matcher)) = (request.error_text(), matcher) {
+            // A bug costs what is seen in the text, and no more.
+            contained(|| {
+                matcher.scan_error(&text, !request.has_run, |detector, matched| {
+                    let case = Case { event: CaseEvent::Logged(matched), ..about };
+                    found.push((detector, self.examined(detector, &case)));
+                });
+            });
+        }
+        let mut findings: Vec<(usize, Finding)> = Vec::new();
+        for (detector, finding) in found {
+            let Some(finding) = self.sound(detector, finding) else { continue };
+            match findings.iter_mut().find(|(known, _)| *known == detector) {
+                // However many signs of it the record holds, it failed once.
+                Some((_, known)) => known.merge(finding, false),
+                None => findings.push((detector, finding)),
+            }
+        }
+        let findings = not_outranked(findings, &self.detectors);
+        let is_known = !findings.is_empty();
+        for (detector, finding) in findings {
+            let finding = finding
+                .evidence("condition", request.condition.as_deref().filter(|c| is_name(c)))
+                .evidence("attempts", request.attempts)
+                .evidence("statusCode", request.status_code);
+            self.tell_outside(detector, finding, &attempt, now);
+        }
+        is_known
+    }
+
+    /// What is known of the function's state, asked for at `now`.
+    pub fn handle_function_state(&mut self, state: &FunctionState, now: Timestamp) {
+        fault_point!("handle function state");
+        let attempt = Attempt { function_arn: state.function_arn.clone(), ..Attempt::default() };
+        let case =
+            Case { attempt: Some(&attempt), ..self.case(None, CaseEvent::State(state), now) };
+        let detectors = 0..self.detectors.len() - self.signatures.len();
+        let found: Vec<_> = detectors.map(|d| (d, self.examined(d, &case))).collect();
+        let found = found.into_iter();
+        let found = found.filter_map(|(d, finding)| Some((d, self.sound(d, finding)?))).collect();
+        let name = |text: &Option<String>| text.clone().filter(|text| is_name(text));
+        for (detector, finding) in not_outranked(found, &self.detectors) {
+            let finding = finding
+                .evidence("state", name(&state.state))
+                .evidence("lastUpdateStatus", name(&state.last_update_status));
+            self.tell_outside(detector, finding, &attempt, now);
+        }
+    }
+
+    fn tell_outside(
+        &mut self,
+        detector: usize,
+        finding: Finding,
+        attempt: &Attempt,
+        now: Timestamp,
+    ) {
+        let finding = Finding { view: Some(View::Outside), ..finding };
+        let diagnosis = Diagnosis::of(self.detectors[detector], finding, Some(attempt));
+        self.make_ready(diagnosis, now);
+    }
+}
+
+/// A word of Lambda's API, such as `RetriesExhausted`.
+fn is_name(text: &str) -> bool {
+    (1..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric())
+}

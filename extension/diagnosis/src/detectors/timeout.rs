@@ -102,10 +102,14 @@ fn examine(case: &Case<'_>) -> Option<Finding> {
                 let line = text[..start].rfind('\n').map_or(0, |newline| newline + 1);
                 let mut before = text[line..start].split(' ');
                 let mut after = text[start..].lines().next().unwrap_or_default().split(' ').skip(4);
-                before.next().and_then(Timestamp::parse).is_some()
+                let is_platforms_line = before.next().and_then(Timestamp::parse).is_some()
                     && before.next() == Some(own.as_str())
                     && before.next() == Some("")
-                    && before.next().is_none()
+                    && before.next().is_none();
+                // So it stands in what Lambda answers.
+                let is_answer = case.failed_request.is_some()
+                    && text[line..start] == format!("RequestId: {own} Error: ");
+                (is_platforms_line || is_answer)
                     && after.next().is_some_and(|seconds| seconds.parse::<f64>().is_ok())
                     && after.next().is_some_and(|word| word.trim_end() == "seconds")
                     && after.next().is_none()

@@ -1,0 +1,11 @@
+//! Whether Lambda stops a loop of a function.
+
+use super::access::{Api, CallError};
+
+/// `Allow` or `Terminate`.
+pub(super) async fn ask(api: &Api, function: &str) -> Result<Option<String>, CallError> {
+    let answer = api.lambda.get_function_recursion_config().function_name(function).send().await;
+    let answer =
+        answer.map_err(|error| CallError::of("lambda:GetFunctionRecursionConfig", &error))?;
+    Ok(answer.recursive_loop().map(|recursive_loop| recursive_loop.as_str().to_owned()))
+}

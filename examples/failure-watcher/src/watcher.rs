@@ -1,0 +1,193 @@
+//! Failed requests and states to lines, each under the name of the function it is about.
+
+use crate::arrival::{Item, Request};
+use crate::delivered::{Delivered, Remembered};
+use crate::settings::Settings;
+use serde_json::json;
+use std::collections::VecDeque;
+use triage_diagnosis::{Function, FunctionState, Timestamp, Triage};
+
+/// Functions that are remembered with what was told of them; of those beyond, the oldest is forgotten.
+const MAX_FUNCTIONS: usize = 1_000;
+/// Failures that no detector knows are told singly up to so many in an event.
+const MAX_UNKNOWN_LINES: u64 = 20;
+
+/// Diagnoses for any number of functions, and what was told of them.
+#[derive(Debug)]
+pub struct Watcher {
+    settings: Settings,
+    /// Of no function: the others share what it is built of.
+    model: Triage,
+    functions: VecDeque<(String, String, Triage)>,
+    delivered: Delivered,
+    /// Requests that are told for the first time in the event at hand.
+    new: Vec<Remembered>,
+    unknown: u64,
+    lines: Vec<String>,
+}
+
+impl Watcher {
+    /// One that has told nothing yet.
+    #[must_use]
+    pub fn new(settings: Settings) -> Self {
+        let model = Triage::new(settings.diagnosis.clone(), Function::default());
+        Self {
+            settings,
+            model,
+            functions: VecDeque::new(),
+            delivered: Delivered::default(),
+            new: Vec::new(),
+            unknown: 0,
+            lines: Vec::new(),
+        }
+    }
+
+    /// Its settings.
+    #[must_use]
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Takes in what an event held; the ids of those messages that tell of no invocation, which are to
+    /// stay where they are.
+    pub fn handle_items(&mut self, items: &[Item], now: Timestamp) -> Vec<String> {
+        let mut refused = Vec::new();
+        for item in items {
+            match &item.told {
+                Ok(Some(request)) => self.handle_request(request, now),
+                Ok(None) => {}
+                Err(why) => {
+                    if refused.len() < 20 {
+                        let id = item.message_id.as_deref();
+                        self.lines.push(warning(now, &format!("not taken: {why}"), id));
+                    }
+                    refused.push(item.message_id.clone().unwrap_or_default());
+                }
+            }
+        }
+        if refused.len() > 20 {
+            let more = format!("not taken: {} messages more", refused.len() - 20);
+            self.lines.push(warning(now, &more, None));
+        }
+        refused.retain(|id| !id.is_empty());
+        refused
+    }
+
+    fn handle_request(&mut self, request: &Request, now: Timestamp) {
+        let Request { failure, function_name, function_version } = request;
+        if failure.has_run && !self.settings.tells_function_errors {
+            return;
+        }
+        match self.delivered.remember(function_name, &failure.request_id, now) {
+            Some(remembered) => self.new.push(remembered),
+            None => return,
+        }
+        let triage = self.triage(function_name, function_version, now);
+        if triage.handle_failed_request(failure, now) {
+            return;
+        }
+        self.unknown += 1;
+        if self.unknown <= MAX_UNKNOWN_LINES {
+            let at = failure.at.unwrap_or(now);
+            let mut line = json!({
+                "timestamp": at.to_string(),
+                "level": "WARN",
+                "message": "a failed request whose error is none of the problems that are known",
+                "FunctionName": function_name,
+                "failure": {},
+            });
+            let shown = |text: &Option<String>| {
+                text.clone().filter(|text| crate::function_name::is_name(text))
+            };
+            line["requestId"] = failure.request_id.clone().into();
+            line["functionArn"] = failure.function_arn.clone().into();
+            line["failure"]["condition"] = shown(&failure.condition).into();
+            line["failure"]["attempts"] = failure.attempts.into();
+            line["failure"]["statusCode"] = failure.status_code.into();
+            line["failure"]["hasRun"] = failure.has_run.into();
+            line["failure"]["excerpt"] = failure.shown_error().into();
+            without_absent(&mut line);
+            self.lines.push(line.to_string());
+        }
+    }
+
+    /// Takes in what is known of a function's state.
+    pub fn handle_state(&mut self, name: &str, state: &FunctionState, now: Timestamp) {
+        self.triage(name, "", now).handle_function_state(state, now);
+    }
+
+    /// A line of the watcher's own, at WARN.
+    pub fn warn(&mut self, message: &str, now: Timestamp) {
+        self.lines.push(warning(now, message, None));
+    }
+
+    /// What is to be written of the event at hand; afterwards the next may come.
+    pub fn take_lines(&mut self, now: Timestamp) -> Vec<String> {
+        for (_, _, triage) in &mut self.functions {
+            drain(triage, &mut self.lines, now);
+        }
+        if self.unknown > MAX_UNKNOWN_LINES {
+            let more = self.unknown - MAX_UNKNOWN_LINES;
+            let message = format!(
+                "{more} more failed requests whose errors are none of the problems that are known"
+            );
+            self.lines.push(warning(now, &message, None));
+        }
+        self.unknown = 0;
+        std::mem::take(&mut self.lines)
+    }
+
+    /// The lines that were taken are written, or are not: then their requests may come once more.
+    pub fn settle(&mut self, is_written: bool) {
+        let new = std::mem::take(&mut self.new);
+        if !is_written {
+            self.delivered.forget(&new);
+        }
+    }
+
+    fn triage(&mut self, name: &str, version: &str, now: Timestamp) -> &mut Triage {
+        let known = self.functions.iter().position(|(n, v, _)| n == name && v == version);
+        let index = known.unwrap_or_else(|| {
+            if self.functions.len() >= MAX_FUNCTIONS
+                && let Some((_, _, mut oldest)) = self.functions.pop_front()
+            {
+                drain(&mut oldest, &mut self.lines, now);
+            }
+            let function = Function {
+                name: name.to_owned(),
+                version: version.to_owned(),
+                ..Function::default()
+            };
+            let triage = self.model.another(function);
+            self.functions.push_back((name.to_owned(), version.to_owned(), triage));
+            self.functions.len() - 1
+        });
+        &mut self.functions[index].2
+    }
+}
+
+/// All that a function's diagnosis has to tell: the sandbox is frozen after the event, so nothing waits.
+fn drain(triage: &mut Triage, lines: &mut Vec<String>, now: Timestamp) {
+    triage.finish(now);
+    while let Some(report) = triage.poll_report(now) {
+        lines.push(report.to_line(true));
+    }
+}
+
+/// A line that is no diagnosis.
+fn warning(now: Timestamp, message: &str, message_id: Option<&str>) -> String {
+    let mut line = json!({"timestamp": now.to_string(), "level": "WARN", "message": message});
+    line["messageId"] = message_id.into();
+    without_absent(&mut line);
+    line.to_string()
+}
+
+/// Fields without a value are absent, as in the other lines.
+fn without_absent(json: &mut serde_json::Value) {
+    if let Some(fields) = json.as_object_mut() {
+        for value in fields.values_mut() {
+            without_absent(value);
+        }
+        fields.retain(|_, value| !value.is_null() && value.as_str() != Some(""));
+    }
+}

@@ -1,0 +1,223 @@
+//! What is not as it should be.
+
+use crate::told::*;
+use serde_json::{Value, json};
+
+fn problem(lines: &[Value]) -> &str {
+    assert_eq!(lines.len(), 1, "{lines:#?}");
+    lines[0]["diagnosis"]["problem"].as_str().unwrap_or_default()
+}
+
+#[test]
+fn a_record_without_a_response_payload() {
+    let mut record = record();
+    record.as_object_mut().unwrap().remove("responsePayload");
+    // The status alone stands for three errors.
+    let lines = Told::new().lines(&record);
+    assert_eq!(problem(&lines), "");
+    assert_eq!(lines[0]["failure"]["statusCode"], 403);
+    assert_eq!((&lines[0]["FunctionName"], &lines[0]["requestId"]), (&json!("orders"), &json!(ID)));
+    assert_eq!(lines[0].get("_aws"), None, "it is no diagnosis, and counts in nothing");
+
+    record.as_object_mut().unwrap().remove("responseContext");
+    record["requestContext"]["condition"] = "ZeroReservedConcurrency".into();
+    let lines = Told::new().lines(&record);
+    assert_eq!(problem(&lines), "throttled");
+    assert_eq!(lines[0]["diagnosis"]["cause"], "reserved-concurrency");
+}
+
+#[test]
+fn a_payload_that_is_a_string() {
+    let mut record = record();
+    record["responsePayload"] = format!("EFSMountFailureException: {MOUNT}").into();
+    assert_eq!(problem(&Told::new().lines(&record)), "efs-mount-failure");
+    record["responsePayload"] = MOUNT.into();
+    assert_eq!(problem(&Told::new().lines(&record)), "efs-mount-failure");
+}
+
+#[test]
+fn a_payload_that_is_truncated_at_one_kilobyte() {
+    let long = format!("{MOUNT} {}", "x".repeat(2_000));
+    let document =
+        json!({"errorType": "EFSMountFailureException", "errorMessage": long}).to_string();
+    let mut record = record();
+    record["responsePayload"] = document[..1024].into();
+    assert_eq!(problem(&Told::new().lines(&record)), "efs-mount-failure");
+    let (head, _) = MOUNT.split_at(70);
+    let cut = json!({"errorMessage": head}).to_string();
+    record["responsePayload"] = cut[..cut.len() - 2].into();
+    assert_eq!(problem(&Told::new().lines(&record)), "efs-mount-failure");
+    let dead = sqs([("{}", dead_letter("403", &long[..1024]))]);
+    assert_eq!(problem(&Told::new().lines(&dead)), "efs-mount-failure");
+}
+
+#[test]
+fn a_payload_that_is_encoded_twice() {
+    let mut record = record();
+    for _ in 0..3 {
+        record["responsePayload"] = record["responsePayload"].to_string().into();
+        assert_eq!(problem(&Told::new().lines(&record)), "efs-mount-failure");
+    }
+    // So may the record itself be.
+    let body = Value::String(crate::told::record().to_string()).to_string();
+    assert_eq!(
+        problem(&Told::new().lines(&sqs([(body.as_str(), json!({}))]))),
+        "efs-mount-failure"
+    );
+}
+
+#[test]
+fn a_record_of_another_service() {
+    for other in [
+        json!({"Records": [{"eventSource": "aws:s3", "s3": {"object": {"key": "EFSIOException: x"}}}]}),
+        json!({"detail-type": "EC2 Instance State-change Notification", "source": "aws.ec2", "detail": record()}),
+        json!({"requestContext": {"pipeArn": "arn:aws:pipes:eu-west-1:123456789012:pipe/x", "condition": "RetryAttemptsExhausted"}}),
+        json!({"requestContext": {"functionArn": "arn:aws:states:eu-west-1:123456789012:stateMachine:x"}}),
+        json!({"requestContext": {"http": {"method": "GET"}}, "body": "EFSIOException: x"}),
+        json!(null),
+        json!(7),
+        json!("EFSIOException: x"),
+    ] {
+        let (answer, lines) = Told::new().handle(&other);
+        assert_eq!(answer, json!({"batchItemFailures": []}));
+        assert_eq!(problem(&lines), "", "{other}");
+        assert_eq!(lines[0]["level"], "WARN");
+        assert!(!lines[0].to_string().contains("EFSIO"), "nothing of it is shown");
+        let in_queue = sqs([(other.to_string().as_str(), json!({}))]);
+        let (answer, lines) = Told::new().handle(&in_queue);
+        let stays = json!([{"itemIdentifier": "message-0"}]);
+        assert_eq!(answer["batchItemFailures"], stays, "it stays for whom it is meant for");
+        assert_eq!(problem(&lines), "");
+    }
+    assert_eq!(Told::new().lines(&json!([])), [json!(null); 0]);
+}
+
+#[test]
+fn conditions_that_are_not_known() {
+    let mut record = record();
+    record["requestContext"]["condition"] = "SomethingNew".into();
+    let lines = Told::new().lines(&record);
+    assert_eq!(problem(&lines), "efs-mount-failure");
+    assert_eq!(lines[0]["diagnosis"]["evidence"]["condition"], "SomethingNew");
+    record["responsePayload"] =
+        json!({"errorType": "ValueError", "errorMessage": "order 7 of jane@example.com"});
+    record["requestContext"]["requestId"] = "2".into();
+    record["requestContext"]["condition"] = "private words".into();
+    let lines = Told::new().lines(&record);
+    assert_eq!(problem(&lines), "");
+    assert!(!lines[0].to_string().contains("jane"), "{lines:#?}");
+    assert!(!lines[0].to_string().contains("private"), "{lines:#?}");
+}
+
+#[test]
+fn fields_of_other_types_and_sizes() {
+    for (field, value) in [
+        ("requestId", json!(7)),
+        ("requestId", json!("x".repeat(100_000))),
+        ("condition", json!(["a"])),
+        ("condition", json!("x".repeat(100_000))),
+        ("approximateInvokeCount", json!("3")),
+        ("approximateInvokeCount", json!(-1)),
+    ] {
+        let mut record = record();
+        record["requestContext"][field] = value;
+        assert_eq!(problem(&Told::new().lines(&record)), "efs-mount-failure", "{field}");
+    }
+    for (field, value) in
+        [("statusCode", json!(70_000)), ("executedVersion", json!({})), ("functionError", json!(1))]
+    {
+        let mut record = record();
+        record["responseContext"][field] = value;
+        assert_eq!(problem(&Told::new().lines(&record)), "efs-mount-failure", "{field}");
+    }
+    for timestamp in [json!(1_772_366_398_000_u64), json!("yesterday"), json!(null)] {
+        let mut record = record();
+        record["timestamp"] = timestamp;
+        assert_eq!(problem(&Told::new().lines(&record)), "efs-mount-failure");
+    }
+    let mut record = record();
+    record["requestContext"]["functionArn"] = format!("{ARN}:{}", "x".repeat(100_000)).into();
+    assert_eq!(problem(&Told::new().lines(&record)), "", "no function has such a version");
+}
+
+#[test]
+fn wrappings_without_end() {
+    let mut event = record().to_string();
+    for _ in 0..20 {
+        event = event_bridge(serde_json::from_str(&event).unwrap()).to_string();
+    }
+    let (_, lines) = Told::new().handle(&serde_json::from_str(&event).unwrap());
+    assert_eq!(problem(&lines), "");
+}
+
+#[test]
+fn a_batch_of_ten_thousand() {
+    let ids: Vec<String> =
+        (0..10_000).map(|n| format!("{n:08}-b738-4d2c-8880-a18cdf61200e")).collect();
+    let bodies: Vec<String> = ids.iter().map(|id| record_of(id).to_string()).collect();
+    let event = sqs(bodies.iter().map(|body| (body.as_str(), json!({}))));
+    let (answer, lines) = Told::new().handle(&event);
+    assert_eq!(answer, json!({"batchItemFailures": []}));
+    let count: u64 = lines.iter().map(|line| line["EfsFailures"].as_u64().unwrap()).sum();
+    let occurrences = lines.iter().map(|line| line["diagnosis"]["occurrences"].as_u64().unwrap());
+    assert_eq!((count, occurrences.sum::<u64>()), (10_000, 10_000), "each counts");
+    assert_eq!(lines.len(), 21, "and few lines tell of them");
+
+    let unknown: Vec<String> = ids
+        .iter()
+        .map(|id| {
+            let mut record = record_of(id);
+            record["responsePayload"] = json!({"errorType": "ValueError"});
+            record.to_string()
+        })
+        .collect();
+    let event = sqs(unknown.iter().map(|body| (body.as_str(), json!({}))));
+    let lines = Told::new().lines(&event);
+    assert_eq!(lines.len(), 21);
+    assert!(lines[20]["message"].as_str().unwrap().starts_with("9980 more"), "{}", lines[20]);
+
+    let event = sqs(ids.iter().map(|id| (id.as_str(), json!({}))));
+    let (answer, lines) = Told::new().handle(&event);
+    assert_eq!(answer["batchItemFailures"].as_array().unwrap().len(), 10_000);
+    assert!(lines.len() <= 21);
+}
+
+#[test]
+fn very_many_functions() {
+    let bodies: Vec<String> = (0..3_000)
+        .map(|n| {
+            let mut record = record();
+            record["requestContext"]["functionArn"] = format!("{ARN}-{n}").into();
+            record.to_string()
+        })
+        .collect();
+    let lines = Told::new().lines(&sqs(bodies.iter().map(|body| (body.as_str(), json!({})))));
+    let mut names: Vec<_> = lines.iter().map(|line| line["FunctionName"].to_string()).collect();
+    names.sort_unstable();
+    names.dedup();
+    assert_eq!((lines.len(), names.len()), (3_000, 3_000));
+}
+
+#[test]
+fn what_is_delivered_twice_counts_once_within_the_window() {
+    let mut told = Told::new();
+    let body = record().to_string();
+    let twice = sqs([(body.as_str(), json!({})), (body.as_str(), json!({}))]);
+    assert_eq!(problem(&told.lines(&twice)), "efs-mount-failure");
+    let (answer, lines) = told.handle(&twice);
+    assert_eq!((answer, lines.len()), (json!({"batchItemFailures": []}), 0));
+    // The same request, as a dead letter too.
+    assert_eq!(told.lines(&sqs([("{}", dead_letter("403", MOUNT))])).len(), 0);
+    told.now = told.now.plus_ms(60 * 60_000);
+    assert_eq!(problem(&told.lines(&record())), "efs-mount-failure");
+}
+
+#[test]
+fn a_tag_that_says_no() {
+    for value in ["no", "No", " off ", "false", "0"] {
+        assert!(failure_watcher::check::says_no(value), "{value}");
+    }
+    for value in ["yes", "", "on", "nothing", "1"] {
+        assert!(!failure_watcher::check::says_no(value), "{value}");
+    }
+}

@@ -1,0 +1,235 @@
+//! Each way by which the failure of a request may come.
+
+use crate::told::*;
+use serde_json::{Value, json};
+
+/// What must be told of the file system that could not be mounted, whichever way it came.
+#[track_caller]
+fn assert_mount_failure(lines: &[Value]) {
+    let [line] = lines else { panic!("{lines:#?}") };
+    assert_eq!(line["diagnosis"]["problem"], "efs-mount-failure");
+    assert_eq!(line["diagnosis"]["stage"], "confirmed");
+    assert_eq!(line["diagnosis"]["view"], "outside");
+    assert_eq!(line["requestId"], ID);
+    assert_eq!(line["FunctionName"], "orders");
+    assert_eq!((&line["EfsFailures"], &line["Problems"]), (&json!(1), &json!(1)));
+    let directive = &line["_aws"]["CloudWatchMetrics"][0];
+    assert_eq!(directive["Namespace"], "LambdaTriage");
+    assert_eq!(directive["Dimensions"], json!([["FunctionName"], []]));
+    assert_eq!(line["_aws"]["Timestamp"], 1_772_366_400_000_u64, "when it was written");
+    let evidence = &line["diagnosis"]["evidence"];
+    assert_eq!(evidence["statusCode"], 403);
+    assert!(evidence["accessPointArn"].as_str().unwrap().ends_with("fsap-0123456789abcdef0"));
+    assert!(!line.to_string().contains("9e07af03"), "the event that failed stays private");
+}
+
+#[test]
+fn a_destination_record_from_lambda_itself() {
+    let lines = Told::new().lines(&record());
+    assert_mount_failure(&lines);
+    assert_eq!(lines[0]["functionArn"], format!("{ARN}:$LATEST"));
+    assert_eq!(lines[0]["functionVersion"], "$LATEST");
+    assert_eq!(lines[0]["timestamp"], "2026-03-01T11:59:58.000Z", "when it happened");
+    assert_eq!(lines[0]["diagnosis"]["evidence"]["attempts"], 3);
+    assert_eq!(lines[0]["diagnosis"]["evidence"]["condition"], "RetriesExhausted");
+}
+
+#[test]
+fn a_destination_record_in_a_queue() {
+    let body = record().to_string();
+    let (answer, lines) = Told::new().handle(&sqs([(body.as_str(), json!({}))]));
+    assert_mount_failure(&lines);
+    assert_eq!(answer, json!({"batchItemFailures": []}));
+}
+
+#[test]
+fn a_destination_record_in_a_topic() {
+    assert_mount_failure(&Told::new().lines(&sns(&record().to_string(), json!({}))));
+}
+
+#[test]
+fn a_destination_record_on_an_event_bus() {
+    assert_mount_failure(&Told::new().lines(&event_bridge(record())));
+}
+
+#[test]
+fn a_destination_record_in_a_topic_in_a_queue_with_and_without_raw_delivery() {
+    let body = notification(&record().to_string(), json!({})).to_string();
+    assert_mount_failure(&Told::new().lines(&sqs([(body.as_str(), json!({}))])));
+    let raw = record().to_string();
+    assert_mount_failure(&Told::new().lines(&sqs([(raw.as_str(), json!({}))])));
+}
+
+#[test]
+fn a_destination_record_on_a_bus_in_a_topic_in_a_queue() {
+    let event = event_bridge(record()).to_string();
+    let body = notification(&event, json!({})).to_string();
+    assert_mount_failure(&Told::new().lines(&sqs([(body.as_str(), json!({}))])));
+}
+
+#[test]
+fn a_dead_letter_message_in_a_queue() {
+    // Its body is the event that failed, whatever that is.
+    for body in [r#"{"ORDER_IDS":["9e07af03"]}"#, "9e07af03, not JSON", &record().to_string()] {
+        let lines = Told::new().lines(&sqs([(body, dead_letter("403", MOUNT))]));
+        assert_mount_failure(&lines);
+    }
+}
+
+#[test]
+fn a_dead_letter_message_in_a_topic_and_in_a_queue_behind_it() {
+    let settings = [("TRIAGE_DEAD_LETTERS", "failures=orders")];
+    let attributes = of_topic(&dead_letter("403", MOUNT));
+    let lines = Told::with(&settings).lines(&sns("{}", attributes.clone()));
+    assert_mount_failure(&lines);
+    let body = notification("{}", attributes).to_string();
+    assert_mount_failure(&Told::with(&settings).lines(&sqs([(body.as_str(), json!({}))])));
+}
+
+#[test]
+fn whose_dead_letters_a_queue_holds_is_set_or_told_by_their_sender_or_not_known() {
+    let event = sqs([("{}", dead_letter("403", MOUNT))]);
+    let name = |settings: &[(&str, &str)], event: &Value| {
+        Told::with(settings).lines(event)[0]["FunctionName"].clone()
+    };
+    assert_eq!(name(&[], &event), "orders");
+    assert_eq!(name(&[("TRIAGE_DEAD_LETTERS", "failures=billing")], &event), "billing");
+    let topic = sns("{}", of_topic(&dead_letter("403", MOUNT)));
+    let lines = Told::new().lines(&topic);
+    assert_eq!(lines[0].get("FunctionName"), None);
+    let dimensions = &lines[0]["_aws"]["CloudWatchMetrics"][0]["Dimensions"];
+    assert_eq!(*dimensions, json!([[]]), "it counts among all functions'");
+}
+
+fn batch(info: &str, stream: &str) -> Value {
+    json!({
+        "requestContext": {
+            "requestId": ID,
+            "functionArn": ARN,
+            "condition": "RetryAttemptsExhausted",
+            "approximateInvokeCount": 1,
+        },
+        "responseContext": {"statusCode": 429, "executedVersion": "$LATEST"},
+        "version": "1.0",
+        "timestamp": "2026-03-01T11:59:58.021Z",
+        info: {
+            "shardId": "shardId-000000000001",
+            "startSequenceNumber": "1",
+            "endSequenceNumber": "2",
+            "approximateArrivalOfFirstRecord": "2026-03-01T11:59:57Z",
+            "approximateArrivalOfLastRecord": "2026-03-01T11:59:57Z",
+            "batchSize": 500,
+            "streamArn": stream,
+        },
+    })
+}
+
+#[test]
+fn the_records_of_event_source_mappings() {
+    for (info, stream) in [
+        ("KinesisBatchInfo", "arn:aws:kinesis:eu-west-1:123456789012:stream/orders"),
+        ("DDBStreamBatchInfo", "arn:aws:dynamodb:eu-west-1:123456789012:table/t/stream/2026"),
+    ] {
+        let batch = batch(info, stream).to_string();
+        for event in [sqs([(batch.as_str(), json!({}))]), sns(&batch, json!({}))] {
+            let lines = Told::new().lines(&event);
+            assert_eq!(lines.len(), 1, "{lines:#?}");
+            assert_eq!(lines[0]["diagnosis"]["problem"], "throttled");
+            assert_eq!(
+                (&lines[0]["Throttles"], &lines[0]["FunctionName"]),
+                (&json!(1), &json!("orders"))
+            );
+            assert_eq!(lines[0]["diagnosis"]["evidence"]["condition"], "RetryAttemptsExhausted");
+        }
+    }
+}
+
+#[test]
+fn what_a_rule_of_event_bridge_could_not_deliver() {
+    let attributes = json!({
+        "RULE_ARN": {"stringValue": "arn:aws:events:eu-west-1:123456789012:rule/r", "dataType": "String"},
+        "TARGET_ARN": {"stringValue": ARN, "dataType": "String"},
+        "ERROR_CODE": {"stringValue": "NO_PERMISSIONS", "dataType": "String"},
+        "ERROR_MESSAGE": {"stringValue": "no permission to invoke it", "dataType": "String"},
+    });
+    let lines = Told::new().lines(&sqs([("{}", attributes)]));
+    assert_eq!(lines.len(), 1, "{lines:#?}");
+    assert_eq!(lines[0]["diagnosis"]["problem"], "invoke-access-denied");
+    assert_eq!(lines[0]["diagnosis"]["cause"], "no-resource-based-policy");
+    assert_eq!(
+        (&lines[0]["AccessDenied"], &lines[0]["FunctionName"]),
+        (&json!(1), &json!("orders"))
+    );
+}
+
+#[test]
+fn a_mixture_is_told_function_by_function_and_answered_message_by_message() {
+    let mut billing = record_of("11111111-b738-4d2c-8880-a18cdf61200e");
+    billing["requestContext"]["functionArn"] = ARN.replace("orders", "billing").into();
+    billing["responseContext"]["statusCode"] = 502.into();
+    billing["responsePayload"] = json!({"errorType": "KMSDisabledException", "errorMessage":
+        "Lambda was unable to decrypt the environment variables because the KMS key used is disabled."});
+    let billing = event_bridge(billing).to_string();
+    let success = {
+        let mut success = record();
+        success["requestContext"]["condition"] = "Success".into();
+        success["responseContext"]["statusCode"] = 200.into();
+        success["responsePayload"] = json!({"errorMessage": "of its own"});
+        success.to_string()
+    };
+    let s3 = r#"{"Records":[{"eventSource":"aws:s3","s3":{}}]}"#;
+    let dead = dead_letter("429", "Rate Exceeded.");
+    let event = sqs([
+        (s3, json!({})),
+        (billing.as_str(), json!({})),
+        ("{}", dead),
+        ("not JSON", json!({})),
+        (success.as_str(), json!({})),
+    ]);
+    let (answer, mut lines) = Told::new().handle(&event);
+    let refused = json!([{"itemIdentifier": "message-0"}, {"itemIdentifier": "message-3"}]);
+    assert_eq!(answer["batchItemFailures"], refused);
+    lines.sort_by_key(|line| line["FunctionName"].to_string());
+    let told: Vec<_> = lines
+        .iter()
+        .filter(|line| line.get("diagnosis").is_some())
+        .map(|line| (&line["FunctionName"], &line["diagnosis"]["problem"]))
+        .map(|(name, problem)| (name.as_str().unwrap(), problem.as_str().unwrap()))
+        .collect();
+    assert_eq!(told, [("billing", "kms-disabled"), ("orders", "throttled")]);
+    let warned: Vec<_> = lines.iter().filter_map(|line| line["messageId"].as_str()).collect();
+    assert_eq!(warned, ["message-0", "message-3"]);
+}
+
+#[test]
+fn what_the_function_itself_failed_of_is_told_unless_that_is_turned_off() {
+    let mut failed = record();
+    failed["responseContext"] =
+        json!({"statusCode": 200, "executedVersion": "7", "functionError": "Unhandled"});
+    failed["responsePayload"] = json!({"errorType": "Sandbox.Timedout",
+        "errorMessage": format!("RequestId: {ID} Error: Task timed out after 3.00 seconds")});
+    let lines = Told::new().lines(&failed);
+    assert_eq!(lines[0]["diagnosis"]["problem"], "timeout");
+    assert_eq!((&lines[0]["Timeouts"], &lines[0]["functionVersion"]), (&json!(1), &json!("7")));
+    let dead = sqs([(
+        "{}",
+        dead_letter("200", &format!("RequestId: {ID} Error: Task timed out after 3.00 seconds")),
+    )]);
+    assert_eq!(Told::new().lines(&dead)[0]["diagnosis"]["problem"], "timeout");
+
+    let mut quiet = Told::with(&[("TRIAGE_FUNCTION_ERRORS", "off")]);
+    assert_eq!(quiet.lines(&failed), [json!(null); 0]);
+    assert_eq!(quiet.lines(&dead), [json!(null); 0]);
+    assert_mount_failure(&quiet.lines(&record()));
+}
+
+#[test]
+fn what_is_set_for_the_diagnosis_holds() {
+    let mut told = Told::with(&[("TRIAGE_NAMESPACE", "Mine"), ("TRIAGE_DISABLE", "throttled")]);
+    let line = &told.lines(&record())[0];
+    assert_eq!(line["_aws"]["CloudWatchMetrics"][0]["Namespace"], "Mine");
+    let mut throttled = record_of("1");
+    throttled["responseContext"]["statusCode"] = 429.into();
+    throttled["responsePayload"] = json!(null);
+    assert_eq!(told.lines(&throttled)[0].get("diagnosis"), None);
+}

@@ -10,6 +10,7 @@ mod container_image;
 mod environment;
 mod kinds;
 mod lifecycle;
+mod outside;
 #[path = "../../extension/diagnosis/tests/whole/planted.rs"]
 mod planted;
 mod platform;

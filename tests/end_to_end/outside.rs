@@ -263,3 +263,23 @@ async fn of_a_status_alone_what_it_stands_for_is_told() {
         assert_eq!(fields, [problem, stage, "outside"], "{}", line.line);
     }
 }
+
+/// What `cargo demo` shows: the caller's diagnosis and the one outside, of the same failure.
+#[tokio::test]
+async fn both_views_of_one_failure_are_told() {
+    let outside = demo::Outside::new(extension()).await.unwrap();
+    for scene in demo::outside_scenes() {
+        let played = outside.play(&scene).await.unwrap();
+        assert_eq!(scene.differences(&played), Vec::<String>::new(), "{played:#?}");
+        assert_eq!(played.messages.len(), 1);
+    }
+    assert_eq!(outside.environments_of_callee(), 0);
+    let metrics = outside.end().await;
+    assert_eq!(metrics.rejected(), []);
+    for function in [demo::CALLER, demo::CALLEE] {
+        for (metric, value) in [("EfsFailures", 1.0), ("KmsErrors", 1.0), ("Problems", 2.0)] {
+            let of_function = [("FunctionName", function)];
+            assert_eq!(metrics.sum(demo::NAMESPACE, &of_function, metric), value, "{function}");
+        }
+    }
+}

@@ -4,7 +4,8 @@ that nothing of the building machine is in it.
 
     deploy/layer/check.py target/layer/lambda-triage-x86_64.zip
 
-exits with 1, a line for each problem, if it is no good. The architecture is in the file's name.
+exits with 1, a line for each problem, if it is no good. The layer and the architecture are in the file's
+name.
 """
 
 import collections
@@ -27,9 +28,14 @@ ENTRY = "extensions/lambda-triage"
 MODE = 0o755
 # Of Amazon Linux 2, the oldest that a managed runtime has (provided.al2, java11, …).
 GLIBC = "2.26"
-# A cold start reads the whole file.
-MAX_BINARY_KB = 2_400
-MAX_ZIP_KB = 1_200
+# A cold start reads the whole file. The lean layer has no client of CloudWatch's API.
+Layer = collections.namedtuple("Layer", "binary_kb zip_kb has_client")
+LAYERS = {
+    "lambda-triage": Layer(5_200, 2_500, True),
+    "lambda-triage-lean": Layer(2_400, 1_200, False),
+}
+# The operation's name is part of each request.
+CLIENT = b"PutMetricData"
 # Libraries of glibc itself: there wherever glibc is.
 LIBRARIES = re.compile(rb"\0((?:lib[\w+-]+|ld-linux[\w-]*)\.so(?:\.\d+)*)(?=\0)")
 GLIBC_LIBRARIES = re.compile(rb"(lib(c|m|dl|pthread|rt|util)|ld-linux[\w-]*)\.so(\.\d+)*")
@@ -42,7 +48,13 @@ def version(text):
     return tuple(int(part) for part in text.split("."))
 
 
-def problems_of_binary(binary, target):
+def layer_and_architecture(archive):
+    """What a zip file says that it is by its name: lambda-triage-lean-x86_64.zip."""
+    layer, _, architecture = pathlib.Path(archive).stem.rpartition("-")
+    return layer, architecture
+
+
+def problems_of_binary(binary, target, layer):
     if binary[:4] != b"\x7fELF" or binary[4] != 2 or len(binary) < 64:
         return ["it is no 64-bit ELF executable"]
     found = []
@@ -66,15 +78,21 @@ def problems_of_binary(binary, target):
     paths = {path.decode(errors="replace") for path in BUILD_PATH.findall(binary)}
     if paths:
         found.append(f"it holds paths of the building machine: {', '.join(sorted(paths)[:3])}")
-    if len(binary) > MAX_BINARY_KB * 1024:
-        found.append(f"it has {len(binary) // 1024} KB, more than {MAX_BINARY_KB}")
+    if len(binary) > layer.binary_kb * 1024:
+        found.append(f"it has {len(binary) // 1024} KB, more than {layer.binary_kb}")
+    if (CLIENT in binary) != layer.has_client:
+        found.append(f"it has {'no' if layer.has_client else 'a'} client of CloudWatch's API")
     return found
 
 
-def problems(archive, name):
+def problems(archive):
     """A sentence for each thing that is wrong with the zip file; none if it is good."""
-    if name not in TARGETS:
-        return [f"there is no architecture {name}"]
+    layer_name, architecture = layer_and_architecture(archive)
+    if layer_name not in LAYERS:
+        return [f"there is no layer {layer_name}"]
+    if architecture not in TARGETS:
+        return [f"there is no architecture {architecture}"]
+    layer = LAYERS[layer_name]
     try:
         with zipfile.ZipFile(archive) as reader:
             entries = reader.infolist()
@@ -89,21 +107,22 @@ def problems(archive, name):
         if entry.filename == ENTRY and (entry.create_system != 3 or mode != MODE):
             found.append(f"{ENTRY} has the mode {mode:o}, not {MODE:o}")
     size = pathlib.Path(archive).stat().st_size
-    if size > MAX_ZIP_KB * 1024:
-        found.append(f"it has {size // 1024} KB, more than {MAX_ZIP_KB}")
+    if size > layer.zip_kb * 1024:
+        found.append(f"it has {size // 1024} KB, more than {layer.zip_kb}")
     if ENTRY in contents:
-        found += problems_of_binary(contents[ENTRY], TARGETS[name])
+        found += problems_of_binary(contents[ENTRY], TARGETS[architecture], layer)
     return found
 
 
-def summary(archive, name):
+def summary(archive):
     """One line about a good zip file."""
+    layer, architecture = layer_and_architecture(archive)
     data = pathlib.Path(archive).read_bytes()
     with zipfile.ZipFile(archive) as reader:
         binary = reader.read(ENTRY)
     versions = re.findall(rb"\0GLIBC_(\d+(?:\.\d+)+)(?=\0)", binary)
     newest = max((v.decode() for v in versions), key=version)
-    return (f"{archive}: {name}, {len(data) // 1024} KB ({len(binary) // 1024} KB unpacked), "
+    return (f"{archive}: {layer} for {architecture}, {len(data) // 1024} KB ({len(binary) // 1024} KB unpacked), "
             f"GLIBC {newest}, sha256 {hashlib.sha256(data).hexdigest()}")
 
 
@@ -112,9 +131,8 @@ def main():
         sys.exit("check.py: which zip file?")
     bad = False
     for archive in sys.argv[1:]:
-        name = pathlib.Path(archive).stem.removeprefix("lambda-triage-")
-        found = problems(archive, name)
-        print("\n  ".join([f"{archive} is no good:", *found]) if found else summary(archive, name))
+        found = problems(archive)
+        print("\n  ".join([f"{archive} is no good:", *found]) if found else summary(archive))
         bad = bad or bool(found)
     sys.exit(1 if bad else 0)
 

@@ -16,9 +16,10 @@ HERE = pathlib.Path(__file__).resolve().parent
 DEPLOY = HERE.parent
 
 
-def binary(machine=62, loader=check.TARGETS["x86_64"].loader, strings=("GLIBC_2.25",)):
+def binary(machine=62, loader=check.TARGETS["x86_64"].loader, strings=("GLIBC_2.25",), lean=False):
     """As much of an ELF executable as is looked at."""
-    text = b"\0".join(part.encode() for part in ("", loader, "libc.so.6", *strings, ""))
+    client = [] if lean else [check.CLIENT.decode()]
+    text = b"\0".join(part.encode() for part in ("", loader, "libc.so.6", *strings, *client, ""))
     return b"\x7fELF\x02".ljust(18, b"\0") + struct.pack("<H", machine) + bytes(60) + text
 
 
@@ -41,14 +42,20 @@ class Folder(unittest.TestCase):
 
 
 class Check(Folder):
-    def assert_bad(self, path, text, name="x86_64"):
-        problems = check.problems(path, name)
+    def assert_bad(self, path, text):
+        problems = check.problems(path)
         self.assertTrue(any(text in problem for problem in problems), f"{text!r}: {problems}")
 
     def test_a_good_one_has_no_problems(self):
-        self.assertEqual(check.problems(self.archive(binary()), "x86_64"), [])
+        self.assertEqual(check.problems(self.archive(binary())), [])
         arm = binary(183, check.TARGETS["arm64"].loader)
-        self.assertEqual(check.problems(self.archive(arm, "arm64"), "arm64"), [])
+        self.assertEqual(check.problems(self.archive(arm, "arm64")), [])
+        self.assertEqual(check.problems(self.archive(binary(lean=True), "lean-x86_64")), [])
+
+    def test_each_layer_has_what_it_is_named_for(self):
+        self.assert_bad(self.archive(binary(lean=True)), "no client of CloudWatch's API")
+        self.assert_bad(self.archive(binary(), "lean-x86_64"), "a client of CloudWatch's API")
+        self.assert_bad(self.archive(binary(), "fat-x86_64"), "no layer lambda-triage-fat")
 
     def test_the_path_and_the_mode_must_be_right(self):
         self.assert_bad(self.archive(binary(), entry="lambda-triage"), "not extensions/lambda-triage")
@@ -59,7 +66,7 @@ class Check(Folder):
         for newer in ("2.27", "2.34", "2.100", "3.0"):
             path = self.archive(binary(strings=("GLIBC_2.2.5", f"GLIBC_{newer}")))
             self.assert_bad(path, f"GLIBC {newer}, newer than 2.26")
-        self.assertEqual(check.problems(self.archive(binary(strings=("GLIBC_2.26",))), "x86_64"), [])
+        self.assertEqual(check.problems(self.archive(binary(strings=("GLIBC_2.26",)))), [])
         self.assert_bad(self.archive(binary(strings=())), "names no version")
         self.assert_bad(self.archive(binary(strings=("GLIBC_2.2.5", "libssl.so.3"))), "libssl.so.3")
 
@@ -67,26 +74,29 @@ class Check(Folder):
         self.assert_bad(self.archive(binary(183)), "ELF machine 183")
         self.assert_bad(self.archive(binary(loader="/lib/ld-musl-x86_64.so.1")), "loader")
         self.assert_bad(self.archive(b"#!/bin/sh\n"), "no 64-bit ELF")
-        self.assert_bad(self.archive(binary()), "no architecture riscv64", "riscv64")
+        self.assert_bad(self.archive(binary(), "riscv64"), "no architecture riscv64")
 
     def test_no_path_of_the_building_machine_is_in_it(self):
         # Put together here, as a path like these must not stand in the sources either.
         for path in ("/ho" + "me/ada/src/main.rs", "/ro" + "ot/x", "/t" + "mp/y", ".ca" + "rgo/registry"):
             self.assert_bad(self.archive(binary(strings=("GLIBC_2.2.5", path))), path)
         fine = binary(strings=("GLIBC_2.2.5", "/rustc/59807616/library/std", "/tmp", "/var/task/"))
-        self.assertEqual(check.problems(self.archive(fine), "x86_64"), [])
+        self.assertEqual(check.problems(self.archive(fine)), [])
 
     def test_the_size_is_limited(self):
-        big = binary() + os.urandom((check.MAX_ZIP_KB + 1) * 1024)
-        self.assert_bad(self.archive(big), f"more than {check.MAX_ZIP_KB}")
-        bigger = binary() + bytes(check.MAX_BINARY_KB * 1024)
-        self.assert_bad(self.archive(bigger), f"more than {check.MAX_BINARY_KB}")
+        for layer, name in (("lambda-triage", "x86_64"), ("lambda-triage-lean", "lean-x86_64")):
+            layer = check.LAYERS[layer]
+            good = binary(lean=not layer.has_client)
+            self.assert_bad(self.archive(good + os.urandom((layer.zip_kb + 1) * 1024), name),
+                            f"more than {layer.zip_kb}")
+            self.assert_bad(self.archive(good + bytes(layer.binary_kb * 1024), name),
+                            f"more than {layer.binary_kb}")
 
     def test_a_file_that_is_no_archive_is_said_to_be_none(self):
         path = self.folder / "lambda-triage-x86_64.zip"
         path.write_bytes(b"PK\3\4 and no more")
         self.assert_bad(path, "cannot be read")
-        self.assert_bad(self.folder / "none.zip", "cannot be read")
+        self.assert_bad(self.folder / "lambda-triage-arm64.zip", "cannot be read")
 
 
 # Answers as the AWS command line tool does, and notes what it was asked.
@@ -129,11 +139,22 @@ class Publish(Folder):
         self.assertIn("--compatible-architectures x86_64", lines[0])
         self.assertIn("--region us-gov-east-1", lines[1])
 
-    def test_every_architecture_that_is_there_goes_to_every_region(self):
+    def test_every_layer_that_is_there_goes_to_every_region(self):
         self.archive(binary())
         self.archive(binary(183, check.TARGETS["arm64"].loader), "arm64")
+        self.archive(binary(lean=True), "lean-x86_64")
         done = self.publish("eu-west-1", "us-east-1", path=self.fake())
-        self.assertEqual((done.returncode, done.stdout), (0, "arn:4\n" * 4), done.stderr)
+        self.assertEqual((done.returncode, done.stdout), (0, "arn:4\n" * 6), done.stderr)
+        asked = [line.split() for line in self.asked() if "publish-layer-version" in line]
+        sent = {tuple(line[line.index(option) + 1]
+                      for option in ("--region", "--layer-name", "--compatible-architectures"))
+                for line in asked}
+        self.assertEqual(sent, {
+            (region, *layer)
+            for region in ("eu-west-1", "us-east-1")
+            for layer in (("lambda-triage-x86-64", "x86_64"), ("lambda-triage-arm64", "arm64"),
+                          ("lambda-triage-lean-x86-64", "x86_64"))
+        })
 
     def test_what_is_there_already_is_not_published_again(self):
         import base64
@@ -161,7 +182,7 @@ class Publish(Folder):
         done = self.publish("eu-nowhere-1", "eu-west-1", path=self.fake())
         self.assertEqual(done.returncode, 1)
         self.assertIn("arn:4", done.stdout)
-        self.assertIn("not published: eu-nowhere-1, x86_64", done.stderr)
+        self.assertIn("not published: eu-nowhere-1, lambda-triage-x86-64", done.stderr)
 
 
 class Image(unittest.TestCase):
@@ -171,8 +192,8 @@ class Image(unittest.TestCase):
         self.assertIn("COPY extensions/ /opt/extensions/", dockerfile)
         example = (DEPLOY / "image" / "function.Dockerfile").read_text()
         self.assertIn("COPY --from=lambda-triage /opt/extensions/ /opt/extensions/", example)
-        # build leaves the binary for the images below the name of each architecture.
-        self.assertIn('out / name / "extensions" / "lambda-triage"', (HERE / "build").read_text())
+        # build leaves the binary for the images below the name of each layer and architecture.
+        self.assertIn('out / f"{variant}{name}" / "extensions" / "lambda-triage"', (HERE / "build").read_text())
 
 
 if __name__ == "__main__":

@@ -50,11 +50,11 @@ resource "terraform_data" "topic_region" {
 resource "aws_lambda_layer_version" "this" {
   count = var.layer_zip == null ? 0 : 1
 
-  layer_name               = "lambda-triage-${replace(regex("lambda-triage-(x86_64|arm64)", var.layer_zip)[0], "_", "-")}"
+  layer_name               = replace(trimsuffix(basename(var.layer_zip), ".zip"), "_", "-")
   description              = "Says why an invocation went wrong"
   filename                 = var.layer_zip
   source_code_hash         = try(filebase64sha256(var.layer_zip), null)
-  compatible_architectures = [regex("lambda-triage-(x86_64|arm64)", var.layer_zip)[0]]
+  compatible_architectures = [regex("(x86_64|arm64)[.]zip$", var.layer_zip)[0]]
   license_info             = "Apache-2.0"
 }
 

@@ -93,8 +93,8 @@ variable "layer_zip" {
   default     = null
 
   validation {
-    condition     = var.layer_zip == null || can(regex("lambda-triage-(x86_64|arm64)[.]zip$", var.layer_zip))
-    error_message = "layer_zip must be a lambda-triage-x86_64.zip or lambda-triage-arm64.zip, as deploy/layer/build makes them."
+    condition     = var.layer_zip == null || can(regex("(^|/)lambda-triage-(lean-)?(x86_64|arm64)[.]zip$", var.layer_zip))
+    error_message = "layer_zip must be a lambda-triage-x86_64.zip, lambda-triage-arm64.zip or the lean one of these, as deploy/layer/build makes them."
   }
 }
 

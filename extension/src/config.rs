@@ -7,6 +7,8 @@
 mod value;
 
 use crate::flush::FlushMode;
+#[cfg(feature = "cloudwatch")]
+use crate::sinks::cloudwatch::ApiAccess;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use triage_diagnosis::{InvocationRate, Settings, fault_point};
@@ -23,14 +25,34 @@ pub(crate) struct Config {
     pub(crate) settings: Settings,
     /// The file of the user's signatures: `TRIAGE_SIGNATURES`. It is read later (`signatures.rs`).
     pub(crate) signatures: Option<PathBuf>,
-    /// Whether the metrics are embedded in the lines: `TRIAGE_METRICS` is not `off`.
-    pub(crate) emf: bool,
+    /// Where metrics go: `TRIAGE_METRICS`.
+    pub(crate) metrics: MetricsMode,
     /// Whether /proc may be read: `TRIAGE_PROBE`.
     pub(crate) probe: bool,
     /// When /next is asked for: `TRIAGE_FLUSH`.
     pub(crate) flush: FlushMode,
     /// From which level on the extension logs: `TRIAGE_LOG`.
     pub(crate) log: tracing::level_filters::LevelFilter,
+}
+
+/// `TRIAGE_METRICS`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum MetricsMode {
+    /// `emf`: into the lines.
+    Embedded,
+    /// `cloudwatch`: to CloudWatch's API.
+    #[cfg(feature = "cloudwatch")]
+    Sent(ApiAccess),
+    /// `off`: nowhere.
+    Off,
+}
+
+/// A word for [`MetricsMode`].
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum MetricsWord {
+    Emf,
+    CloudWatch,
+    Off,
 }
 
 /// What Lambda's own variables say about the function.
@@ -62,19 +84,7 @@ impl Config {
         let mut values = value::Values::new(&lookup);
         let defaults = Settings::default();
 
-        let emf = values.choice(
-            "TRIAGE_METRICS",
-            &[("emf", Some(true)), ("off", Some(false)), ("cloudwatch", None)],
-            Some(true),
-        );
-        let emf = emf.unwrap_or_else(|| {
-            values.warn(
-                "TRIAGE_METRICS",
-                "asks for the CloudWatch API, which this version does not call",
-                "emf",
-            );
-            true
-        });
+        let metrics = metrics_mode(&mut values);
         let signatures = values.parsed(
             "TRIAGE_SIGNATURES",
             "the path of a file, from / to .toml",
@@ -141,7 +151,8 @@ impl Config {
             snap_start: is_type("snap-start"),
         };
         let runtime_api = values.platform("AWS_LAMBDA_RUNTIME_API");
-        let config = Self { runtime_api, function, settings, signatures, emf, probe, flush, log };
+        let config =
+            Self { runtime_api, function, settings, signatures, metrics, probe, flush, log };
         (config, values.into_warnings())
     }
 
@@ -161,10 +172,36 @@ impl Config {
             },
             settings: Settings::default(),
             signatures: None,
-            emf: true,
+            metrics: MetricsMode::Embedded,
             probe: true,
             flush: FlushMode::default(),
             log: tracing::level_filters::LevelFilter::WARN,
+        }
+    }
+}
+
+fn metrics_mode(values: &mut value::Values<'_>) -> MetricsMode {
+    const NAME: &str = "TRIAGE_METRICS";
+    let words = [
+        ("emf", MetricsWord::Emf),
+        ("off", MetricsWord::Off),
+        ("cloudwatch", MetricsWord::CloudWatch),
+    ];
+    match values.choice(NAME, &words, MetricsWord::Emf) {
+        MetricsWord::Emf => MetricsMode::Embedded,
+        MetricsWord::Off => MetricsMode::Off,
+        #[cfg(feature = "cloudwatch")]
+        MetricsWord::CloudWatch => match ApiAccess::from_lookup(|name| values.platform(name)) {
+            Ok(access) => MetricsMode::Sent(access),
+            Err(e) => {
+                values.warn(NAME, &format!("asks for CloudWatch's API, but {e}"), "emf");
+                MetricsMode::Embedded
+            }
+        },
+        #[cfg(not(feature = "cloudwatch"))]
+        MetricsWord::CloudWatch => {
+            values.warn(NAME, "asks for CloudWatch's API, which this build leaves out", "emf");
+            MetricsMode::Embedded
         }
     }
 }

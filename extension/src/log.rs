@@ -66,7 +66,8 @@ impl LogSubscriber {
 
 impl Subscriber for LogSubscriber {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        *metadata.level() <= self.level
+        // What libraries log may quote requests, and what signs them.
+        *metadata.level() <= self.level && metadata.target().starts_with(env!("CARGO_CRATE_NAME"))
     }
 
     fn max_level_hint(&self) -> Option<LevelFilter> {
@@ -163,6 +164,17 @@ mod tests {
             lines,
             ["lambda-triage ERROR: one", "lambda-triage WARN: two 2 port=7 name=\"x\""]
         );
+    }
+
+    /// They may quote requests, and what signs them.
+    #[test]
+    fn what_libraries_log_is_not_written() {
+        let lines = logged(LevelFilter::TRACE, |_| {
+            error!(target: "aws_smithy_runtime::client", "hunter2");
+            warn!(target: "hyper_util", "hunter2");
+            error!("ours");
+        });
+        assert_eq!(lines, ["lambda-triage ERROR: ours"]);
     }
 
     #[test]

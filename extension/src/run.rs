@@ -18,7 +18,7 @@ use crate::polling::{Failed, Polling};
 use crate::probe::{MountProbe, OwnEndpoints, ProcessProbe};
 use crate::shutdown::Ending;
 use crate::signatures::{Loaded, SignatureFile};
-use crate::sinks::{Lines, Stream};
+use crate::sinks::{Lines, Metrics, Stream};
 use crate::telemetry_api::Inbox;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
@@ -37,7 +37,7 @@ const TIMER_PAUSE_MS: u64 = 5;
 /// So many bugs in the diagnosis cost a step each; then it begins anew.
 const DIAGNOSIS_PATIENCE: u32 = 16;
 
-/// How long telemetry is let alone after a bug in working it through.
+/// How long telemetry is let alone after a bug in working it through, and metrics after one in sending them.
 const BUG_PAUSE_MS: u64 = 100;
 
 /// What the loop is made of.
@@ -57,8 +57,8 @@ pub(crate) struct Parts {
     pub(crate) settings: Settings,
     /// The file of the user's signatures.
     pub(crate) signatures: Option<PathBuf>,
-    /// Whether metrics are embedded in the lines.
-    pub(crate) emf: bool,
+    /// Where metrics go.
+    pub(crate) metrics: Metrics,
     /// When /next is asked for.
     pub(crate) flush: FlushMode,
     /// Whether /proc may be read.
@@ -74,7 +74,7 @@ pub(crate) struct Observer {
     inbox: Inbox,
     lines: Lines,
     clock: Clock,
-    emf: bool,
+    metrics: Metrics,
     exit_after: fn(Duration),
     triage: Guard<Triage>,
     signatures: SignatureFile,
@@ -98,6 +98,7 @@ pub(crate) struct Observer {
     /// After a bug, telemetry is let alone until then: what cannot be worked through must not keep
     /// the loop busy.
     rests_until: Timestamp,
+    metrics_rest_until: Timestamp,
     /// When /next is to be asked for, if that was put off.
     ask_at: Option<Timestamp>,
     end: Option<End>,
@@ -120,6 +121,8 @@ enum Input {
     Telemetry,
     /// All diagnoses are written: there is room for more.
     LinesWritten,
+    /// CloudWatch's API has answered, or will not.
+    MetricsAnswered,
     /// A timer.
     Due {
         /// When it was to fire.
@@ -147,14 +150,14 @@ fn flush_policy(mode: FlushMode) -> Guard<FlushPolicy> {
 
 impl Observer {
     pub(crate) fn new(parts: Parts) -> Self {
-        let Parts { inbox, lines, clock, function, settings, emf, exit_after, .. } = parts;
+        let Parts { inbox, lines, clock, function, settings, metrics, exit_after, .. } = parts;
         let kept_signatures = Arc::<OnceLock<Signatures>>::default();
         let signatures = kept_signatures.clone();
         Self {
             inbox,
             lines,
             clock,
-            emf,
+            metrics,
             exit_after,
             triage: Guard::new(DIAGNOSIS_PATIENCE, move || {
                 let mut triage = Triage::new(settings.clone(), function.clone());
@@ -178,6 +181,7 @@ impl Observer {
             told_of_a_bug: false,
             told_of_detectors: Vec::new(),
             rests_until: Timestamp::default(),
+            metrics_rest_until: Timestamp::default(),
             ask_at: None,
             end: None,
         }
@@ -267,6 +271,7 @@ impl Observer {
             snapshot = self.probe.snapshot() => Input::Probed(snapshot),
             () = telemetry(&self.inbox, more, rest_ms), if !is_held => Input::Telemetry,
             () = self.lines.drained(Stream::Stdout), if unwritten => Input::LinesWritten,
+            () = self.metrics.answered() => Input::MetricsAnswered,
             () = tokio::task::yield_now(), if takes_turns => Input::Turn,
             () = tokio::time::sleep(Duration::from_millis(wait_ms.unwrap_or_default())),
                 if due.is_some() => Input::Due { at: due.unwrap_or_default() },
@@ -281,7 +286,9 @@ impl Observer {
         let held = self.held.as_ref().map(|(_, until)| *until);
         let signatures = self.signatures.due(self.clock.now());
         let probe = self.probe_due();
-        let due = [wake, end, held, self.ask_at, signatures, probe].into_iter().flatten().min();
+        let metrics = self.metrics_due();
+        let due =
+            [wake, end, held, self.ask_at, signatures, probe, metrics].into_iter().flatten().min();
         // Should the clock have been set back since, the pause must not last until it has caught up.
         let pause_end = self.no_timer_before.min(self.clock.now().plus_ms(TIMER_PAUSE_MS));
         due.map(|due| due.max(pause_end))
@@ -315,7 +322,7 @@ impl Observer {
             Input::Turn => self.probe.handle_turn(),
             Input::Due { .. } => self.signatures.handle_due(now),
             // What else is due is done after every input.
-            Input::PollFailed | Input::LinesWritten => {}
+            Input::PollFailed | Input::LinesWritten | Input::MetricsAnswered => {}
             Input::Telemetry => self.work_through_a_slice(now),
         }
     }

@@ -2,7 +2,7 @@
 
 use crate::backoff::Backoff;
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::{Config, MetricsMode};
 use crate::extensions_api::{Extension, RegisterError, Registration, extension_name};
 use crate::log::LogSubscriber;
 use crate::panics::{self, contained, contained_future};
@@ -11,7 +11,9 @@ use crate::probe::OwnEndpoints;
 use crate::run::{Observer, Parts, received};
 use crate::runtime_api::{Endpoint, EndpointError, RuntimeApi};
 use crate::shutdown::exit_after;
-use crate::sinks::{Lines, Stream};
+#[cfg(feature = "cloudwatch")]
+use crate::sinks::cloudwatch::Publisher;
+use crate::sinks::{Lines, Metrics, Stream};
 use crate::telemetry_api::{Inbox, Subscription, bind, serve, subscribe};
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
@@ -196,11 +198,12 @@ async fn prepare(
 
     let identity = &config.function;
     let function = Function {
-        name: identity.name.clone().or(registration.function_name).unwrap_or_default(),
+        name: dimension(identity.name.clone().or(registration.function_name).unwrap_or_default()),
         version: identity.version.clone().or(registration.function_version).unwrap_or_default(),
         concurrent: !registration.invoke_events,
         memory_size_mb: identity.memory_size_mb,
     };
+    let metrics = metrics(config, &function);
     Parts {
         extension,
         inbox,
@@ -209,11 +212,42 @@ async fn prepare(
         function,
         settings: config.settings.clone(),
         signatures: config.signatures.clone(),
-        emf: config.emf,
+        metrics,
         flush: config.flush,
         probe: config.probe,
         own,
         exit_after,
+    }
+}
+
+/// The function's name, or nothing if CloudWatch refuses every metric that has it as a dimension. None of
+/// Lambda's own names is such.
+fn dimension(name: String) -> String {
+    let is_one = name.is_ascii()
+        && name.len() <= 1_024
+        && !name.starts_with(':')
+        && !name.bytes().any(|b| b.is_ascii_control());
+    if !is_one {
+        tracing::warn!(
+            "the function's name cannot be a dimension in CloudWatch: metrics are without FunctionName"
+        );
+    }
+    if is_one { name } else { String::new() }
+}
+
+fn metrics(config: &Config, function: &Function) -> Metrics {
+    // For the lean build.
+    let _ = function;
+    match &config.metrics {
+        MetricsMode::Embedded => Metrics::Embedded,
+        MetricsMode::Off => Metrics::Off,
+        #[cfg(feature = "cloudwatch")]
+        MetricsMode::Sent(access) => {
+            let (function_name, namespace) =
+                (function.name.clone(), config.settings.namespace.clone());
+            let publisher = Publisher::new(access.clone(), function_name, namespace);
+            Metrics::Sent(Box::new(publisher))
+        }
     }
 }
 
@@ -237,6 +271,16 @@ mod tests {
     use crate::stand_in::{Call, PATIENCE, StandIn};
     use std::sync::atomic::{AtomicU32, Ordering};
     use triage_diagnosis::Timestamp;
+
+    #[test]
+    fn a_name_that_cloudwatch_refuses_is_no_dimension() {
+        for name in ["orders", "Order_Service-2", ""] {
+            assert_eq!(dimension(name.to_owned()), name);
+        }
+        for name in [":orders", "bestellungen-für-alle", "a\nb", &"x".repeat(1_025)] {
+            assert_eq!(dimension(name.to_owned()), "", "{name}");
+        }
+    }
 
     #[test]
     fn after_a_bug_in_the_loop_it_tells_the_place_and_polls_on_until_shutdown() {

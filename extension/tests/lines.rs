@@ -170,6 +170,25 @@ fn telemetry_that_follows_shutdown_is_still_read() {
     assert_eq!(total(&extension.stdout(), "KmsErrors"), 1.0, "{}", extension.stdout());
 }
 
+#[test]
+fn the_last_records_of_an_invocation_that_was_cut_off_are_waited_for() {
+    let api = StandIn::start();
+    let mut extension = Running::start(&api, &[]);
+    api.invoke("a");
+    api.wait_for(Call::Next, 2);
+    let to = api.telemetry_address();
+    api.event(format!(
+        r#"{{"eventType":"SHUTDOWN","shutdownReason":"failure","deadlineMs":{}}}"#,
+        now_ms() + 2_000
+    ));
+    // Longer than the quiet after which an invocation that is over is left.
+    std::thread::sleep(Duration::from_millis(120));
+    post(to, errors(&["a".to_owned()], "KMSDisabledException").as_bytes());
+    assert_eq!(extension.wait().0.code(), Some(0));
+    extension.wait_for_stdout("\"requestId\":\"a\"");
+    assert_eq!(total(&extension.stdout(), "KmsErrors"), 1.0, "{}", extension.stdout());
+}
+
 /// SHUTDOWN comes while there is more telemetry to work through than fits into the time that late
 /// telemetry is waited for.
 #[test]

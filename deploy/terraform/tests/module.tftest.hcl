@@ -155,6 +155,16 @@ run "the_layer_is_for_the_architecture_in_its_name" {
   }
 }
 
+run "the_lean_layer_has_a_name_of_its_own" {
+  variables {
+    layer_zip = "lambda-triage-lean-x86_64.zip"
+  }
+  assert {
+    condition     = aws_lambda_layer_version.this[0].layer_name == "lambda-triage-lean-x86-64" && aws_lambda_layer_version.this[0].compatible_architectures == toset(["x86_64"])
+    error_message = "The layer and the architecture must be the file's."
+  }
+}
+
 run "nobody_is_told_where_that_is_meant" {
   variables {
     alarm_topic_arn = "none"

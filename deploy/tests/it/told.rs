@@ -1,5 +1,8 @@
 //! Lines of the extension, with the times at which it wrote them: from the fixtures, and from a storm.
 
+#[path = "../../../extension/diagnosis/tests/whole/outside.rs"]
+mod outside;
+
 use crate::in_deploy;
 use lambda_sandbox::MetricStore;
 use serde_json::{Value, json};
@@ -122,6 +125,11 @@ impl Sandbox {
             self.triage.handle_snapshot(of, &snapshot, self.now);
             return;
         }
+        if let Some(request) = step.get("failedRequest") {
+            self.triage.handle_failed_request(&outside::failed_request(request), self.now);
+        } else if let Some(state) = step.get("functionState") {
+            self.triage.handle_function_state(&outside::function_state(state), self.now);
+        }
         match next["eventType"].as_str() {
             Some("INVOKE") => self.triage.handle_invoke(
                 Invoke {
@@ -135,6 +143,7 @@ impl Sandbox {
             Some("SHUTDOWN") => {
                 self.triage.handle_shutdown(&Shutdown { reason: text("shutdownReason") }, self.now);
             }
+            _ if dropped.is_null() => {}
             _ => {
                 let number = |name: &str| dropped[name].as_u64().unwrap();
                 let (deliveries, bytes) = (number("deliveries"), number("bytes"));

@@ -14,6 +14,7 @@ mod decode;
 mod detector;
 mod detectors;
 mod diagnosis;
+mod emf;
 mod errno;
 mod excerpt;
 mod failed_call;
@@ -50,6 +51,7 @@ mod why;
 
 pub use decode::{Body, Malformed};
 pub use detector::{Cause, Detector, Knob, Sign};
+pub use emf::MetricsLine;
 pub use finding::{Stage, View};
 pub use input::{Dropped, Function, Invoke, Shutdown};
 pub use level::Level;

@@ -7,6 +7,7 @@
 use crate::bug::contained;
 use crate::detector::Detector;
 use crate::diagnosis::Diagnosis;
+use crate::emf;
 use crate::fault_point;
 use crate::finding::{Finding, Stage};
 use crate::folding::Fold;
@@ -162,7 +163,9 @@ impl Report {
         self.finding.stage >= Stage::Suspected
     }
 
-    fn level(&self) -> Level {
+    /// How much its line weighs.
+    #[must_use]
+    pub fn level(&self) -> Level {
         match self.finding.stage {
             Stage::Confirmed => self.detector.level,
             Stage::Suspected | Stage::Imminent => self.detector.level.min(Level::Warn),
@@ -209,17 +212,11 @@ impl Serialize for Line<'_> {
         entry(&mut line, "traceId", report.trace_id.as_deref())?;
         line.serialize_entry("diagnosis", &self.diagnosis())?;
         entry(&mut line, "FunctionName", Some(&report.function_name))?;
-        for metric in &report.metrics {
-            match metric.values[..] {
-                [value] => line.serialize_entry(metric.name, &number(value))?,
-                _ => {
-                    let values: Vec<Value> = metric.values.iter().map(|v| number(*v)).collect();
-                    line.serialize_entry(metric.name, &values)?;
-                }
-            }
-        }
+        emf::write_values(&mut line, &report.metrics)?;
         if self.emf && !report.metrics.is_empty() {
-            line.serialize_entry("_aws", &self.directive())?;
+            let Report { namespace, function_name, metrics, written_at, .. } = report;
+            let directive = emf::directive(namespace, function_name, metrics, *written_at);
+            line.serialize_entry("_aws", &directive)?;
         }
         line.end()
     }
@@ -264,34 +261,10 @@ impl Line<'_> {
         }
         diagnosis
     }
-
-    fn directive(&self) -> Value {
-        let metrics: Vec<Value> = self.report.metrics.iter().map(definition).collect();
-        // CloudWatch takes no dimension without a value.
-        let is_named = !self.report.function_name.is_empty();
-        let dimensions = if is_named { json!([["FunctionName"], []]) } else { json!([[]]) };
-        json!({
-            "Timestamp": self.report.written_at.as_ms(),
-            "CloudWatchMetrics": [{
-                "Namespace": self.report.namespace,
-                "Dimensions": dimensions,
-                "Metrics": metrics,
-            }],
-        })
-    }
-}
-
-fn definition(metric: &MetricValue) -> Value {
-    json!({"Name": metric.name, "Unit": metric.unit.as_str()})
 }
 
 /// A field, if it has a value.
 fn entry<M: SerializeMap>(map: &mut M, name: &str, value: Option<&str>) -> Result<(), M::Error> {
     let value = value.filter(|value| !value.is_empty());
     value.map_or(Ok(()), |value| map.serialize_entry(name, value))
-}
-
-/// Whole numbers without a fraction, as a person would write a count.
-fn number(value: f64) -> Value {
-    if value.fract() == 0.0 && value.abs() < 9e15 { json!(value as i64) } else { json!(value) }
 }

@@ -310,11 +310,15 @@ impl Triage {
         due.into_iter().flatten().min()
     }
 
-    /// Whether invocations that run at once are still to be reported: no other record tells of
-    /// their end.
+    /// Whether an invocation's last record is still to come: platform.runtimeDone of the newest one
+    /// or, of those that run at once, the report, as no other record tells of their end.
     #[must_use]
-    pub fn awaits_reports(&self) -> bool {
-        self.teller.function.concurrent && self.attempts.iter().any(|a| a.report.is_none())
+    pub fn awaits_ends(&self) -> bool {
+        if self.teller.function.concurrent {
+            return self.attempts.iter().any(|attempt| attempt.report.is_none());
+        }
+        let newest = self.attempts.newest().and_then(|newest| self.attempts.get(newest));
+        newest.is_some_and(|newest| newest.runtime_done.is_none() && newest.report.is_none())
     }
 
     /// The name of a detector that panicked since the last call, each once. Its findings may be

@@ -19,7 +19,7 @@ fn nothing_set_is_the_documented_default_without_a_word() {
     let (config, warnings) = read(&[]);
     assert_eq!(warnings, Vec::<String>::new());
     assert_eq!(config.settings, Settings::default());
-    assert!(config.emf);
+    assert_eq!(config.metrics, MetricsMode::Embedded);
     assert!(config.probe);
     assert_eq!(config.flush, FlushMode::Adaptive);
     assert_eq!(config.log, LevelFilter::WARN);
@@ -82,7 +82,7 @@ fn every_variable_is_read() {
                 ],
             },
             signatures: Some("/opt/signatures.toml".into()),
-            emf: false,
+            metrics: MetricsMode::Off,
             probe: false,
             flush: FlushMode::End,
             log: LevelFilter::DEBUG,
@@ -182,12 +182,37 @@ fn a_bad_value_is_one_warning_that_shows_its_shape_and_the_default_is_taken() {
     }
 }
 
+#[cfg(feature = "cloudwatch")]
 #[test]
-fn what_is_not_there_yet_is_said_once_and_done_without() {
+fn the_api_is_called_where_lambdas_variables_say_how() {
+    const REGION: (&str, &str) = ("AWS_REGION", "eu-west-1");
+    const KEYS: [(&str, &str); 2] =
+        [("AWS_ACCESS_KEY_ID", "hunter2"), ("AWS_SECRET_ACCESS_KEY", "hunter2")];
+    let asked = [("TRIAGE_METRICS", "CloudWatch")];
+    let (config, warnings) = read(&[&asked[..], &[REGION], &KEYS].concat());
+    assert!(matches!(config.metrics, MetricsMode::Sent(_)));
+    assert_eq!(warnings, Vec::<String>::new());
+    for (variables, what) in [
+        (&KEYS[..], "AWS_REGION names no region"),
+        (&[REGION], "there are no credentials in the environment"),
+        (&[REGION, KEYS[0], KEYS[1], ("AWS_ENDPOINT_URL", "hunter2")], "AWS_ENDPOINT_URL"),
+    ] {
+        let (config, warnings) = read(&[&asked[..], variables].concat());
+        assert_eq!(config, default_config());
+        let [warning] = &warnings[..] else { panic!("{warnings:?}") };
+        assert!(warning.starts_with("TRIAGE_METRICS asks for CloudWatch's API, but "), "{warning}");
+        assert!(warning.contains(what) && warning.ends_with("; using emf"), "{warning}");
+        assert!(!warning.contains("hunter2"), "{warning}");
+    }
+}
+
+#[cfg(not(feature = "cloudwatch"))]
+#[test]
+fn what_a_lean_build_leaves_out_is_said_once_and_done_without() {
     let (config, warnings) = read(&[("TRIAGE_METRICS", "cloudwatch")]);
     assert_eq!(
         warnings,
-        ["TRIAGE_METRICS asks for the CloudWatch API, which this version does not call; using emf"]
+        ["TRIAGE_METRICS asks for CloudWatch's API, which this build leaves out; using emf"]
     );
     assert_eq!(config, default_config());
 }

@@ -4,11 +4,17 @@ use super::{Observer, TIMER_PAUSE_MS};
 use crate::panics::contained;
 use crate::shutdown::{Budget, Ending};
 use crate::sinks::Stream;
+use std::pin::pin;
 use std::time::Duration;
 use triage_diagnosis::{Timestamp, Triage, fault_point};
 
 /// This long after it should have been gone, it is the clock that leapt and not this process that is slow.
 const LEAP_MS: u64 = 250;
+
+/// How long sending the last metrics may take: Lambda may be waiting to begin anew.
+const SENDING_MAX: Duration = Duration::from_millis(800);
+/// What is left of the time for lines that carry what could not be sent.
+const UNSENT_LINES: Duration = Duration::from_millis(200);
 
 /// SHUTDOWN or SIGTERM has come.
 #[derive(Clone, Copy)]
@@ -58,7 +64,7 @@ impl Observer {
         if self.delivery.is_some() || !self.inbox.is_empty() {
             return end.budget.work_until;
         }
-        let is_awaited = self.triage.look(Triage::awaits_reports).unwrap_or_default();
+        let is_awaited = self.triage.look(Triage::awaits_ends).unwrap_or_default();
         let busy = is_awaited || self.inbox.is_receiving();
         let quiet = end.last_telemetry.plus_ms(Budget::QUIET_MS);
         if busy { end.budget.telemetry_until } else { quiet.min(end.budget.telemetry_until) }
@@ -73,20 +79,41 @@ impl Observer {
         }
         self.diagnose(|triage| triage.finish(now));
         let left = Duration::from_millis(budget.exit_by.ms_since(now));
-        let write = async {
-            loop {
-                while self.write_reports(now) > 0 || !self.lines.is_drained(Stream::Stdout) {
-                    self.lines.drained(Stream::Stdout).await;
-                }
-                if self.held.is_none() {
-                    break;
-                }
-                tokio::time::sleep(Duration::from_millis(TIMER_PAUSE_MS)).await;
-            }
-            self.lines.drained(Stream::Stderr).await;
-        };
         // Over time: a reader that does not read. What it missed is lost with the sandbox.
-        let _ = tokio::time::timeout(left, write).await;
+        let _ = tokio::time::timeout(left, self.write_the_rest(now, left)).await;
+    }
+
+    /// Writes and sends what is left, and then writes what could not be sent.
+    async fn write_the_rest(&mut self, now: Timestamp, left: Duration) {
+        let sending = SENDING_MAX.min(left.saturating_sub(UNSENT_LINES).max(left / 2));
+        let begun = contained(|| self.metrics.finish(sending));
+        self.tell_of_a_bug(begun.is_none());
+        let mut is_given_up = false;
+        let mut give_up = pin!(tokio::time::sleep(sending));
+        loop {
+            let written = self.write_reports(now);
+            let is_drained = self.lines.is_drained(Stream::Stdout);
+            let is_sent = is_given_up || self.metrics.is_idle();
+            if written == 0 && is_drained && is_sent && self.held.is_none() {
+                break;
+            }
+            if written > 0 && is_drained {
+                continue;
+            }
+            let is_held = self.held.is_some();
+            tokio::select! {
+                () = self.lines.drained(Stream::Stdout), if !is_drained => {}
+                () = self.metrics.answered(), if !is_sent => {}
+                () = &mut give_up, if !is_sent => {
+                    is_given_up = true;
+                    let done = contained(|| self.metrics.give_up(now));
+                    self.tell_of_a_bug(done.is_none());
+                }
+                () = tokio::time::sleep(Duration::from_millis(TIMER_PAUSE_MS)), if is_held => {}
+                else => {}
+            }
+        }
+        self.lines.drained(Stream::Stderr).await;
     }
 }
 

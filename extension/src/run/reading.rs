@@ -1,6 +1,7 @@
 //! Telemetry, worked through in slices between everything else.
 
 use super::{End, Observer};
+use crate::clock::Clock;
 use crate::panics::contained;
 use crate::telemetry_api::{Delivery, Inbox};
 use std::time::Duration;
@@ -34,7 +35,10 @@ impl Observer {
             end.last_telemetry = now;
         }
         let slice_end = delivery.body.position().saturating_add(SLICE_BYTES);
-        while delivery.body.position() < slice_end {
+        // On a small CPU a slice full of errors alone could take the time that is left in the end.
+        let work_until = self.end.map(|end| end.budget.work_until);
+        let is_late = |clock: &Clock| work_until.is_some_and(|until| clock.now() >= until);
+        while delivery.body.position() < slice_end && !is_late(&self.clock) {
             let position = delivery.body.position();
             let Some(next) = contained(|| delivery.body.next_record()) else {
                 // A delivery with a bug in its way is not gone on with.

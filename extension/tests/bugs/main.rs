@@ -8,6 +8,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests fail by panicking")]
 
+#[path = "../metrics_api/mod.rs"]
+mod metrics_api;
 mod places;
 #[path = "../running/mod.rs"]
 mod running;
@@ -15,13 +17,16 @@ mod running;
 mod stand_in;
 
 use lambda_sandbox::cargo_bin_with_faults;
-use places::{Cost, FROM_LOG, LOG, NOTHING, ONE_FINDING, PLACES, PROBED, Place, all_of};
+use metrics_api::{MetricsApi, Sums};
+use places::{
+    Cost, FROM_LOG, LOG, NOTHING, ONE_FINDING, PLACES, PROBED, Peer, Place, SENDING, all_of,
+};
 use running::{Running, cpu_ticks};
 use serde_json::Value;
 use stand_in::{Call, StandIn, now_ms, read_message};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufReader, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::Mutex;
@@ -197,7 +202,10 @@ fn told(stdout: &str) -> Result<BTreeMap<String, usize>, String> {
     let mut ids = BTreeSet::new();
     for line in stdout.lines() {
         let line: Value = serde_json::from_str(line).map_err(|e| format!("{e}: {line}"))?;
-        let problem = line["diagnosis"]["problem"].as_str().unwrap_or_default().to_owned();
+        // Metrics alone have none.
+        let Some(problem) = line["diagnosis"]["problem"].as_str().map(str::to_owned) else {
+            continue;
+        };
         // None where it tells of more signs of what was told.
         let Some(count) = line["Problems"].as_u64() else { continue };
         if let Some(id) = line["requestId"].as_str()
@@ -256,13 +264,26 @@ fn wait_for_the_deadline(extension: &Running, n: usize) {
 }
 
 fn check(program: &Path, case: &Case) -> Result<(), String> {
-    let api = StandIn::start();
-    // One warning at the least, so that the log is passed.
-    let variables = [
+    let (api, metrics) = (StandIn::start(), MetricsApi::start());
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let peer = peer(&case.place);
+    let url = match peer {
+        Some(Peer::Takes) => metrics.url(),
+        Some(Peer::Silent) => format!("http://{}", silent.local_addr().unwrap()),
+        Some(Peer::Refuses) | None => "http://127.0.0.1:1".to_owned(),
+    };
+    let mut variables = vec![
         ("TRIAGE_FAULT_BUGS", case.bugs.as_str()),
         ("TRIAGE_METRICS", "cloudwatch"),
         ("TRIAGE_SIGNATURES", SIGNATURES),
+        ("AWS_ENDPOINT_URL", &url),
     ];
+    // Without these there is one warning at the least, so that the log is passed.
+    if peer.is_some() {
+        variables.push(("AWS_REGION", "eu-west-1"));
+        variables.push(("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE"));
+        variables.push(("AWS_SECRET_ACCESS_KEY", "example"));
+    }
     let mut extension = Running::start_program(program, &api, &variables, Stdio::piped());
     api.wait_for(Call::Next, 1);
     let listens = !api.seen(Call::Subscribe).is_empty();
@@ -337,7 +358,54 @@ fn check(program: &Path, case: &Case) -> Result<(), String> {
     if stderr.lines().count() > 20 {
         return Err(format!("{} lines on standard error", stderr.lines().count()));
     }
-    check_told(&stdout, case.cost).map_err(|e| format!("{e}\n{stderr}"))
+    check_told(&stdout, case.cost).map_err(|e| format!("{e}\n{stderr}"))?;
+    let is_sent = peer.is_some();
+    if is_sent { check_counted(&stdout, &metrics.taken(), case) } else { Ok(()) }
+}
+
+/// To whom metrics are sent with a bug there; to nobody with most.
+fn peer(place: &str) -> Option<Peer> {
+    let sending = SENDING.iter().find(|(name, _)| *name == place);
+    sending.map(|(_, peer)| *peer).or((place == NO_PLACE).then_some(Peer::Takes))
+}
+
+/// The metrics of the lines that `is_one` picks.
+fn sums(stdout: &str, is_one: impl Fn(&Value) -> bool) -> Sums {
+    let mut sums = Sums::new();
+    let lines = stdout.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    for line in lines.filter(is_one) {
+        let metrics = line.as_object().unwrap().iter();
+        // All else has a small initial, or is a text.
+        let metrics = metrics.filter(|(name, _)| name.starts_with(|c: char| c.is_uppercase()));
+        for (name, value) in metrics.filter(|(_, value)| !value.is_string()) {
+            let values = value.as_array().cloned().unwrap_or_else(|| vec![value.clone()]);
+            let sum: f64 = values.iter().map(|value| value.as_f64().unwrap()).sum();
+            *sums.entry(name.clone()).or_default() += sum;
+        }
+    }
+    sums
+}
+
+/// What diagnoses count is with the API or in a line with EMF, and nowhere twice.
+fn check_counted(stdout: &str, taken: &Sums, case: &Case) -> Result<(), String> {
+    let diagnosed = sums(stdout, |line| line["diagnosis"].is_object());
+    let embedded = sums(stdout, |line| line["_aws"].is_object());
+    let (may_lack, may_double) = match (case.place.as_str(), case.is_always) {
+        (NO_PLACE, _) if !embedded.is_empty() => return Err(format!("embedded: {embedded:?}")),
+        ("metrics line", true) | ("give up metrics", _) => (true, false),
+        // That the API has taken them is not heard of.
+        ("metrics answer", true) => (false, true),
+        _ => (false, false),
+    };
+    for (name, due) in &diagnosed {
+        let of = |sums: &Sums| sums.get(name).copied().unwrap_or_default();
+        let (sent, written) = (of(taken), of(&embedded));
+        let found = sent + written;
+        if found < *due && !may_lack || found > *due + if may_double { sent } else { 0.0 } {
+            return Err(format!("{name}: {sent} sent and {written} written of {due}"));
+        }
+    }
+    Ok(())
 }
 
 /// Runs all of them, so many at once: the failures.

@@ -60,6 +60,31 @@ const fn problems<const N: usize>(more: &[&'static str]) -> [&'static str; N] {
 /// Places that are passed shortly before a deadline alone.
 pub(crate) const PROBED: [&str; 4] = ["probe", "sample", "sample again", "handle snapshot"];
 
+/// Where metrics are sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Peer {
+    /// To one that takes them.
+    Takes,
+    /// Where nobody listens.
+    Refuses,
+    /// To one that never answers.
+    Silent,
+}
+
+/// Places on the way of metrics to CloudWatch's API, and to whom they are sent to get there. What is diagnosed
+/// does not rest on them.
+pub(crate) const SENDING: [(&str, Peer); 9] = [
+    ("take metrics", Peer::Takes),
+    ("poll metrics", Peer::Takes),
+    ("metrics due", Peer::Takes),
+    ("metrics thread", Peer::Takes),
+    ("put metrics", Peer::Takes),
+    ("metrics answer", Peer::Takes),
+    ("metrics line", Peer::Refuses),
+    ("finish metrics", Peer::Takes),
+    ("give up metrics", Peer::Silent),
+];
+
 /// A place in the code and what a bug there costs.
 pub(crate) struct Place {
     pub(crate) name: &'static str,
@@ -150,4 +175,13 @@ pub(crate) const PLACES: &[Place] = &[
     // What waited for a report that never came.
     passed_once("finish", ONE_FINDING),
     Place { name: "leave", later: None, once: NOTHING, always: ONE_FINDING },
+    place("take metrics", 30, NOTHING, NOTHING),
+    place("poll metrics", 4, NOTHING, NOTHING),
+    place("metrics due", 4, NOTHING, NOTHING),
+    passed_once("metrics thread", NOTHING),
+    passed_once("put metrics", NOTHING),
+    passed_once("metrics answer", NOTHING),
+    passed_once("metrics line", NOTHING),
+    passed_once("finish metrics", NOTHING),
+    passed_once("give up metrics", NOTHING),
 ];

@@ -58,7 +58,7 @@ pub fn cargo_example(name: &str) -> Result<PathBuf, SandboxError> {
     cargo_target(Target::Example, name)
 }
 
-/// Builds the binary `name` of the package of that name with the package's feature `faults`, in the
+/// Builds the binary `name` of the package of that name with the package's feature `faults` too, in the
 /// cargo profile `faults`, and gives its path. That profile has a folder of its own, so that the
 /// ordinary binary stays what it is; the first time, all that the package depends on is built for
 /// it too.

@@ -1,1 +1,187 @@
-//! soon
+//! A role without permissions: each check is skipped with one line, and the others go on.
+
+use crate::function::Running;
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+const KEY: &str = "arn:aws:kms:eu-west-1:123456789012:key/12345678-90ab-cdef-1234-567890abcdef";
+
+/// AWS, as far as it is asked. What is denied is answered as IAM denies it.
+async fn aws(denied: &'static [&'static str]) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            tokio::spawn(serve(stream, denied));
+        }
+    });
+    format!("http://{address}")
+}
+
+async fn serve(mut stream: TcpStream, denied: &'static [&'static str]) {
+    let mut request = Vec::new();
+    loop {
+        let mut piece = [0; 4096];
+        let n = stream.read(&mut piece).await.unwrap_or(0);
+        if n == 0 {
+            return;
+        }
+        request.extend_from_slice(&piece[..n]);
+        let text = String::from_utf8_lossy(&request).into_owned();
+        let Some((head, body)) = text.split_once("\r\n\r\n") else { continue };
+        let head = head.to_lowercase();
+        let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+        if body.len() < length.map_or(0, |length| length.parse().unwrap()) {
+            continue;
+        }
+        let action = action(&head);
+        let (status, answer) = if denied.contains(&action) {
+            let message = format!("User: x is not authorized to perform: {action}");
+            (403, json!({"__type": "AccessDeniedException", "Message": message}))
+        } else {
+            (200, answer(action))
+        };
+        let answer = answer.to_string();
+        let head = format!(
+            "HTTP/1.1 {status} X\r\ncontent-type: application/json\r\nx-amzn-errortype: {}\r\ncontent-length: {}\r\n\r\n",
+            if status == 200 { "" } else { "AccessDeniedException" },
+            answer.len()
+        );
+        stream.write_all((head + &answer).as_bytes()).await.unwrap();
+        request.clear();
+    }
+}
+
+fn action(head: &str) -> &'static str {
+    let path = head.split(' ').nth(1).unwrap();
+    if head.contains("describekey") {
+        "kms:DescribeKey"
+    } else if head.contains("getresources") {
+        "tag:GetResources"
+    } else if path.ends_with("/configuration") {
+        "lambda:GetFunctionConfiguration"
+    } else if path.ends_with("/concurrency") {
+        "lambda:GetFunctionConcurrency"
+    } else if path.ends_with("/recursion-config") {
+        "lambda:GetFunctionRecursionConfig"
+    } else if path.contains("/account-settings") {
+        "lambda:GetAccountSettings"
+    } else {
+        panic!("{head}")
+    }
+}
+
+fn answer(action: &str) -> Value {
+    match action {
+        "kms:DescribeKey" => json!({"KeyMetadata": {"KeyId": "x", "KeyState": "Disabled"}}),
+        "tag:GetResources" => json!({"ResourceTagMappingList": []}),
+        "lambda:GetFunctionConfiguration" => json!({
+            "FunctionName": "orders",
+            "FunctionArn": "arn:aws:lambda:eu-west-1:123456789012:function:orders",
+            "State": "Pending",
+            "StateReasonCode": "Creating",
+            "LastModified": "2026-03-01T12:00:00.000+0000",
+            "KMSKeyArn": KEY,
+            "Environment": {"Variables": {"PASSWORD": "s3cr3t"}},
+        }),
+        "lambda:GetFunctionConcurrency" => json!({"ReservedConcurrentExecutions": 0}),
+        "lambda:GetFunctionRecursionConfig" => json!({"RecursiveLoop": "Allow"}),
+        "lambda:GetAccountSettings" => {
+            json!({"AccountLimit": {"ConcurrentExecutions": 1000, "UnreservedConcurrentExecutions": 1000}})
+        }
+        other => panic!("{other}"),
+    }
+}
+
+/// The problems that a check of `orders` and another tells, and its other lines, with so much denied.
+async fn check(denied: &'static [&'static str]) -> (Vec<String>, Vec<String>) {
+    let url = aws(denied).await;
+    let variables = [
+        ("AWS_ENDPOINT_URL", url.as_str()),
+        ("TRIAGE_FUNCTIONS", "orders,orders-2"),
+        ("TRIAGE_TAG", "watch"),
+    ];
+    let (answer, lines) = Running::start(&variables).await.invoke(&json!({"check": true})).await;
+    assert_eq!(answer, json!({"functions": 2, "leftOut": 0}));
+    let of = |line: &Value| line["diagnosis"]["problem"].as_str().map(str::to_owned);
+    let mut problems: Vec<_> = lines.iter().filter_map(of).collect();
+    problems.sort();
+    problems.dedup();
+    let others = lines.iter().filter(|line| of(line).is_none());
+    (problems, others.map(|line| line["message"].as_str().unwrap().to_owned()).collect())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn with_all_permissions_all_is_told() {
+    let (problems, others) = check(&[]).await;
+    assert_eq!(problems, ["function-pending", "kms-disabled", "recursion", "throttled"]);
+    assert_eq!(others, [""; 0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_not_permitted_is_skipped_with_one_line_and_the_rest_goes_on() {
+    for (denied, problems, line) in [
+        (
+            &["kms:DescribeKey"] as &'static [&'static str],
+            &["function-pending", "recursion", "throttled"] as &[&str],
+            "skipped: kms:DescribeKey is not permitted",
+        ),
+        (
+            &["lambda:GetFunctionConfiguration"],
+            &["recursion", "throttled"],
+            "skipped 2 times: lambda:GetFunctionConfiguration is not permitted",
+        ),
+        (
+            &["lambda:GetFunctionConcurrency"],
+            &["function-pending", "kms-disabled", "recursion"],
+            "skipped 2 times: lambda:GetFunctionConcurrency is not permitted",
+        ),
+        (
+            &["lambda:GetFunctionRecursionConfig"],
+            &["function-pending", "kms-disabled", "throttled"],
+            "skipped 2 times: lambda:GetFunctionRecursionConfig is not permitted",
+        ),
+        (
+            &["lambda:GetAccountSettings"],
+            &["function-pending", "kms-disabled", "recursion", "throttled"],
+            "skipped: lambda:GetAccountSettings is not permitted",
+        ),
+        (
+            &["tag:GetResources"],
+            &["function-pending", "kms-disabled", "recursion", "throttled"],
+            "skipped: tag:GetResources is not permitted",
+        ),
+    ] {
+        let (told, others) = check(denied).await;
+        assert_eq!(told, problems, "{denied:?}");
+        assert_eq!(others, [line], "{denied:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn with_no_permission_nothing_breaks() {
+    let (problems, others) = check(&[
+        "kms:DescribeKey",
+        "tag:GetResources",
+        "lambda:GetFunctionConfiguration",
+        "lambda:GetFunctionConcurrency",
+        "lambda:GetFunctionRecursionConfig",
+        "lambda:GetAccountSettings",
+    ])
+    .await;
+    assert_eq!(problems, [""; 0]);
+    assert_eq!(others.len(), 5, "{others:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_endpoint_that_is_not_there_is_told() {
+    let variables = [("AWS_ENDPOINT_URL", "http://127.0.0.1:9"), ("TRIAGE_FUNCTIONS", "orders")];
+    let (answer, lines) = Running::start(&variables).await.invoke(&json!({"check": true})).await;
+    assert_eq!(answer["functions"], 1);
+    let messages: Vec<_> = lines.iter().filter_map(|line| line["message"].as_str()).collect();
+    assert!(
+        messages.contains(&"skipped: lambda:GetFunctionConfiguration was not answered"),
+        "{messages:?}"
+    );
+}

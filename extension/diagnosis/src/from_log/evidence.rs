@@ -93,34 +93,53 @@ pub(super) fn status_code(text: &str) -> Option<u16> {
     NAMES.iter().find_map(code).filter(|code| (400..600).contains(code))
 }
 
-/// The name of the function in the URL or the parameters of an Invoke.
+/// The name of the function in the URL or the parameters of an Invoke, synchronous or not.
 pub(super) fn called_function(text: &str) -> Option<&str> {
-    let url = || Some(text.split_once("/functions/")?.1.split_once("/invocations")?.0);
-    // After its first frame (File "app.py", line 7) Python shows the source: what is not quoted there
-    // names a variable.
-    let (told, source) = text.split_once("\", line ").unwrap_or((text, ""));
-    let parameter = || {
-        let told = name_parameter(told).map(|(name, _)| name);
-        told.or_else(|| name_parameter(source).filter(|(_, is_quoted)| *is_quoted).map(|(n, _)| n))
+    // `/2015-03-31/functions/orders/invocations`; `/2014-11-13/functions/orders/invoke-async/`
+    let url = || {
+        let (name, after) = text.split_once("/functions/")?.1.split_once('/')?;
+        ["invocations", "invoke-async"].iter().any(|end| after.starts_with(end)).then_some(name)
     };
-    url().filter(|name| is_function_name(name)).or_else(parameter)
-}
-
-/// The value of a parameter that names a function, and whether it is quoted.
-fn name_parameter(text: &str) -> Option<(&str, bool)> {
     const NAMES: [&str; 4] = ["FunctionName", "functionName", "function_name", "function-name"];
-    const QUOTES: [char; 3] = ['\\', '"', '\''];
-    let after = NAMES.iter().find_map(|name| Some(text.split_once(name)?.1))?;
-    let after = after.trim_start_matches(QUOTES).trim_start();
-    let value = after.strip_prefix([':', '='])?.trim_start();
-    let value = value.strip_prefix("Some(").unwrap_or(value);
-    let bare = value.trim_start_matches(QUOTES);
-    let name = bare.split(is_boundary).next().filter(|name| is_function_name(name))?;
-    Some((name, bare.len() < value.len()))
+    let parameter = || NAMES.iter().find_map(|name| parameter(text, name));
+    url().and_then(named).or_else(|| parameter().and_then(named))
 }
 
-fn is_function_name(name: &str) -> bool {
-    is_plain_name(name) && !name.contains('.')
+/// The value of a parameter where it is written, and not computed, as in a line of a program.
+fn parameter<'a>(text: &'a str, name: &str) -> Option<&'a str> {
+    let (before, after) = text.split_once(name)?;
+    let after = after.trim_start_matches(['\\', '"', '\'']).trim_start();
+    let (is_assigned, value) = match after.strip_prefix('=') {
+        Some(value) => (true, value),
+        None => (false, after.strip_prefix(':')?),
+    };
+    let value = value.trim_start();
+    let value = value.strip_prefix("Some(").unwrap_or(value);
+    let quoted = value.trim_start_matches(['\\', '"', '\'']);
+    let word = quoted.split(is_boundary).next()?;
+    let rest = &quoted[word.len()..];
+    let is_written = if quoted.len() < value.len() {
+        // `"orders-" + stage`
+        let rest = rest.trim_start_matches(['\\', '"', '\'']).trim_start();
+        !rest.starts_with(['+', '%', '.'])
+    } else {
+        // `function_name=orders status=403`, and not `invoke(FunctionName=target, Payload=b"")`
+        !is_assigned
+            || !before.trim_end().ends_with(['(', '{', ','])
+                && (rest.is_empty() || rest.starts_with([' ', '\t', '\n', '\r']))
+    };
+    is_written.then_some(word)
+}
+
+/// A function's name, in one of the ways in which Invoke takes it: `orders`, `orders:live`, and what is
+/// part of an ARN, also as a URL has it.
+fn named(value: &str) -> Option<&str> {
+    let value = [":function:", "%3Afunction%3A", "%3afunction%3a"]
+        .iter()
+        .find_map(|kind| Some(value.split_once(kind)?.1))
+        .unwrap_or(value);
+    let name = value.split([':', '%']).next()?;
+    (is_plain_name(name) && !name.contains('.')).then_some(name)
 }
 
 /// A file system's id.
@@ -208,6 +227,40 @@ mod tests {
             }
         }
         assert_eq!(arns("arn:aws:kms:eu-west-1:1:alias/x", ":kms:", ":key/").next(), None);
+    }
+
+    #[test]
+    fn the_called_function_as_sdks_name_it() {
+        for text in [
+            r#"client("lambda").invoke(FunctionName="orders", InvocationType="Event", Payload=b"{}")"#,
+            "invoke(\n        FunctionName='orders',\n        InvocationType='RequestResponse')",
+            "input: { FunctionName: 'orders', InvocationType: 'Event' }",
+            r#"{\"FunctionName\":\"orders\",\"InvocationType\":\"Event\"}"#,
+            "FunctionName: orders\nInvocationType: Event",
+            "level=error function_name=orders status=403",
+            r#"InvokeInput { function_name: Some("orders"), invocation_type: Some(Event) }"#,
+            "POST https://lambda.eu-west-1.amazonaws.com/2015-03-31/functions/orders/invocations",
+            "https://lambda.eu-west-1.amazonaws.com/2014-11-13/functions/orders/invoke-async/",
+            "/2015-03-31/functions/arn%3Aaws%3Alambda%3Aeu-west-1%3A123456789012%3Afunction%3Aorders%3Alive/invocations",
+            "FunctionName='123456789012:function:orders'",
+            "FunctionName='orders:live'",
+        ] {
+            assert_eq!(called_function(text), Some("orders"), "{text}");
+        }
+        for text in [
+            r#"client("lambda").invoke(FunctionName=target, Payload=b"{}")"#,
+            r#"invoke(Payload=b"{}", FunctionName=target)"#,
+            "invoke(\n        FunctionName=target,\n        Payload=b'')",
+            "invoke(\n        FunctionName=target\n    )",
+            r#"invoke(FunctionName=f"orders-{stage}")"#,
+            r#"invoke(FunctionName="orders-" + stage)"#,
+            r#"invoke(FunctionName="orders-%s" % stage)"#,
+            r#"invoke(FunctionName=os.environ["TARGET"])"#,
+            "/2015-03-31/functions/orders/configuration",
+            "FunctionName",
+        ] {
+            assert_eq!(called_function(text), None, "{text}");
+        }
     }
 
     #[test]
@@ -306,8 +359,6 @@ mod tests {
             "{\\\"FunctionName\\\":\\\"billing-2\\\"}",
             "InvokeInput { function_name: Some(\"billing-2\"), x",
             "FunctionName=billing-2",
-            "  File \"app.py\", line 7, in f\n    client.invoke(FunctionName=\"billing-2\")",
-            "called FunctionName=billing-2\n  File \"app.py\", line 7, in f\n  FunctionName=name",
         ] {
             assert_eq!(called_function(text), Some("billing-2"), "{text}");
         }
@@ -315,8 +366,6 @@ mod tests {
             "FunctionName is wJalrXUtnFEMI",
             "FunctionName: 'wJalrXUtnFEMI7K7MDENG5bPxRfiCYEXAMPLEKEY0'",
             "FunctionName: ''",
-            "  File \"app.py\", line 7, in f\n    client.invoke(FunctionName=target, Payload=b)",
-            "  File \"app.py\", line 7, in f\n    client.invoke(FunctionName=event[\"name\"])",
         ] {
             assert_eq!(called_function(text), None, "{text}");
         }

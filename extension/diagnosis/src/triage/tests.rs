@@ -127,6 +127,20 @@ fn it_does_not_outlast_the_sandbox() {
 }
 
 #[test]
+fn the_end_of_an_invocation_is_awaited_until_it_is_told() {
+    let mut triage = triage(&[]);
+    assert!(!triage.awaits_ends(), "there was none");
+    invoke(&mut triage, "a", 1_000);
+    assert!(triage.awaits_ends());
+    invoke(&mut triage, "b", 2_000);
+    done(&mut triage, "b", 2_100);
+    assert!(!triage.awaits_ends(), "of an earlier one nothing comes any more");
+    invoke(&mut triage, "c", 3_000);
+    report(&mut triage, "c", Status::Success, 3_100);
+    assert!(!triage.awaits_ends());
+}
+
+#[test]
 fn a_disabled_problem_is_not_looked_for() {
     let settings = Settings { disabled: vec!["crash".into()], ..Settings::default() };
     let mut triage = Triage::with_detectors(settings, Function::default(), &[&CRASH]);

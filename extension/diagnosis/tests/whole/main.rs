@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::disallowed_methods)]
 
 mod attempts;
+mod callee;
 mod catalogue;
 mod contract;
 mod corpus;

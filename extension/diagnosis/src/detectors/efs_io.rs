@@ -10,6 +10,9 @@
 //! where the line reports the error, suspected where it is a warning. The failing function itself
 //! was stopped by Lambda. `accessPointArn` and `calledFunctionArn` are there if the text names them.
 //!
+//! From outside: the error in the record of a failed request, or the reason of the function's state. HTTP status 410 alone is
+//! suspected to be this error.
+//!
 //! ## What to do
 //! Look at the file system's `PercentIOLimit` and `BurstCreditBalance`, check that its mount target is
 //! reachable, and read and write less per invocation.

@@ -11,6 +11,8 @@
 //! never starts, so nothing inside it can tell. `accessPointArn` and `calledFunctionArn` are there if
 //! the text names them.
 //!
+//! From outside: the error in the record of a failed request, or the reason of the function's state.
+//!
 //! ## What to do
 //! Allow TCP 2049 from the function's security group to the mount target's, in both groups, and check
 //! the network ACLs of both subnets.

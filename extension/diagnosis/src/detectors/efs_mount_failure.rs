@@ -12,6 +12,8 @@
 //! never starts, so nothing inside it can tell. `accessPointArn` and `calledFunctionArn` are there if
 //! the text names them.
 //!
+//! From outside: the error in the record of a failed request, or the reason of the function's state.
+//!
 //! ## What to do
 //! Check in the called function's configuration that the access point exists, that the file system
 //! has a mount target in every subnet's zone, and that role and file system policy allow the mount.

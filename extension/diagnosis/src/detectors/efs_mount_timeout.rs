@@ -11,6 +11,8 @@
 //! never starts, so nothing inside it can tell. `accessPointArn` and `calledFunctionArn` are there if
 //! the text names them.
 //!
+//! From outside: the error in the record of a failed request, or the reason of the function's state.
+//!
 //! ## What to do
 //! Look at the file system's `PercentIOLimit`, `BurstCreditBalance` and `ClientConnections`; use
 //! elastic throughput; retry the invocation.

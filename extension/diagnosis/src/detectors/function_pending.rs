@@ -22,6 +22,10 @@
 //! none of these, and nothing is told of them. Of a Pending or Failed state of the function itself nothing
 //! can be seen: it is not invoked.
 //!
+//! From outside: the error in the record of a failed request, or its HTTP status 409 (suspected); and what
+//! GetFunctionConfiguration says: `failed`, `stuck-pending`, `update-failed` and `vpc-configuration` are
+//! confirmed, `inactive` is imminent.
+//!
 //! ## What to do
 //! Wait for `State: Active` (`aws lambda wait function-active-v2`) before invoking, and retry with
 //! back-off; look at StateReason and LastUpdateStatusReason if it stays.

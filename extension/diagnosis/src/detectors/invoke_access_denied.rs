@@ -15,8 +15,10 @@
 //! are there if it names them.
 //!
 //! That another service (EventBridge, S3, SNS, API Gateway) may not invoke this function cannot be seen
-//! here: this function does not run then. Look at that service's own metrics (EventBridge:
-//! `FailedInvocations`) and at the function's resource-based policy.
+//! here: this function does not run then. From outside it is seen of EventBridge, whose rules and
+//! schedules put events with `NO_PERMISSIONS` into their dead-letter queue (that the function's own
+//! policy is what lacks is inferred). Of the others, look at that service's own metrics and at the
+//! function's resource-based policy.
 //!
 //! ## What to do
 //! Allow the action on the called function, in the place that the cause names; remember the ARN with

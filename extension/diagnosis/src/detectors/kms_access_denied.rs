@@ -15,6 +15,8 @@
 //! `action` and `principal` (without the name of its session) are there if it says what was denied and
 //! to whom; `calledFunctionArn` in the caller's view, if the text names it.
 //!
+//! From outside: the error in the record of a failed request, or the reason of the function's state.
+//!
 //! ## What to do
 //! Allow the action named in the error for the role, in its policy and in the key's policy.
 

@@ -10,6 +10,9 @@
 //! KMS (its ARNs, actions or name). `keyArn`, `aliasArn` and `operation` are there if the text names them.
 //! `calledFunctionArn` is there in the caller's view, if the text names it.
 //!
+//! From outside: the error in the record of a failed request, or the reason of the function's state. What DescribeKey says of the key
+//! is imminent, as sandboxes that have begun run on.
+//!
 //! ## What to do
 //! Enable the key again, or move the data to another one.
 

@@ -20,6 +20,9 @@
 //! chain, so both are lower bounds. A retry with the same request id is no pass, and one parent with
 //! many children is a fan-out.
 //!
+//! From outside: the error, or a condition that begins with `Recursive` (inferred), in the record of a
+//! failed request; and the function's recursion configuration.
+//!
 //! ## What to do
 //! Stop it at once by setting the function's reserved concurrency to 0. Then write the output
 //! somewhere that does not trigger the function, or end the chain by a condition of its own. If it

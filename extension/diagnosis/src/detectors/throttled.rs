@@ -20,6 +20,11 @@
 //! text names it. That this function itself is throttled cannot be seen from inside: no environment
 //! runs.
 //!
+//! From outside: HTTP status 429, the condition `ZeroReservedConcurrency`, or EventBridge's `THROTTLING`
+//! in the record of a failed request; the condition `EventAgeExceeded` alone is suspected. A reserved
+//! concurrency of 0, or one that takes all of the account's pool but the 100 that cannot be reserved, is
+//! imminent.
+//!
 //! ## What to do
 //! Raise the limit that the reason names or call less often; let the SDK retry with back-off, or invoke
 //! asynchronously.

@@ -7,7 +7,7 @@ use crate::detector::{Case, CaseEvent};
 use crate::diagnosis::{Diagnosis, not_outranked};
 use crate::fault_point;
 use crate::finding::{Finding, View};
-use crate::invocation::Attempt;
+use crate::invocation::{Attempt, clip};
 use crate::outside::{FailedRequest, FunctionState};
 use crate::record::{InvocationReport, Status};
 use crate::runtime_exit::RuntimeExit;
@@ -21,8 +21,8 @@ impl Triage {
         let at = request.at.unwrap_or(now);
         let message = request.error_message.as_deref().unwrap_or_default();
         let attempt = Attempt {
-            request_id: request.request_id.clone(),
-            function_arn: request.function_arn.clone(),
+            request_id: clip(request.request_id.clone()),
+            function_arn: request.function_arn.clone().map(clip),
             runtime_exit: RuntimeExit::parse(message).map(|(_, exit)| exit),
             ..Attempt::default()
         };
@@ -78,7 +78,8 @@ impl Triage {
     /// What is known of the function's state, asked for at `now`.
     pub fn handle_function_state(&mut self, state: &FunctionState, now: Timestamp) {
         fault_point!("handle function state");
-        let attempt = Attempt { function_arn: state.function_arn.clone(), ..Attempt::default() };
+        let attempt =
+            Attempt { function_arn: state.function_arn.clone().map(clip), ..Attempt::default() };
         let case =
             Case { attempt: Some(&attempt), ..self.case(None, CaseEvent::State(state), now) };
         let detectors = 0..self.detectors.len() - self.signatures.len();

@@ -264,6 +264,30 @@ async fn of_a_status_alone_what_it_stands_for_is_told() {
     }
 }
 
+/// Nothing in a dead letter of SQS or SNS says whose it is.
+#[tokio::test]
+async fn a_dead_letter_that_nobody_assigned_is_told_without_a_function() {
+    for shape in [Shape::DeadLetterQueue, Shape::DeadLetterTopic] {
+        let service = service(&[], EventInvokeConfig::default()).await;
+        let mut failing = config(demo::problem_maker().unwrap(), extension());
+        failing.function.name = FAILING.to_owned();
+        let unassigned = match shape {
+            Shape::DeadLetterQueue => Destination::Queue("lost".to_owned()),
+            _ => Destination::Topic("lost".to_owned()),
+        };
+        let dead_letter = Some(unassigned.clone());
+        service.deploy(Deployment { dead_letter, ..Deployment::new(failing) }).unwrap();
+        service.subscribe(unassigned, WATCHER, 10);
+        let id = fail(&service, InvokeFailure::EfsMountFailure).await;
+        let told = told(&service);
+        let [line] = &told[..] else { panic!("{shape:?}: {told:#?}") };
+        assert_eq!(line.text("problem"), "efs-mount-failure");
+        assert_eq!(line.request_id(), id);
+        let named = line.json["FunctionName"].as_str().unwrap_or_default();
+        assert!(named.is_empty(), "{shape:?}: {}", line.line);
+    }
+}
+
 /// What `cargo demo` shows: the caller's diagnosis and the one outside, of the same failure.
 #[tokio::test]
 async fn both_views_of_one_failure_are_told() {

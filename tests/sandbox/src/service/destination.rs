@@ -107,7 +107,8 @@ impl Message {
             "attributes": {
                 "ApproximateReceiveCount": receive_count.to_string(),
                 "SentTimestamp": sent,
-                "SenderId": "AROAEXAMPLEEXAMPLE000:awslambda",
+                // The function's role, by a session that does not name the function.
+                "SenderId": "AROAEXAMPLEEXAMPLE000:awslambda_215_20260301115959000",
                 "ApproximateFirstReceiveTimestamp": sent,
             },
             "messageAttributes": attributes,

@@ -4,7 +4,7 @@ use lambda_sandbox::{
 use serde_json::json as value;
 
 use super::{deployment, invoke_event, json, request, service};
-use crate::support::{EXTENSION, events, extension_lines};
+use crate::support::{EXTENSION, events, extension_lines, function_lines};
 
 const INVOKE: &str = "/2015-03-31/functions/orders/invocations";
 
@@ -180,4 +180,24 @@ async fn two_invocations_at_once_have_an_environment_each() {
     let answer = service.invoke("orders", InvocationType::RequestResponse, Default::default());
     assert_eq!(answer.await.status, 200);
     assert_eq!(service.sandboxes("orders").len(), 2, "one of them is used again");
+}
+
+#[tokio::test]
+async fn a_function_finds_the_service_unless_it_is_told_another_endpoint() {
+    let mut elsewhere = deployment("elsewhere");
+    let endpoint = ("AWS_ENDPOINT_URL".to_owned(), "http://127.0.0.1:1".to_owned());
+    elsewhere.config.function.env.push(endpoint);
+    let service = service([deployment("orders"), elsewhere]).await;
+    for (function, expected) in [
+        ("orders", format!("env AWS_ENDPOINT_URL_LAMBDA={}", service.endpoint())),
+        ("elsewhere", "env AWS_ENDPOINT_URL=http://127.0.0.1:1".to_owned()),
+    ] {
+        let path = INVOKE.replace("orders", function);
+        let printing = r#"{"steps":[{"print_environment":true}]}"#;
+        assert_eq!(request(&service, &path, &[], printing).await.0.status(), 200);
+        let sandbox = service.sandboxes(function).remove(0);
+        let of_endpoint = |line: &String| line.starts_with("env AWS_ENDPOINT_URL");
+        let lines = function_lines(&sandbox).into_iter().filter(of_endpoint);
+        assert_eq!(lines.collect::<Vec<_>>(), [expected]);
+    }
 }

@@ -1,6 +1,7 @@
 //! A function whose behaviour is its event: a list of steps, such as
 //! `{"steps":[{"print":"hello"},{"sleep_ms":50},{"exit":3}]}`; at its end it answers with the
-//! event. Of a batch of SQS it says that each item was left undone whose body is `"undone"`.
+//! event. Of a batch of SQS it says that each item was left undone whose body is `"undone"`;
+//! it fails of one that begins with `"broken"`.
 //! `FIXTURE_INIT` holds steps for its init, `FIXTURE_CONCURRENCY` how many invocations it takes at once.
 
 use std::io::{self, Write};
@@ -39,6 +40,10 @@ fn serve() -> io::Result<()> {
             }
         }
         if run(&event["steps"], &id)? {
+            continue;
+        }
+        if event["Records"][0]["body"] == r#""broken""# {
+            answer(&id, "error", br#"{"errorMessage":"broken"}"#)?;
             continue;
         }
         match undone(&event) {

@@ -81,13 +81,14 @@ async fn an_event_outlives_a_failure_that_ends() {
     let on_success = queue("successes");
     let mut deployment = told_to("orders", failures());
     deployment.event_invoke_config.on_success = Some(on_success.clone());
+    deployment.dead_letter = Some(queue("dead"));
     let service = service([deployment]).await;
     service.fail("orders", THROTTLED, Some(3)).unwrap();
     service.fail("orders", InvokeFailure::KmsDisabled, Some(1)).unwrap();
     invoke_event(&service, "orders", value!({"order": 7})).await;
     service.advance(HOUR).await.unwrap();
     assert_eq!(waits(&service), [0, 1, 3, 7, 15]);
-    assert!(service.messages(&failures()).is_empty());
+    assert_eq!(service.all_messages().len(), 1, "the record of its success");
     let record = json(&service.messages(&on_success)[0].body);
     assert_eq!(record["requestContext"]["condition"], "Success");
     assert_eq!(record["requestContext"]["approximateInvokeCount"], 5);
@@ -112,6 +113,10 @@ async fn retries_and_age_are_as_the_function_is_set() {
         service.fail("orders", failure, None).unwrap();
         let sent = service.now();
         invoke_event(&service, "orders", value!({})).await;
+        if told == "EventAgeExceeded" {
+            service.advance(Duration::from_secs(age - 1)).await.unwrap();
+            assert!(service.messages(&failures()).is_empty(), "it is not yet too old");
+        }
         service.advance(MAXIMUM_EVENT_AGE).await.unwrap();
         assert_eq!(waits(&service), expected);
         assert_eq!(condition(&service), told);

@@ -68,3 +68,14 @@ async fn a_queue_is_read_in_batches_and_what_was_left_undone_comes_again() {
     service.advance(Duration::ZERO).await.unwrap();
     assert_eq!((invocations(), left()), (4, 1));
 }
+
+#[tokio::test]
+async fn of_a_batch_that_the_function_fails_of_nothing_is_done() {
+    let service = service([telling_at_once("orders"), deployment("watcher")]).await;
+    service.subscribe(queue("failures"), "watcher", 10);
+    service.fail("orders", InvokeFailure::Pending, None).unwrap();
+    invoke_event(&service, "orders", value!("broken")).await;
+    invoke_event(&service, "orders", value!({})).await;
+    service.advance(Duration::ZERO).await.unwrap();
+    assert_eq!(service.left_in_queue(&queue("failures")), 2);
+}

@@ -50,17 +50,21 @@ locals {
   own = {
     for service in ["lambda", "kms"] : service => "arn:${data.aws_partition.current.partition}:${service}:${data.aws_region.current.name}:${data.aws_caller_identity.current.account_id}"
   }
+  # Those of the list alone, or where a tag chooses, any.
+  checked_arns = {
+    for name, watcher in local.checkers : name => watcher.tag != null ? ["${local.own.lambda}:function:*"] : [for checked in watcher.function_names : "${local.own.lambda}:function:${checked}"]
+  }
   # What each check asks, and of what. Two actions know no resources.
   check_statements = {
     for name, watcher in local.checkers : name => concat(
-      [{ Effect = "Allow", Action = "lambda:GetFunctionConfiguration", Resource = "${local.own.lambda}:function:*" }],
-      watcher.tag == null ? [] : [{ Effect = "Allow", Action = "tag:GetResources", Resource = "*" }],
-      !watcher.key_checks ? [] : [{ Effect = "Allow", Action = "kms:DescribeKey", Resource = "${local.own.kms}:key/*" }],
+      [{ Effect = "Allow", Action = "lambda:GetFunctionConfiguration", Resource = local.checked_arns[name] }],
+      watcher.tag == null ? [] : [{ Effect = "Allow", Action = "tag:GetResources", Resource = ["*"] }],
+      !watcher.key_checks ? [] : [{ Effect = "Allow", Action = "kms:DescribeKey", Resource = ["${local.own.kms}:key/*"] }],
       !watcher.concurrency_checks ? [] : [
-        { Effect = "Allow", Action = "lambda:GetFunctionConcurrency", Resource = "${local.own.lambda}:function:*" },
-        { Effect = "Allow", Action = "lambda:GetAccountSettings", Resource = "*" },
+        { Effect = "Allow", Action = "lambda:GetFunctionConcurrency", Resource = local.checked_arns[name] },
+        { Effect = "Allow", Action = "lambda:GetAccountSettings", Resource = ["*"] },
       ],
-      !watcher.recursion_checks ? [] : [{ Effect = "Allow", Action = "lambda:GetFunctionRecursionConfig", Resource = "${local.own.lambda}:function:*" }],
+      !watcher.recursion_checks ? [] : [{ Effect = "Allow", Action = "lambda:GetFunctionRecursionConfig", Resource = local.checked_arns[name] }],
     )
   }
 }

@@ -111,12 +111,12 @@ run "all_checks_permit_what_they_ask_and_nothing_else" {
   }
   assert {
     condition = { for statement in jsondecode(aws_iam_role_policy.state_checks["lambda-triage-failure-watcher"].policy).Statement : statement.Action => statement.Resource } == {
-      "kms:DescribeKey"                   = "arn:aws:kms:eu-west-1:123456789012:key/*"
-      "lambda:GetAccountSettings"         = "*"
-      "lambda:GetFunctionConcurrency"     = "arn:aws:lambda:eu-west-1:123456789012:function:*"
-      "lambda:GetFunctionConfiguration"   = "arn:aws:lambda:eu-west-1:123456789012:function:*"
-      "lambda:GetFunctionRecursionConfig" = "arn:aws:lambda:eu-west-1:123456789012:function:*"
-      "tag:GetResources"                  = "*"
+      "kms:DescribeKey"                   = ["arn:aws:kms:eu-west-1:123456789012:key/*"]
+      "lambda:GetAccountSettings"         = ["*"]
+      "lambda:GetFunctionConcurrency"     = ["arn:aws:lambda:eu-west-1:123456789012:function:*"]
+      "lambda:GetFunctionConfiguration"   = ["arn:aws:lambda:eu-west-1:123456789012:function:*"]
+      "lambda:GetFunctionRecursionConfig" = ["arn:aws:lambda:eu-west-1:123456789012:function:*"]
+      "tag:GetResources"                  = ["*"]
     }
     error_message = "Each action, on functions and keys of this account and region."
   }
@@ -147,8 +147,12 @@ run "a_check_that_is_left_out_permits_nothing" {
     }
   }
   assert {
-    condition     = [for statement in jsondecode(aws_iam_role_policy.state_checks["lambda-triage-failure-watcher"].policy).Statement : statement.Action] == ["lambda:GetFunctionConfiguration"]
-    error_message = "The state alone."
+    condition = jsondecode(aws_iam_role_policy.state_checks["lambda-triage-failure-watcher"].policy).Statement == [{
+      Effect   = "Allow"
+      Action   = "lambda:GetFunctionConfiguration"
+      Resource = ["arn:aws:lambda:eu-west-1:123456789012:function:orders"]
+    }]
+    error_message = "The state alone, and of that function alone."
   }
   assert {
     condition     = aws_lambda_function.failure_watcher["lambda-triage-failure-watcher"].environment[0].variables.TRIAGE_FUNCTION_ERRORS == "off"

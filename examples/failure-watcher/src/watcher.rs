@@ -170,7 +170,8 @@ impl Watcher {
 fn drain(triage: &mut Triage, lines: &mut Vec<String>, now: Timestamp) {
     triage.finish(now);
     while let Some(report) = triage.poll_report(now) {
-        lines.push(report.to_line(true));
+        // Empty where a bug leaves none.
+        lines.extend(Some(report.to_line(true)).filter(|line| !line.is_empty()));
     }
 }
 

@@ -1,5 +1,6 @@
 //! What the detectors of states have in common: a finding from what is known of a function outside.
 
+use crate::aws_name::is_arn;
 use crate::detector::{Case, CaseEvent};
 use crate::finding::Finding;
 use crate::outside::FunctionState;
@@ -23,9 +24,12 @@ pub(crate) fn reason(case: &Case<'_>, codes: &[&str], message: &str) -> Option<F
 /// that is not there. Imminent: sandboxes that have begun run on.
 pub(crate) fn key(case: &Case<'_>, states: &[Option<&str>], message: &str) -> Option<Finding> {
     let key = state(case)?.key.as_ref()?;
-    states.contains(&key.state.as_deref()).then(|| {
-        Finding::imminent(case.at, format!("{message}: {}", key.arn))
-            .evidence("keyArn", Some(key.arn.as_str()))
-            .evidence("keyState", key.state.as_deref())
-    })
+    if !states.contains(&key.state.as_deref()) {
+        return None;
+    }
+    let arn = Some(key.arn.as_str()).filter(|arn| is_arn(arn));
+    let message = arn.map_or_else(|| message.to_owned(), |arn| format!("{message}: {arn}"));
+    let finding = Finding::imminent(case.at, message).evidence("keyArn", arn);
+    // One of those that were looked for.
+    Some(finding.evidence("keyState", key.state.as_deref()))
 }

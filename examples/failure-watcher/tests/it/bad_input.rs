@@ -1,7 +1,11 @@
 //! What is not as it should be.
 
 use crate::told::*;
+use failure_watcher::Handler;
 use serde_json::{Value, json};
+use std::io::{self, Write};
+use std::time::Duration;
+use triage_diagnosis::Timestamp;
 
 fn problem(lines: &[Value]) -> &str {
     assert_eq!(lines.len(), 1, "{lines:#?}");
@@ -210,6 +214,33 @@ fn what_is_delivered_twice_counts_once_within_the_window() {
     assert_eq!(told.lines(&sqs([("{}", dead_letter("403", MOUNT))])).len(), 0);
     told.now = told.now.plus_ms(60 * 60_000);
     assert_eq!(problem(&told.lines(&record())), "efs-mount-failure");
+}
+
+/// Full until it is emptied.
+struct Full(bool, Vec<u8>);
+
+impl Write for Full {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.0 { Err(io::ErrorKind::StorageFull.into()) } else { self.1.write(bytes) }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn what_could_not_be_written_is_told_when_it_comes_again() {
+    let now = Timestamp::parse("2026-03-01T12:00:00Z").unwrap();
+    let mut handler = Handler::new(|_| None, Full(true, Vec::new()), now);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let left = Duration::from_secs(30);
+    let first = runtime.block_on(handler.handle(&record(), left, || now));
+    assert!(first.is_err(), "the event comes again");
+    handler.out_mut().0 = false;
+    runtime.block_on(handler.handle(&record(), left, || now)).unwrap();
+    let line: Value = serde_json::from_slice(&handler.out_mut().1).unwrap();
+    assert_eq!(line["diagnosis"]["problem"], "efs-mount-failure");
 }
 
 #[test]

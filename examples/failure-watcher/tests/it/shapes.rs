@@ -171,7 +171,7 @@ fn a_mixture_is_told_function_by_function_and_answered_message_by_message() {
         "Lambda was unable to decrypt the environment variables because the KMS key used is disabled."});
     let billing = event_bridge(billing).to_string();
     let success = {
-        let mut success = record();
+        let mut success = record_of("22222222-b738-4d2c-8880-a18cdf61200e");
         success["requestContext"]["condition"] = "Success".into();
         success["responseContext"]["statusCode"] = 200.into();
         success["responsePayload"] = json!({"errorMessage": "of its own"});
@@ -198,6 +198,7 @@ fn a_mixture_is_told_function_by_function_and_answered_message_by_message() {
         .map(|(name, problem)| (name.as_str().unwrap(), problem.as_str().unwrap()))
         .collect();
     assert_eq!(told, [("billing", "kms-disabled"), ("orders", "throttled")]);
+    assert_eq!(lines.len(), 4, "nothing is told of the one that succeeded");
     let warned: Vec<_> = lines.iter().filter_map(|line| line["messageId"].as_str()).collect();
     assert_eq!(warned, ["message-0", "message-3"]);
 }

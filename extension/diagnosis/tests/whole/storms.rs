@@ -229,3 +229,36 @@ fn ids_of_any_size_and_kind_fit_into_a_line() {
         assert_eq!((sum(&lines, "Timeouts"), sum(&lines, "KmsErrors")), (1, 1));
     }
 }
+
+#[test]
+fn what_comes_from_outside_fits_into_a_line_whatever_it_is() {
+    for hostile in ["\u{0}".repeat(5_000), "\"\\".repeat(3_000), "🦀".repeat(2_000)] {
+        let mut triage = triage(false);
+        let now = Timestamp::parse("2026-03-01T12:00:00Z").unwrap();
+        let text = || Some(hostile.clone());
+        let request = FailedRequest {
+            request_id: hostile.clone(),
+            function_arn: text(),
+            condition: text(),
+            status_code: Some(429),
+            error_type: text(),
+            error_message: text(),
+            ..FailedRequest::default()
+        };
+        assert!(triage.handle_failed_request(&request, now));
+        let state = FunctionState {
+            function_arn: text(),
+            state: Some("Failed".to_owned()),
+            state_reason_code: text(),
+            last_update_status: text(),
+            key: Some(KeyState { arn: hostile.clone(), state: None }),
+            ..FunctionState::default()
+        };
+        triage.handle_function_state(&state, now);
+        triage.finish(now);
+        let mut lines = Vec::new();
+        drain(&mut triage, now, &mut lines);
+        assert_eq!((sum(&lines, "Throttles"), sum(&lines, "StateConflicts")), (1, 1));
+        assert!(request.shown_error().is_none_or(|shown| shown.len() < 500));
+    }
+}

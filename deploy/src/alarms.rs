@@ -78,11 +78,12 @@ pub const POLICIES: &[AlarmPolicy] = &[
     AlarmPolicy::once("KmsErrors"),
     AlarmPolicy::lasting("NearTimeouts").as_warning(),
     AlarmPolicy::once("OutOfMemory"),
-    // The others see each problem; this one sees that there is no end of them.
+    // The others see each problem; this one sees that there is no end of them. It counts the warnings'
+    // problems too, so it is one.
     AlarmPolicy {
         threshold: Threshold::Fixed(10),
         datapoints_to_alarm: 3,
-        ..AlarmPolicy::once("Problems")
+        ..AlarmPolicy::once("Problems").as_warning()
     },
     // A loop multiplies: one minute is enough, and none is waited for.
     AlarmPolicy {

@@ -88,15 +88,9 @@ impl Scope {
     }
 }
 
-/// Whom it tells, at both ends.
-fn actions(topic: &str) -> String {
-    ["AlarmActions", "OKActions"]
-        .map(|actions| {
-            format!(
-                "      {actions}:\n        - !If [Has{topic}, !Ref {topic}Arn, !Ref AWS::NoValue]\n"
-            )
-        })
-        .concat()
+/// Whom it tells. That it is over tells the composite alarm alone: each new alarm becomes OK once.
+fn actions(when: &str, topic: &str) -> String {
+    format!("      {when}:\n        - !If [Has{topic}, !Ref {topic}Arn, !Ref AWS::NoValue]\n")
 }
 
 fn alarm(policy: &AlarmPolicy, scope: Scope) -> String {
@@ -108,8 +102,8 @@ fn alarm(policy: &AlarmPolicy, scope: Scope) -> String {
     };
     let actions = match policy.meaning {
         Meaning::Sick => String::new(),
-        Meaning::Urgent => actions("AlarmTopic"),
-        Meaning::Warning => actions("WarningTopic"),
+        Meaning::Urgent => actions("AlarmActions", "AlarmTopic"),
+        Meaning::Warning => actions("AlarmActions", "WarningTopic"),
     };
     format!(
         "  {}:\n    Type: AWS::CloudWatch::Alarm\n{}    Properties:\n      AlarmName: {}\n      \
@@ -148,7 +142,7 @@ fn composite(scope: Scope) -> String {
              the last day\" says why, and what to do."
         )),
         sick.join(" OR\n"),
-        actions("AlarmTopic"),
+        ["AlarmActions", "OKActions"].map(|when| actions(when, "AlarmTopic")).concat(),
     )
 }
 

@@ -170,8 +170,8 @@ fn overview() -> Vec<Value> {
             (12, 4),
             (12, 6),
             json!({
-                "title": "Problems in the last day", "region": REGION, "view": "singleValue",
-                "stat": "Sum", "period": 86400, "metrics": counts,
+                "title": "Problems in the time chosen", "region": REGION, "view": "singleValue",
+                "stat": "Sum", "setPeriodToTimeRange": true, "metrics": counts,
             }),
         ),
         widget(
@@ -189,7 +189,7 @@ fn overview() -> Vec<Value> {
             (12, 10),
             (12, 6),
             json!({
-                "title": "With what", "region": REGION, "view": "bar",
+                "title": "With what", "region": REGION, "view": "bar", "setPeriodToTimeRange": true,
                 "metrics": [[{
                     "id": "what",
                     "expression": everywhere("NOT MetricName=\"Problems\" NOT MetricName=\"RecursionDepth\""),

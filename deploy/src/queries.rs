@@ -56,7 +56,7 @@ pub const QUERIES: &[Query] = &[
         name: "Recursion chains by trace",
         text: "filter diagnosis.problem = \"recursion\"\n\
                | fields coalesce(diagnosis.evidence.root, traceId) as trace\n\
-               | stats max(RecursionDepth) as depth, max(diagnosis.evidence.passes) as passes, count(*) as reports, earliest(@timestamp) as first, latest(@timestamp) as last by trace, diagnosis.cause\n\
+               | stats max(diagnosis.evidence.depth) as depth, max(diagnosis.evidence.passes) as passes, sum(diagnosis.occurrences) as occurrences, earliest(@timestamp) as first, latest(@timestamp) as last by trace, diagnosis.cause\n\
                | sort depth desc, passes desc",
     },
 ];

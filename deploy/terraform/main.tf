@@ -74,7 +74,6 @@ resource "aws_cloudwatch_metric_alarm" "function" {
   comparison_operator = "GreaterThanOrEqualToThreshold"
   treat_missing_data  = "notBreaching"
   alarm_actions       = local.topics[each.value.meaning]
-  ok_actions          = local.topics[each.value.meaning]
 }
 
 resource "aws_cloudwatch_composite_alarm" "function_is_sick" {
@@ -105,7 +104,6 @@ resource "aws_cloudwatch_metric_alarm" "fleet" {
   comparison_operator = "GreaterThanOrEqualToThreshold"
   treat_missing_data  = "notBreaching"
   alarm_actions       = local.topics[each.value.meaning]
-  ok_actions          = local.topics[each.value.meaning]
 }
 
 resource "aws_cloudwatch_composite_alarm" "fleet_is_sick" {

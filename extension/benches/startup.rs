@@ -1,7 +1,7 @@
 //! The budgets, measured: `cargo bench -p lambda-triage --bench startup`.
 //!
-//! Runs the extension and the bare client (`bare-client`) in turn, each built as it ships, against
-//! an API on loopback that answers at once, and prints the figures beside what they may be. Prints
+//! Runs the extension, its lean build and the bare client (`bare-client`) in turn, each built as it ships,
+//! against an API on loopback that answers at once, and prints the figures beside what they may be. Prints
 //! only: how long things take depends on the machine and on what else it does.
 
 #![allow(clippy::disallowed_macros, reason = "it is there to print")]
@@ -24,65 +24,95 @@ const INVOCATIONS: usize = 1_000;
 struct Figures {
     binary_bytes: u64,
     first_next: Vec<Duration>,
+    /// With nothing of the program's file in memory, as at a cold start.
+    uncached_next: Vec<Duration>,
     rss_kib: Vec<u64>,
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let programs = [built("lambda-triage")?, built("bare-client")?];
-    let mut figures = [Figures::default(), Figures::default()];
+    let programs = [
+        built("lambda-triage", false)?,
+        built("lambda-triage", true)?,
+        built("bare-client", false)?,
+    ];
+    let mut figures = [Figures::default(), Figures::default(), Figures::default()];
     for (program, figures) in programs.iter().zip(&mut figures) {
         figures.binary_bytes = std::fs::metadata(program)?.len();
     }
     for _ in 0..STARTS {
         for (program, figures) in programs.iter().zip(&mut figures) {
-            start(program, figures)?;
+            let (first_next, rss_kib) = start(program)?;
+            figures.first_next.push(first_next);
+            figures.rss_kib.push(rss_kib);
+            evict(program)?;
+            figures.uncached_next.push(start(program)?.0);
         }
     }
-    let [extension, bare] = &mut figures;
-    println!("{:<28}{:>14}{:>14}{:>8}", "", "lambda-triage", "bare client", "ratio");
-    row("binary, KB", extension.binary_bytes as f64 / 1e3, bare.binary_bytes as f64 / 1e3);
-    for figures in [&mut *extension, &mut *bare] {
+    println!(
+        "{:<28}{:>14}{:>14}{:>14}{:>8}{:>8}",
+        "", "lambda-triage", "lean", "bare client", "ratio", "lean"
+    );
+    for figures in &mut figures {
         figures.first_next.sort_unstable();
+        figures.uncached_next.sort_unstable();
         figures.rss_kib.sort_unstable();
     }
     let ms = |time: Duration| time.as_secs_f64() * 1e3;
-    row("first /next, ms, least", ms(extension.first_next[0]), ms(bare.first_next[0]));
     let middle = STARTS / 2;
-    row("first /next, ms, median", ms(extension.first_next[middle]), ms(bare.first_next[middle]));
-    row("RSS after first /next, KB", extension.rss_kib[middle] as f64, bare.rss_kib[middle] as f64);
+    let row = |what: &str, figure: &dyn Fn(&Figures) -> f64| {
+        let [extension, lean, bare] = [0, 1, 2].map(|n| figure(&figures[n]));
+        let (ratio, lean_ratio) = (extension / bare, lean / bare);
+        println!(
+            "{what:<28}{extension:>14.2}{lean:>14.2}{bare:>14.2}{ratio:>8.2}{lean_ratio:>8.2}"
+        );
+    };
+    row("binary, KB", &|figures| figures.binary_bytes as f64 / 1e3);
+    row("first /next, ms, least", &|figures| ms(figures.first_next[0]));
+    row("first /next, ms, median", &|figures| ms(figures.first_next[middle]));
+    row("the same uncached, least", &|figures| ms(figures.uncached_next[0]));
+    row("the same uncached, median", &|figures| ms(figures.uncached_next[middle]));
+    row("RSS after first /next, KB", &|figures| figures.rss_kib[middle] as f64);
     println!("budgets: binary 1,800 KB; first /next 1.5 times; RSS 2 times\n");
     healthy(&programs[0])?;
     logs(&programs[0])
 }
 
-fn row(what: &str, extension: f64, bare: f64) {
-    println!("{what:<28}{extension:>14.2}{bare:>14.2}{:>8.2}", extension / bare);
-}
-
 /// Builds a package's program alone: a bench and its library are built with the features that all
-/// tests need.
-fn built(package: &str) -> Result<PathBuf, Box<dyn std::error::Error>> {
-    let status = Command::new(env!("CARGO"))
-        .args(["build", "--release", "--package", package, "--bin", package])
-        .status()?;
-    assert!(status.success(), "{package} does not build");
-    Ok(Path::new(BINARY).with_file_name(package))
+/// tests need. The lean one has a folder of its own, target/lean.
+fn built(package: &str, lean: bool) -> Result<PathBuf, Box<dyn std::error::Error>> {
+    let release = Path::new(BINARY).parent().ok_or("no folder of the build")?;
+    let target = release.parent().ok_or("no folder of builds")?;
+    let target = if lean { target.join("lean") } else { target.to_owned() };
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.args(["build", "--release", "--package", package, "--bin", package, "--target-dir"]);
+    cargo.arg(&target);
+    if lean {
+        cargo.arg("--no-default-features");
+    }
+    assert!(cargo.status()?.success(), "{package} does not build");
+    Ok(target.join("release").join(package))
 }
 
-/// One start up to the first /next.
-fn start(program: &Path, figures: &mut Figures) -> Result<(), std::io::Error> {
+/// Has the system forget what it has read of a program, as far as nobody runs it.
+fn evict(program: &Path) -> Result<(), std::io::Error> {
+    let file = std::fs::File::open(program)?;
+    file.sync_all()?;
+    Ok(rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::DontNeed)?)
+}
+
+/// One start up to the first /next: how long it takes, and the memory that it has then, in KiB.
+fn start(program: &Path) -> Result<(Duration, u64), std::io::Error> {
     let api = StandIn::start();
     let mut command = command(program, &api);
     let begun = Instant::now();
     let mut child = command.spawn()?;
     let first = api.wait_for(Call::Next, 1);
-    figures.first_next.push(first.at - begun);
     // What follows the first poll is part of the resting state.
     std::thread::sleep(Duration::from_millis(20));
-    figures.rss_kib.push(rss_kib(child.id()));
+    let rss_kib = rss_kib(child.id());
     api.shutdown("spindown");
     child.wait()?;
-    Ok(())
+    Ok((first.at - begun, rss_kib))
 }
 
 /// Healthy invocations: how soon after INVOKE the next event is asked for, and what is printed.

@@ -398,6 +398,7 @@ fn without_descriptors_to_start_with_it_starts_when_there_are_some() {
     api.wait_for(Call::Next, 1);
     // It has nothing to write with but what it had then.
     api.invoke("a");
+    api.wait_for(Call::Next, 2);
     let failed = r#"[{"time":"2026-03-01T12:00:00.000Z","type":"platform.report","record":{"requestId":"a","status":"timeout"}}]"#;
     stand_in::post(api.telemetry_address(), failed.as_bytes());
     extension.wait_for_stdout(r#""problem":"timeout""#);

@@ -3,7 +3,7 @@
 
 use crate::{TEMPLATES, in_deploy, stack};
 use std::collections::BTreeSet;
-use triage_deploy::QUERIES;
+use triage_deploy::{POLICIES, QUERIES};
 
 /// The fields that CloudWatch Logs Insights has for each log event.
 const OF_INSIGHTS: [&str; 6] =
@@ -71,6 +71,9 @@ fn problems(query: &str) -> Vec<String> {
         if !is_known && !aliases.contains(name) && !fields.contains(name) {
             found.push(format!("no line has the field {name}"));
         }
+        if POLICIES.iter().any(|policy| policy.metric == name) {
+            found.push(format!("{name} is a list where a line stands for several"));
+        }
         if aliases.contains(name) && fields.contains(name) {
             found.push(format!("the alias {name} hides a field"));
         }
@@ -113,6 +116,7 @@ fn a_wrong_query_is_noticed() {
         "fields diagnosis.evidence.keyARN as key",
         "fields diagnosis.evidence.keyArn as level",
         "where level = 1",
+        "stats max(RecursionDepth) by level",
         "stats total(Timeouts) by level",
     ] {
         assert!(!problems(query).is_empty(), "{query}");

@@ -119,6 +119,25 @@ fn what_lasts_for_less_than_three_minutes_of_fifteen_is_no_alarm() {
 }
 
 #[test]
+fn warnings_are_warnings_however_many_there_are() {
+    for problem in ["near-timeout", "telemetry-dropped"] {
+        let told = confirmed(problem);
+        let metric = detectors().iter().find(|d| d.problem == problem).unwrap().metric;
+        let storm: Vec<Told> = (0..15).map(|n| told.clone().later(n * 1000)).collect();
+        let later = |minute: u64| storm.iter().map(move |t| t.clone().later(minute * MINUTE_MS));
+        let storm: Vec<Told> = (0..4).flat_map(later).collect();
+        for alarms in every_range(TEMPLATES[0]) {
+            assert_eq!(on_time(&alarms, &storm), expected(&[metric, "Problems"]), "{problem}");
+        }
+    }
+    assert_eq!(
+        expected(&["NearTimeouts", "Problems", "TelemetryDropped"]).len(),
+        6,
+        "no one is sick"
+    );
+}
+
+#[test]
 fn a_suspicion_that_lasts_is_a_warning() {
     let lines = fixtures("recursion").into_iter().flat_map(|fixture| replay(&fixture));
     let suspected: Vec<Told> =
@@ -200,11 +219,18 @@ fn a_few_problems_a_minute_are_no_storm() {
 
 #[test]
 fn the_user_says_how_many_count_and_how_deep_is_too_deep() {
-    let settings = [("FleetAlarms", "yes"), ("ProblemsPerMinute", "8"), ("RecursionDepth", "40")];
-    let alarms = stack(TEMPLATES[0], &settings).alarms().unwrap();
+    let with = |name, value| {
+        stack(TEMPLATES[0], &[("FleetAlarms", "yes"), (name, value)]).alarms().unwrap()
+    };
+    let alarms = with("ProblemsPerMinute", "8");
     assert_eq!(on_time(&alarms, &kms_storm(60, 10_000)), BTreeSet::new());
     assert_eq!(on_time(&alarms, &kms_storm(60, 7_000)), expected(&["KmsErrors"]));
-    assert_eq!(on_time(&alarms, &[confirmed("recursion")]), BTreeSet::new());
+    // More than are worth a warning, and fewer than make the function sick.
+    let alarms = with("ProblemsPerMinute", "50");
+    assert_eq!(on_time(&alarms, &kms_storm(60, 4_000)), expected(&["Problems"]));
+    // What is told at all is a matter of TRIAGE_RECURSION_DEPTH.
+    let alarms = with("RecursionDepth", "40");
+    assert_eq!(on_time(&alarms, &[confirmed("recursion")]), expected(&["Recursions"]));
 }
 
 #[test]

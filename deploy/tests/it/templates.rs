@@ -38,7 +38,9 @@ fn who_is_told_of_what() {
         for name in alarms.names() {
             let told: &[&str] = match name.rsplit('.').next().unwrap() {
                 "IsSick" | "FleetIsSick" | "RecursionDepth" => &[TOPIC],
-                "NearTimeouts" | "SuspectedProblems" | "TelemetryDropped" => &[warnings],
+                "NearTimeouts" | "Problems" | "SuspectedProblems" | "TelemetryDropped" => {
+                    &[warnings]
+                }
                 _ => &[],
             };
             assert_eq!(alarms.actions(name), told, "{name}");

@@ -88,12 +88,11 @@ impl Observer {
         let sending = SENDING_MAX.min(left.saturating_sub(UNSENT_LINES).max(left / 2));
         let begun = contained(|| self.metrics.finish(sending));
         self.tell_of_a_bug(begun.is_none());
-        let mut is_given_up = false;
         let mut give_up = pin!(tokio::time::sleep(sending));
         loop {
             let written = self.write_reports(now);
             let is_drained = self.lines.is_drained(Stream::Stdout);
-            let is_sent = is_given_up || self.metrics.is_idle();
+            let is_sent = self.metrics.is_idle();
             if written == 0 && is_drained && is_sent && self.held.is_none() {
                 break;
             }
@@ -105,7 +104,6 @@ impl Observer {
                 () = self.lines.drained(Stream::Stdout), if !is_drained => {}
                 () = self.metrics.answered(), if !is_sent => {}
                 () = &mut give_up, if !is_sent => {
-                    is_given_up = true;
                     let done = contained(|| self.metrics.give_up(now));
                     self.tell_of_a_bug(done.is_none());
                 }

@@ -94,7 +94,9 @@ async fn what_is_refused_again_and_again_is_in_the_lines() {
 async fn a_clock_that_is_wrong_is_set_right_by_the_answer() {
     for (name, ahead_s) in [("Behind", 7_200), ("Ahead", -7_200)] {
         let Some(played) = play(name, &[Fault::Clock(ahead_s)]).await else { return };
-        played.assert_sent();
+        // It takes two tries, for which a busy machine may have no time in the last moments.
+        played.assert_at_most_one_request_twice();
+        assert!(problems(&played.arrived) >= 1.0, "{:?}", played.run.said);
     }
 }
 
@@ -137,6 +139,32 @@ async fn an_answer_that_comes_too_late_or_never_delays_nothing() {
     played.assert_at_most_one_request_twice();
     let Some(played) = play("Silence", &[Fault::Silence]).await else { return };
     played.assert_written("has not answered");
+}
+
+/// The answer waits for the thaw, long after the time for it is over.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_comes_while_the_sandbox_is_frozen_counts() {
+    let Some(ministack) = ministack() else { return };
+    let namespace = "Triage/Frozen";
+    let late = Fault::Late(Duration::from_millis(400));
+    let proxy = Proxy::start(ministack.address, &[late, Fault::None]);
+    let sandbox = Sandbox::start(config(namespace, &to(&proxy.url()))).await.unwrap();
+    trouble(&sandbox, 1).await;
+    assert_eq!(proxy.seen(), 1);
+    tokio::time::sleep(Duration::from_secs(6)).await;
+    trouble(&sandbox, 1).await;
+    let run = end(&sandbox, namespace).await;
+    assert_eq!(run.said, Vec::<String>::new());
+    assert!(run.embedded.is_empty(), "{:?}", run.embedded);
+    assert_eq!(problems(&ministack.read(namespace)), 4.0);
+}
+
+/// As after a freeze: no connection is trusted to be alive still.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_that_has_died_without_a_word_is_not_used_again() {
+    let Some(played) = play("Stale", &[Fault::LastAnswer]).await else { return };
+    played.assert_sent();
+    assert!(played.requests >= 2, "there was but one request");
 }
 
 /// What is left of the two seconds is for lines.

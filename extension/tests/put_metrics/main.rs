@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "what is not there fails the test")]
 
 mod faults;
+mod figures;
 mod ministack;
 mod network;
 mod proxy;

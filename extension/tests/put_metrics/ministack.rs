@@ -54,20 +54,18 @@ fn python() -> Option<String> {
             }
             Err(error) => error.to_string(),
         };
-        // Not eprintln, which the test harness would capture.
-        let line = format!("skipped: what ministack takes, since {python} lacks it: {missing}\n");
-        let _ = std::io::stderr().write_all(line.as_bytes());
+        skip(&format!("what ministack takes, since {python} lacks it: {missing}"));
         None
     });
-    let all = std::env::var_os("TRIAGE_TEST_ALL").is_some_and(|value| !value.is_empty());
-    assert!(!all || PYTHON.is_some(), "there is no ministack");
     PYTHON.clone()
 }
 
-/// Another one that speaks TLS, and its certificates.
-pub(crate) fn ministack_with_tls(plain: &Ministack) -> (Ministack, Certificates) {
-    let certificates = Certificates::make();
-    (start(plain.python.clone(), Some(&certificates)), certificates)
+/// Says what is left out. With `TRIAGE_TEST_ALL` set that is a failure.
+fn skip(what: &str) {
+    let all = std::env::var_os("TRIAGE_TEST_ALL").is_some_and(|value| !value.is_empty());
+    assert!(!all, "left out: {what}");
+    // Not eprintln, which the test harness would capture.
+    let _ = std::io::stderr().write_all(format!("skipped: {what}\n").as_bytes());
 }
 
 fn start(python: String, certificates: Option<&Certificates>) -> Ministack {
@@ -100,6 +98,11 @@ fn start(python: String, certificates: Option<&Certificates>) -> Ministack {
 }
 
 impl Ministack {
+    /// Another server, that speaks TLS.
+    pub(crate) fn another_with_tls(&self, certificates: &Certificates) -> Self {
+        start(self.python.clone(), Some(certificates))
+    }
+
     pub(crate) fn url(&self) -> String {
         let scheme = if self.authority.is_some() { "https" } else { "http" };
         format!("{scheme}://{}", self.address)
@@ -141,7 +144,8 @@ pub(crate) struct Certificates {
 }
 
 impl Certificates {
-    pub(crate) fn make() -> Self {
+    /// None, after a line that says so, without openssl.
+    pub(crate) fn make() -> Option<Self> {
         let folder = tempfile::tempdir().unwrap();
         let names = folder.path().join("names");
         std::fs::write(names, "subjectAltName=IP:127.0.0.1\n").unwrap();
@@ -154,10 +158,13 @@ impl Certificates {
         ] {
             let mut openssl = Command::new("openssl");
             openssl.args(arguments.split(' ')).current_dir(folder.path());
-            let made = openssl.output().unwrap();
+            let Ok(made) = openssl.output() else {
+                skip("TLS, since there is no openssl to make certificates");
+                return None;
+            };
             assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
         }
-        Self { folder }
+        Some(Self { folder })
     }
 
     /// The file with the certificate of the authority.

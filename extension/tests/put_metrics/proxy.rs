@@ -19,6 +19,8 @@ pub(crate) enum Fault {
     Reset,
     /// It is passed on, and the connection is closed without an answer.
     AnswerLost,
+    /// It is passed on, and so is its answer; to what follows on the connection nothing ever comes.
+    LastAnswer,
     /// Nothing ever comes.
     Silence,
     /// It is refused if its time differs by more than five minutes from a clock that is ahead by so
@@ -79,6 +81,11 @@ fn serve(stream: &TcpStream, upstream: SocketAddr, state: &State) {
             Fault::AnswerLost => {
                 pass_on(&request, upstream);
                 return reset(stream);
+            }
+            Fault::LastAnswer => {
+                let _ = (&mut &*stream).write_all(&pass_on(&request, upstream));
+                while read(&mut reader).is_some() {}
+                return;
             }
             Fault::Silence => {
                 std::thread::sleep(Duration::from_secs(60));

@@ -20,15 +20,18 @@ use aws_sdk_cloudwatch::types::{Dimension, MetricDatum, StandardUnit};
 use aws_smithy_http_client::{Builder, tls};
 use std::error::Error;
 use std::io;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
-use triage_diagnosis::{Unit, fault_point};
+use triage_diagnosis::{Timestamp, Unit, fault_point};
 
 /// How long a connection may take, with the lookup of the name and TLS: less than there is for it at the
 /// end of a sandbox, so that what is told then tells whether there was one.
 const CONNECT: Duration = Duration::from_millis(700);
-/// How long the answer to a request may take.
-const READ: Duration = Duration::from_secs(2);
+/// How long a try may take: after the connection is made, the answer has two seconds.
+const TRY: Duration = CONNECT.saturating_add(Duration::from_secs(2));
+/// What took so much longer than it may was frozen meanwhile, or the clock leapt.
+const LEAP_MS: u64 = 1_000;
 /// The second try is the last, after a pause of so many ms.
 const PAUSE_MS: std::ops::Range<u64> = 50..250;
 
@@ -37,6 +40,7 @@ type PutFailure = SdkError<PutMetricDataError>;
 /// The client of one function's metrics.
 pub(super) struct Api {
     client: Client,
+    clock: Clock,
     /// Where the credentials may be had anew.
     container: Option<Shared>,
     function_name: String,
@@ -49,8 +53,12 @@ impl Api {
     pub(super) fn new(access: &ApiAccess, function_name: String, namespace: String) -> Self {
         let http = Builder::new()
             .tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::Ring))
+            // Between two requests there is a freeze as a rule, and a connection that was kept may be dead
+            // after it: then nobody could know whether the request on it was taken.
+            .pool_max_idle_per_host(0)
             .build_https();
-        let timeouts = TimeoutConfig::builder().connect_timeout(CONNECT).read_timeout(READ).build();
+        // The time for the answer is taken here, as one for the SDK would be over after a freeze.
+        let timeouts = TimeoutConfig::builder().connect_timeout(CONNECT).build();
         let config = Config::builder()
             .behavior_version(BehaviorVersion::latest())
             .region(Region::new(access.region.clone()))
@@ -62,14 +70,14 @@ impl Api {
             .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
             .disable_request_compression(true)
             .identity_cache(IdentityCache::no_cache());
-        let mut container = None;
+        let (clock, mut container) = (Clock::system(), None);
         let config = match access.credentials.clone() {
             CredentialSource::Environment { id, secret, token } => {
                 let credentials = Credentials::new(id, secret, token, None, "environment");
                 config.credentials_provider(credentials)
             }
             CredentialSource::Container { endpoint, token } => {
-                let credentials = ContainerCredentials::new(endpoint, token, Clock::system());
+                let credentials = ContainerCredentials::new(endpoint, token, clock.clone());
                 let shared = container.insert(Shared(Arc::new(credentials)));
                 config.credentials_provider(shared.clone())
             }
@@ -79,7 +87,7 @@ impl Api {
             None => config,
         };
         let client = Client::from_conf(config.build());
-        Self { client, container, function_name, namespace, host: access.host() }
+        Self { client, clock, container, function_name, namespace, host: access.host() }
     }
 
     /// Sends metrics, in at most two tries.
@@ -90,8 +98,13 @@ impl Api {
         fault_point!("put metrics");
         let data = self.metric_data(data);
         let tries = async {
+            let begun = self.clock.now();
             match self.try_once(data.clone()).await {
-                Err(e) if is_worth_another_try(&e) || self.renews_credentials(&e).await => {
+                Err(e)
+                    if is_worth_another_try(&e)
+                        || self.was_interrupted(&e, begun)
+                        || self.renews_credentials(&e).await =>
+                {
                     let pause = Duration::from_millis(fastrand::u64(PAUSE_MS));
                     tokio::time::sleep(pause).await;
                     self.try_once(data).await
@@ -99,16 +112,24 @@ impl Api {
                 result => result,
             }
         };
-        let result = tokio::time::timeout(time, tries).await;
+        let result = within(time, &self.clock, tries).await;
         result.unwrap_or(Err(PutError::Unanswered("within the time there was")))
     }
 
     async fn try_once(&self, data: Vec<MetricDatum>) -> Result<(), PutError> {
         let request = self.client.put_metric_data().namespace(&self.namespace);
-        match request.set_metric_data(Some(data)).send().await {
-            Ok(_) => Ok(()),
-            Err(e) => Err(self.put_error(&e)),
+        let request = request.set_metric_data(Some(data)).send();
+        match within(TRY, &self.clock, request).await {
+            Some(Ok(_)) => Ok(()),
+            Some(Err(e)) => Err(self.put_error(&e)),
+            None => Err(PutError::Unanswered("in time")),
         }
+    }
+
+    /// Whether nothing was sent since then, as a freeze took all the time for it.
+    fn was_interrupted(&self, error: &PutError, begun: Timestamp) -> bool {
+        let is_unsent = matches!(error, PutError::Unreachable(_) | PutError::Credentials(_));
+        is_unsent && self.clock.now().ms_since(begun) > millis(TRY) + LEAP_MS
     }
 
     /// Whether others are used from now on, as these are taken no more: they may have been renewed before
@@ -178,6 +199,27 @@ impl Api {
             _ => PutError::Unanswered("in time"),
         }
     }
+}
+
+/// What `work` gives within a time, or None. After a freeze the time begins anew: what came meanwhile is there,
+/// but not read.
+async fn within<T>(time: Duration, clock: &Clock, work: impl Future<Output = T>) -> Option<T> {
+    let mut work = pin!(work);
+    loop {
+        let begun = clock.now();
+        tokio::select! {
+            biased;
+            result = &mut work => return Some(result),
+            () = tokio::time::sleep(time) => {}
+        }
+        if clock.now().ms_since(begun) <= millis(time) + LEAP_MS {
+            return None;
+        }
+    }
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Whether the API has surely not taken them, and may do so a moment later.

@@ -184,7 +184,7 @@ fn check_fields(line: &Value) {
         }
     }
     assert!(problems().any(|known| known == problem(line)), "{line}");
-    assert!(["suspected", "confirmed"].contains(&stage(line)), "{line}");
+    assert!(["imminent", "suspected", "confirmed"].contains(&stage(line)), "{line}");
     assert!(line["diagnosis"]["occurrences"].as_u64().is_some_and(|n| n > 0), "{line}");
     assert!(!holds_null(line), "a field without a value is absent: {line}");
 }

@@ -42,6 +42,14 @@ class Parameters(unittest.TestCase):
         "RecursionDepth": (["2", "16"], ["", "1", "deep"]),
         "FleetAlarms": (["yes", "no"], ["", "true"]),
         "Metrics": (["emf", "cloudwatch", "off"], ["", "EMF"]),
+        "Architecture": (["x86_64", "arm64"], ["", "amd64"]),
+        "FunctionNames": (["", "orders", "a-b_C9,d"], [",", "orders,", "a b", "arn:aws:lambda:x", "a" * 65]),
+        "FunctionErrors": (["on", "off"], ["", "yes"]),
+        "Tag": (["", "triage", "triage=yes", "team/x:y=", "a=b=c"], ["=yes", "a b=c", "a=*"]),
+        "CheckMinutes": (["1", "1440"], ["", "0", "1441", "often"]),
+        "KeyChecks": (["yes", "no"], ["", "true"]),
+        "ConcurrencyChecks": (["yes", "no"], ["", "true"]),
+        "RecursionChecks": (["yes", "no"], ["", "true"]),
         "RetentionInDays": (["1", "30"], ["", "0", "31"]),
     }
 

@@ -5,11 +5,13 @@
 
 #![allow(clippy::unwrap_used, reason = "what is not there fails the test")]
 
+mod callee;
 mod container_image;
 mod environment;
 mod frozen;
 mod kinds;
 mod lifecycle;
+mod outside;
 #[path = "../../extension/diagnosis/tests/whole/planted.rs"]
 mod planted;
 mod platform;

@@ -6,25 +6,10 @@ use lambda_sandbox::{Config, LogFormat};
 use std::io::Write;
 use std::path::Path;
 use std::process::Command;
-use std::sync::LazyLock;
 
-/// The Python function with the extension; None, after a line that says why, without a Python that
-/// has awslambdaric. With `TRIAGE_TEST_ALL` set that is a failure.
+/// The Python function with the extension; None as [`awslambdaric`].
 fn python() -> Option<Config> {
-    static PYTHON: LazyLock<Result<String, String>> = LazyLock::new(|| {
-        let python = find_python();
-        if let Err(missing) = &python {
-            // Not eprintln, which the test harness would capture.
-            let line = format!("skipped: the Python function, since {missing}\n");
-            let _ = std::io::stderr().write_all(line.as_bytes());
-        }
-        python
-    });
-    let all = std::env::var_os("TRIAGE_TEST_ALL").is_some_and(|value| !value.is_empty());
-    assert!(!all || PYTHON.is_ok(), "{PYTHON:?}");
-    let python = PYTHON.as_ref().ok()?;
-    let command = [python, "-m", "awslambdaric", "app.handler"].map(str::to_owned);
-    let mut config = config(command.into(), extension());
+    let mut config = config(awslambdaric("app.handler", &[])?, extension());
     config.function.handler = "app.handler".to_owned();
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/problem-maker-python");
     config.function.task_root = Some(source);
@@ -32,17 +17,32 @@ fn python() -> Option<Config> {
     Some(config)
 }
 
-/// A Python that has awslambdaric, or why there is none.
-fn find_python() -> Result<String, String> {
+/// The command of a Python function; None, after a line that says why, without a Python that has
+/// awslambdaric and these modules besides. With `TRIAGE_TEST_ALL` set that is a failure.
+pub(crate) fn awslambdaric(handler: &str, modules: &[&str]) -> Option<Vec<String>> {
+    let python = find_python(modules);
+    if let Err(missing) = &python {
+        // Not eprintln, which the test harness would capture.
+        let line = format!("skipped: the Python function, since {missing}\n");
+        let _ = std::io::stderr().write_all(line.as_bytes());
+    }
+    let all = std::env::var_os("TRIAGE_TEST_ALL").is_some_and(|value| !value.is_empty());
+    assert!(!all || python.is_ok(), "{python:?}");
+    Some([python.ok()?.as_str(), "-m", "awslambdaric", handler].map(str::to_owned).into())
+}
+
+/// A Python that has awslambdaric and these modules, or why there is none.
+fn find_python(modules: &[&str]) -> Result<String, String> {
     let python = std::env::var("TRIAGE_TEST_PYTHON").unwrap_or_else(|_| "python3".to_owned());
-    let probe = Command::new(&python).args(["-c", "import awslambdaric"]).output();
+    let imports = [&["awslambdaric"], modules].concat().join(", ");
+    let probe = Command::new(&python).args(["-c", &format!("import {imports}")]).output();
     let probe = probe.map_err(|error| format!("{python} cannot be run: {error}"))?;
     if probe.status.success() {
         return Ok(python);
     }
     let error = String::from_utf8_lossy(&probe.stderr);
     let reason = error.lines().last().unwrap_or("it failed");
-    Err(format!("{python} has no awslambdaric: {reason}"))
+    Err(format!("{python} lacks a module: {reason}"))
 }
 
 #[tokio::test]

@@ -50,9 +50,20 @@ impl Diagnosis {
 /// # Errors
 /// The first that is no diagnosis.
 pub fn diagnoses(log: &[LogEvent]) -> Result<Vec<Diagnosis>, String> {
+    read(log, |source| matches!(source, LogSource::Extension(_)))
+}
+
+/// The lines that a function wrote whose work is to diagnose, in order.
+///
+/// # Errors
+/// The first that is no diagnosis.
+pub fn printed_diagnoses(log: &[LogEvent]) -> Result<Vec<Diagnosis>, String> {
+    read(log, |source| *source == LogSource::Function)
+}
+
+fn read(log: &[LogEvent], wanted: impl Fn(&LogSource) -> bool) -> Result<Vec<Diagnosis>, String> {
     log.iter()
-        .filter(|event| matches!(event.source, LogSource::Extension(_)))
-        .filter(|event| event.stream == LogStream::Stdout)
+        .filter(|event| wanted(&event.source) && event.stream == LogStream::Stdout)
         .map(|event| {
             let line = event.text.clone();
             match serde_json::from_str::<Value>(&line) {
@@ -73,11 +84,21 @@ pub fn differences(
     outcomes: &[InvocationOutcome],
     found: &[Diagnosis],
 ) -> Vec<String> {
-    let mut differences: Vec<_> = found.iter().filter_map(broken_contract).collect();
+    let expected = expected.iter().map(|e| (outcomes[e.call].request_id.as_str(), e));
+    differences_of(FUNCTION, expected, found)
+}
+
+/// The same of any function, where each diagnosis is expected of the request with this id.
+pub fn differences_of<'a>(
+    function: &str,
+    expected: impl IntoIterator<Item = (&'a str, &'a Expected)>,
+    found: &[Diagnosis],
+) -> Vec<String> {
+    let broken = |diagnosis| broken_contract(diagnosis, function);
+    let mut differences: Vec<_> = found.iter().filter_map(broken).collect();
     let mut left: Vec<&Diagnosis> =
         found.iter().filter(|diagnosis| diagnosis.text("stage") != "imminent").collect();
-    for expected in expected {
-        let id = &outcomes[expected.call].request_id;
+    for (id, expected) in expected {
         let place = left.iter().position(|diagnosis| {
             diagnosis.request_id() == id && diagnosis.text("problem") == expected.problem
         });
@@ -106,7 +127,7 @@ pub fn differences(
 }
 
 /// What is wrong with a line whatever it is about.
-fn broken_contract(diagnosis: &Diagnosis) -> Option<String> {
+fn broken_contract(diagnosis: &Diagnosis, function: &str) -> Option<String> {
     let Diagnosis { line, json } = diagnosis;
     let stage = diagnosis.text("stage");
     let rules = [
@@ -116,7 +137,7 @@ fn broken_contract(diagnosis: &Diagnosis) -> Option<String> {
         ("its reference is none", diagnosis.text("reference").starts_with("https://")),
         ("its level is none", matches!(json["level"].as_str(), Some("ERROR" | "WARN" | "INFO"))),
         ("it occurred more than once", json["diagnosis"]["occurrences"] == 1),
-        ("it names another function", json["FunctionName"] == FUNCTION),
+        ("it names another function", json["FunctionName"] == function),
         ("its metrics have another namespace", namespace_is_ours(json) || stage == "imminent"),
         ("an imminent problem counts", stage != "imminent" || diagnosis.metrics().is_empty()),
         ("a field is null", !holds_null(json)),

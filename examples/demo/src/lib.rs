@@ -3,10 +3,12 @@
 
 mod alarms;
 mod diagnosis;
+mod outside;
 mod scenario;
 
 pub use alarms::{Alarming, alarming};
-pub use diagnosis::{Diagnosis, diagnoses, differences};
+pub use diagnosis::{Diagnosis, diagnoses, differences, differences_of, printed_diagnoses};
+pub use outside::{CALLEE, CALLER, Outside, OutsideError, OutsideScene, Played, outside_scenes};
 pub use scenario::{Call, Expected, PlayError, Scenario, Trace, handed_on, scenarios};
 
 use lambda_sandbox::{Config, ExtensionConfig, FunctionConfig, SandboxError, cargo_bin};

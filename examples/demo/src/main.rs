@@ -6,7 +6,8 @@
 mod page;
 
 use demo::{
-    Diagnosis, PlayError, Scenario, alarming, config, diagnoses, differences, problem_maker,
+    CALLEE, Diagnosis, Outside, OutsideError, PlayError, Scenario, alarming, config, diagnoses,
+    differences, outside_scenes, problem_maker,
 };
 use lambda_sandbox::{
     Invocation, InvocationOutcome, LogSource, Sandbox, SandboxError, ShutdownReason, cargo_bin,
@@ -29,20 +30,32 @@ async fn main() -> ExitCode {
     }
 }
 
+#[derive(Debug, thiserror::Error)]
+enum Error {
+    #[error(transparent)]
+    Play(#[from] PlayError),
+    #[error(transparent)]
+    Sandbox(#[from] SandboxError),
+    #[error(transparent)]
+    Outside(#[from] OutsideError),
+}
+
 /// Plays every scenario; whether each led to just what it should.
-async fn show() -> Result<bool, PlayError> {
-    anstream::eprintln!("Building the extension and the function (the first time takes a while)");
+async fn show() -> Result<bool, Error> {
+    anstream::eprintln!("Building the extension and the functions (the first time takes a while)");
     let extension = cargo_bin("lambda-triage")?;
     let function = problem_maker()?;
+    let outside = Outside::new(&extension).await?;
     let started = Instant::now();
     page::opening(&extension);
 
     let sandbox = Sandbox::start(config(function, &extension)).await?;
     let mut wrong = Vec::new();
     let mut seen = 0;
-    let scenarios = demo::scenarios();
+    let (scenarios, scenes) = (demo::scenarios(), outside_scenes());
+    let total = scenarios.len() + scenes.len();
     for (index, scenario) in scenarios.iter().enumerate() {
-        page::heading(index + 1, scenarios.len(), scenario);
+        page::heading(index + 1, total, scenario.title, scenario.story);
         let outcomes = scenario.play(&sandbox).await?;
         for (call, outcome) in scenario.calls.iter().zip(&outcomes) {
             page::invocation(call, outcome);
@@ -74,7 +87,18 @@ async fn show() -> Result<bool, PlayError> {
         }
         Err(error) => wrong.push(error),
     }
-    let metrics = sandbox.metrics();
+    for (index, scene) in scenes.iter().enumerate() {
+        page::heading(scenarios.len() + index + 1, total, scene.title, scene.story);
+        let played = outside.play(scene).await?;
+        page::outside(&played);
+        wrong.extend(scene.differences(&played));
+    }
+    let environments = outside.environments_of_callee();
+    if environments > 0 {
+        wrong.push(format!("{CALLEE}: {environments} environments were started"));
+    }
+    let mut metrics = sandbox.metrics();
+    metrics.extend(outside.end().await);
     page::metrics(&metrics);
     wrong.extend(
         metrics.rejected().iter().map(|emf| format!("rejected: {}: {}", emf.reason, emf.line)),
@@ -82,7 +106,7 @@ async fn show() -> Result<bool, PlayError> {
     match alarming(&metrics) {
         Ok(alarming) => {
             page::alarms(&alarming);
-            wrong.extend(alarming.differences());
+            wrong.extend(alarming.iter().flat_map(demo::Alarming::differences));
         }
         Err(error) => wrong.push(error.to_string()),
     }

@@ -2,7 +2,7 @@
 
 use anstream::println;
 use anstyle::{AnsiColor, Style};
-use demo::{Alarming, Call, Diagnosis, Scenario, Trace, handed_on};
+use demo::{Alarming, CALLEE, CALLER, Call, Diagnosis, Played, Trace, handed_on};
 use lambda_sandbox::{AlarmState, InvocationOutcome, MetricStore};
 use serde_json::Value;
 use std::path::Path;
@@ -26,9 +26,9 @@ pub(crate) fn opening(extension: &Path) {
     ));
 }
 
-pub(crate) fn heading(number: usize, of: usize, scenario: &Scenario) {
-    ruled(&format!("{number}/{of}  {}", scenario.title));
-    wrapped(scenario.story);
+pub(crate) fn heading(number: usize, of: usize, title: &str, story: &str) {
+    ruled(&format!("{number}/{of}  {title}"));
+    wrapped(story);
 }
 
 fn ruled(title: &str) {
@@ -140,32 +140,67 @@ pub(crate) fn metrics(store: &MetricStore) {
 }
 
 /// Which alarms fire, when, and whom they tell; and which are quiet.
-pub(crate) fn alarms(alarming: &Alarming) {
+pub(crate) fn alarms(all: &[Alarming]) {
     ruled("The alarms of deploy/sam/template.yaml");
     wrapped(
-        "CloudWatch evaluates an alarm each minute. Over the metrics above, those on this function and on \
+        "CloudWatch evaluates an alarm each minute. Over the metrics above, those on each function and on \
          all functions together would do this within half an hour:",
     );
     println!("{LABEL}{:<40}{:<26}tells{LABEL:#}", "alarm", "fires");
-    let fired = alarming.fired();
-    for change in alarming.history.iter().filter(|change| change.state == AlarmState::Alarm) {
-        let after = change.at.duration_since(alarming.began).unwrap_or_default();
-        let told: Vec<_> = alarming
-            .alarms
-            .actions(&change.alarm)
-            .iter()
-            .map(|arn| arn.rsplit(':').next().unwrap_or_default())
-            .collect();
+    let mut quiet = Vec::new();
+    for alarming in all {
+        let fired = alarming.fired();
+        for change in alarming.history.iter().filter(|change| change.state == AlarmState::Alarm) {
+            let after = change.at.duration_since(alarming.began).unwrap_or_default();
+            let told: Vec<_> = alarming
+                .alarms
+                .actions(&change.alarm)
+                .iter()
+                .map(|arn| arn.rsplit(':').next().unwrap_or_default())
+                .collect();
+            println!(
+                "{BAD}{:<40}{BAD:#}{:<26}{}",
+                change.alarm,
+                format!("{} s after the first line", after.as_secs()),
+                told.join(", ")
+            );
+        }
+        quiet.push(alarming.alarms.names().filter(|name| !fired.contains(name)).count());
+    }
+    let quiet: usize = quiet.iter().sum();
+    println!("{LABEL}{quiet} are quiet.{LABEL:#}");
+}
+
+/// What happened around a function that never started.
+pub(crate) fn outside(played: &Played) {
+    println!("  {LABEL}{CALLER} waits for {CALLEE}: request {}{LABEL:#}", played.call);
+    for line in &played.caller {
+        diagnosis(line);
+    }
+    let Some(first) = played.attempts.first() else { return };
+    let id = &first.request_id;
+    println!("\n  {LABEL}{CALLER} does not wait: queued as request {id}{LABEL:#}");
+    let of_event = played.attempts.iter().filter(|attempt| attempt.function == CALLEE);
+    let attempts: Vec<_> = of_event.collect();
+    for attempt in attempts.iter().take(3) {
+        let after = attempt.at.duration_since(first.at).unwrap_or_default().as_secs();
+        let how = attempt.error_type.unwrap_or("it ran");
+        println!("    {LABEL}{after:>5} s later{LABEL:#} {how}");
+    }
+    if let Some(last) = attempts.get(3..).and_then(<[_]>::last) {
+        let after = last.at.duration_since(first.at).unwrap_or_default().as_secs();
         println!(
-            "{BAD}{:<40}{BAD:#}{:<26}{}",
-            change.alarm,
-            format!("{} s after the first line", after.as_secs()),
-            told.join(", ")
+            "    {LABEL}{after:>5} s later{LABEL:#} the same, for the {}th time",
+            attempts.len()
         );
     }
-    let mut quiet: Vec<_> = alarming.alarms.names().filter(|name| !fired.contains(name)).collect();
-    quiet.sort_unstable();
-    wrapped(&format!("Quiet: {}.", quiet.join(", ")));
+    for message in &played.messages {
+        println!("  {LABEL}Lambda tells the queue of failures{LABEL:#}");
+        println!("  {DIM}{}{DIM:#}", String::from_utf8_lossy(&message.body));
+    }
+    for line in &played.outside {
+        diagnosis(line);
+    }
 }
 
 pub(crate) fn verdict(differences: &[String]) {

@@ -56,7 +56,7 @@ pub struct Expected {
 }
 
 impl Expected {
-    fn confirmed(
+    pub(crate) fn confirmed(
         call: usize,
         problem: &'static str,
         view: &'static str,

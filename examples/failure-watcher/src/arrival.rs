@@ -141,10 +141,8 @@ impl Wrapping<'_> {
         let attributes = &json["attributes"];
         self.at = timestamp(&attributes["SentTimestamp"]);
         self.came_by(&json["eventSourceARN"]);
-        // Lambda sends a function's dead letters as its role, by a session of the function's name
-        // (inferred).
-        let session = || attributes["SenderId"].as_str()?.strip_prefix("AROA")?.split_once(':');
-        self.function = self.function.take().or_else(|| Some(session()?.1.to_owned()));
+        // SenderId does not say whose a dead letter is: it is a session of the function's role by the name
+        // of `awslambda_`, a number and the time.
         let attributes = named(&json["messageAttributes"], "stringValue");
         match dead_letter::read(&attributes, self.at) {
             Some(failure) => Ok(Some(self.request(failure, None))),
@@ -155,8 +153,6 @@ impl Wrapping<'_> {
     /// A message of a topic, as a function gets it or as it stands in the body of a queue's message.
     fn open_sns(&mut self, json: &Value, depth: usize) -> Result<Option<Box<Request>>, NoFailure> {
         self.at = timestamp(&json["Timestamp"]).or(self.at);
-        // The sender of what a queue holds is the topic.
-        self.function = None;
         self.came_by(&json["TopicArn"]);
         let attributes = named(&json["MessageAttributes"], "Value");
         match dead_letter::read(&attributes, self.at) {

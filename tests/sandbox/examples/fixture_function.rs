@@ -1,7 +1,8 @@
 //! A function whose behaviour is its event: a list of steps, such as
 //! `{"steps":[{"print":"hello"},{"sleep_ms":50},{"exit":3}]}`; at its end it answers with the
-//! event. `FIXTURE_INIT` holds steps for its init,
-//! `FIXTURE_CONCURRENCY` how many invocations it takes at once.
+//! event. Of a batch of SQS it says that each item was left undone whose body is `"undone"`;
+//! it fails of one that begins with `"broken"`.
+//! `FIXTURE_INIT` holds steps for its init, `FIXTURE_CONCURRENCY` how many invocations it takes at once.
 
 use std::io::{self, Write};
 use std::time::Duration;
@@ -41,8 +42,24 @@ fn serve() -> io::Result<()> {
         if run(&event["steps"], &id)? {
             continue;
         }
-        answer(&id, "response", &next.body)?;
+        if event["Records"][0]["body"] == r#""broken""# {
+            answer(&id, "error", br#"{"errorMessage":"broken"}"#)?;
+            continue;
+        }
+        match undone(&event) {
+            Some(failures) => answer(&id, "response", failures.to_string().as_bytes())?,
+            None => answer(&id, "response", &next.body)?,
+        }
     }
+}
+
+/// The answer to a batch of SQS.
+fn undone(event: &Value) -> Option<Value> {
+    let records = event["Records"].as_array()?;
+    let of_queue = records.iter().filter(|record| record["eventSource"] == "aws:sqs");
+    let undone = of_queue.filter(|record| record["body"] == r#""undone""#);
+    let items = undone.map(|record| json!({"itemIdentifier": record["messageId"]}));
+    Some(json!({"batchItemFailures": items.collect::<Vec<_>>()}))
 }
 
 fn answer(id: &str, kind: &str, body: &[u8]) -> io::Result<()> {

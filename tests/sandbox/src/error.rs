@@ -17,6 +17,12 @@ pub enum SandboxError {
         /// What is wrong with it.
         problem: String,
     },
+    /// The service has no function of this name.
+    #[error("there is no function {name}")]
+    NoFunction {
+        /// The name.
+        name: String,
+    },
     /// The function's or an extension's program cannot be run.
     #[error("cannot run {}: {source}", program.display())]
     CannotRun {

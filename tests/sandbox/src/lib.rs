@@ -5,6 +5,10 @@
 //! Lambda does: init, invoke, deadline, freeze, SHUTDOWN, kill, suppressed init. What they print
 //! becomes telemetry and a log group, and EMF in it becomes metrics.
 //!
+//! A [`LambdaService`] is what stands before the environments of several functions: the Invoke API for
+//! real AWS SDKs, failures before any environment starts, the queue of asynchronous events, and what
+//! Lambda writes to destinations and dead-letter queues.
+//!
 //! ```no_run
 //! # async fn demo() -> Result<(), lambda_sandbox::SandboxError> {
 //! use lambda_sandbox::{Config, ExtensionConfig, FunctionConfig, Invocation, Sandbox, ShutdownReason};
@@ -52,6 +56,7 @@ mod process_env;
 mod runtime_api;
 mod sandbox;
 mod server;
+mod service;
 mod shared;
 mod subscriber;
 mod telemetry;
@@ -75,3 +80,8 @@ pub use outcome::{
     ExtensionExit, InitOutcome, InitPhase, Invocation, InvocationOutcome, ShutdownReason, Status,
 };
 pub use sandbox::Sandbox;
+pub use service::{
+    AttemptRecord, Deployment, Destination, EventInvokeConfig, InvocationType, InvokeAnswer,
+    InvokeFailure, LambdaService, MAXIMUM_EVENT_AGE, Message, MessageAttribute, ResponseForm,
+    ThrottleReason, UnknownFailure,
+};

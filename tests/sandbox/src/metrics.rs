@@ -44,6 +44,14 @@ pub struct MetricStore {
 }
 
 impl MetricStore {
+    /// Adds what was extracted from other log groups.
+    pub fn extend(&mut self, other: Self) {
+        for (key, points) in other.series {
+            self.series.entry(key).or_default().extend(points);
+        }
+        self.rejected.extend(other.rejected);
+    }
+
     /// Every metric with its values, in order of arrival.
     pub fn iter(&self) -> impl Iterator<Item = (&MetricKey, &[Datapoint])> {
         self.series.iter().map(|(key, points)| (key, points.as_slice()))

@@ -34,8 +34,18 @@ impl fmt::Display for Reset {
 
 impl std::error::Error for Reset {}
 
-/// Serves until dropped; every connection ends with it.
+/// Serves the three APIs until dropped; every connection ends with it.
 pub(crate) async fn serve(listener: TcpListener, shared: Arc<Shared>) -> Infallible {
+    serve_with(listener, move |request| handle(Arc::clone(&shared), request)).await
+}
+
+/// The same with whatever answers a request.
+pub(crate) async fn serve_with<H, F, E>(listener: TcpListener, handle: H) -> Infallible
+where
+    H: Fn(Request<Incoming>) -> F + Clone + Send + 'static,
+    F: Future<Output = Result<Reply, E>> + Send + 'static,
+    E: std::error::Error + Send + Sync + 'static,
+{
     let mut connections = JoinSet::new();
     loop {
         while connections.try_join_next().is_some() {}
@@ -46,12 +56,11 @@ pub(crate) async fn serve(listener: TcpListener, shared: Arc<Shared>) -> Infalli
         };
         // Answers are small and waited for.
         let _ = stream.set_nodelay(true);
-        let shared = Arc::clone(&shared);
+        let handle = handle.clone();
         connections.spawn(async move {
-            let service = service_fn(move |request| handle(Arc::clone(&shared), request));
             // An error is the peer's going away, or a scripted reset.
             let _ = hyper::server::conn::http1::Builder::new()
-                .serve_connection(TokioIo::new(stream), service)
+                .serve_connection(TokioIo::new(stream), service_fn(handle))
                 .await;
         });
     }

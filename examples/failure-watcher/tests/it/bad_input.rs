@@ -204,7 +204,7 @@ fn very_many_functions() {
 
 #[test]
 fn what_is_delivered_twice_counts_once_within_the_window() {
-    let mut told = Told::new();
+    let mut told = Told::with(&[("TRIAGE_DEAD_LETTERS", "failures=orders")]);
     let body = record().to_string();
     let twice = sqs([(body.as_str(), json!({})), (body.as_str(), json!({}))]);
     assert_eq!(problem(&told.lines(&twice)), "efs-mount-failure");

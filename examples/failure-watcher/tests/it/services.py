@@ -115,7 +115,7 @@ records = [
         "receiptHandle": message["ReceiptHandle"],
         "body": message["Body"],
         # ministack knows no roles: Lambda sends dead letters as the function's.
-        "attributes": {**message["Attributes"], "SenderId": "AROAEXAMPLE:orders"},
+        "attributes": {**message["Attributes"], "SenderId": "AROAEXAMPLE:awslambda_215_20260301115959000"},
         "messageAttributes": {name: lowered(value) for name, value in message.get("MessageAttributes", {}).items()},
         "md5OfBody": message["MD5OfBody"],
         "eventSource": "aws:sqs",

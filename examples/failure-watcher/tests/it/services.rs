@@ -106,7 +106,11 @@ async fn states_and_messages_of_real_services() {
     let Some(server) = ministack() else { return };
     let prepared = server.prepare();
     let url = server.url();
-    let variables = [("AWS_ENDPOINT_URL", url.as_str()), ("TRIAGE_TAG", "watch")];
+    let variables = [
+        ("AWS_ENDPOINT_URL", url.as_str()),
+        ("TRIAGE_TAG", "watch"),
+        ("TRIAGE_DEAD_LETTERS", "orders-dead-letters=orders"),
+    ];
     let mut running = Running::start(&variables).await;
 
     // A schedule's event, as EventBridge sends it.

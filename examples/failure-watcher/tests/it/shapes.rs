@@ -71,8 +71,8 @@ fn a_destination_record_on_a_bus_in_a_topic_in_a_queue() {
 fn a_dead_letter_message_in_a_queue() {
     // Its body is the event that failed, whatever that is.
     for body in [r#"{"ORDER_IDS":["9e07af03"]}"#, "9e07af03, not JSON", &record().to_string()] {
-        let lines = Told::new().lines(&sqs([(body, dead_letter("403", MOUNT))]));
-        assert_mount_failure(&lines);
+        let mut told = Told::with(&[("TRIAGE_DEAD_LETTERS", "failures=orders")]);
+        assert_mount_failure(&told.lines(&sqs([(body, dead_letter("403", MOUNT))])));
     }
 }
 
@@ -87,18 +87,18 @@ fn a_dead_letter_message_in_a_topic_and_in_a_queue_behind_it() {
 }
 
 #[test]
-fn whose_dead_letters_a_queue_holds_is_set_or_told_by_their_sender_or_not_known() {
-    let event = sqs([("{}", dead_letter("403", MOUNT))]);
-    let name = |settings: &[(&str, &str)], event: &Value| {
-        Told::with(settings).lines(event)[0]["FunctionName"].clone()
-    };
-    assert_eq!(name(&[], &event), "orders");
-    assert_eq!(name(&[("TRIAGE_DEAD_LETTERS", "failures=billing")], &event), "billing");
+fn whose_dead_letters_a_queue_holds_is_set_or_not_known() {
+    let queue = sqs([("{}", dead_letter("403", MOUNT))]);
     let topic = sns("{}", of_topic(&dead_letter("403", MOUNT)));
-    let lines = Told::new().lines(&topic);
-    assert_eq!(lines[0].get("FunctionName"), None);
-    let dimensions = &lines[0]["_aws"]["CloudWatchMetrics"][0]["Dimensions"];
-    assert_eq!(*dimensions, json!([[]]), "it counts among all functions'");
+    for event in [queue, topic] {
+        let told = |settings: &[(&str, &str)]| Told::with(settings).lines(&event).remove(0);
+        let settings = [("TRIAGE_DEAD_LETTERS", "failures=billing")];
+        assert_eq!(told(&settings)["FunctionName"], "billing");
+        let line = told(&[]);
+        assert_eq!(line.get("FunctionName"), None, "not even that of its sender's session");
+        let dimensions = &line["_aws"]["CloudWatchMetrics"][0]["Dimensions"];
+        assert_eq!(*dimensions, json!([[]]), "it counts among all functions'");
+    }
 }
 
 fn batch(info: &str, stream: &str) -> Value {
@@ -186,7 +186,8 @@ fn a_mixture_is_told_function_by_function_and_answered_message_by_message() {
         ("not JSON", json!({})),
         (success.as_str(), json!({})),
     ]);
-    let (answer, mut lines) = Told::new().handle(&event);
+    let settings = [("TRIAGE_DEAD_LETTERS", "failures=orders")];
+    let (answer, mut lines) = Told::with(&settings).handle(&event);
     let refused = json!([{"itemIdentifier": "message-0"}, {"itemIdentifier": "message-3"}]);
     assert_eq!(answer["batchItemFailures"], refused);
     lines.sort_by_key(|line| line["FunctionName"].to_string());

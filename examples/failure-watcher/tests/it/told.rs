@@ -85,7 +85,7 @@ pub(crate) fn sqs<'a>(messages: impl IntoIterator<Item = (&'a str, Value)>) -> V
                 "attributes": {
                     "ApproximateReceiveCount": "1",
                     "SentTimestamp": "1772366399000",
-                    "SenderId": "AROAEXAMPLE:orders",
+                    "SenderId": "AROAEXAMPLE:awslambda_215_20260301115959000",
                     "ApproximateFirstReceiveTimestamp": "1772366399500",
                 },
                 "messageAttributes": attributes,

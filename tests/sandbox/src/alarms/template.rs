@@ -265,6 +265,8 @@ impl Stack {
             "AWS::CloudWatch::Alarm" | "AWS::CloudWatch::CompositeAlarm" => "AlarmName",
             "AWS::Serverless::Function" | "AWS::Lambda::Function" => "FunctionName",
             "AWS::Logs::LogGroup" => "LogGroupName",
+            "AWS::IAM::Role" => "RoleName",
+            "AWS::SQS::Queue" => "QueueName",
             _ => "Name",
         };
         match resource["Properties"].get(own_name) {
@@ -277,10 +279,21 @@ impl Stack {
     fn attribute(&self, place: &str, id: &str, attribute: &str) -> Result<String, TemplateError> {
         let StackSettings { region, account, .. } = &self.settings;
         let kind = self.document["Resources"][id]["Type"].as_str().unwrap_or_default();
+        let name = || self.reference(place, id);
         match (kind, attribute) {
             ("AWS::CloudWatch::Alarm" | "AWS::CloudWatch::CompositeAlarm", "Arn") => {
-                let name = self.reference(place, id)?;
-                Ok(format!("arn:aws:cloudwatch:{region}:{account}:alarm:{name}"))
+                Ok(format!("arn:aws:cloudwatch:{region}:{account}:alarm:{}", name()?))
+            }
+            ("AWS::Serverless::Function", "Arn") => {
+                Ok(format!("arn:aws:lambda:{region}:{account}:function:{}", name()?))
+            }
+            ("AWS::Logs::LogGroup", "Arn") => {
+                Ok(format!("arn:aws:logs:{region}:{account}:log-group:{}:*", name()?))
+            }
+            ("AWS::SQS::Queue", "Arn") => Ok(format!("arn:aws:sqs:{region}:{account}:{}", name()?)),
+            ("AWS::IAM::Role", "Arn") => Ok(format!("arn:aws:iam::{account}:role/{}", name()?)),
+            ("AWS::Events::Rule", "Arn") => {
+                Ok(format!("arn:aws:events:{region}:{account}:rule/{}", name()?))
             }
             _ => self.wrong(place, format!("{id}.{attribute} is not modelled")),
         }

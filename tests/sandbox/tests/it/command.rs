@@ -115,3 +115,55 @@ fn wait_until(reached: impl Fn() -> bool) {
         std::thread::yield_now();
     }
 }
+
+#[test]
+fn a_failure_before_init_is_answered_and_nothing_is_run() {
+    let extension = cargo_example(EXTENSION).unwrap();
+    let extension = extension.to_string_lossy();
+    let arguments = ["--extension", &extension, "--fail", "KMSDisabledException"];
+    let output = sandbox(&arguments, "{}");
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{text}");
+    assert!(text.starts_with(r#"=> 502 KMSDisabledException {"Message":"Lambda was"#), "{text}");
+    assert_eq!(text.lines().collect::<Vec<_>>()[1..], ["=> no metrics"], "{text}");
+}
+
+#[test]
+fn what_becomes_of_an_event_is_shown() {
+    let arguments = ["--name", "orders", "--fail", "EFSMountTimeoutException", "--async"];
+    let targets = ["--on-failure", "events:default", "--dead-letter", "sqs:dead"];
+    let output = sandbox(&[&arguments[..], &targets[..]].concat(), r#"{"order":7}"#);
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{text}");
+    let lines: Vec<_> = text.lines().collect();
+    for (line, start) in lines.iter().zip([
+        "=> 202 queued",
+        "=> attempt after 0s: EFSMountTimeoutException, request ",
+        "=> attempt after 1m: EFSMountTimeoutException, request ",
+        "=> attempt after 3m: EFSMountTimeoutException, request ",
+        r#"=> events:default {"account":"123456789012","detail":{"#,
+        r#"=> sqs:dead {"order":7} RequestID=""#,
+        "=> no metrics",
+    ]) {
+        assert!(line.starts_with(start), "{line} is not {start}");
+    }
+    let output = sandbox(&["--async", "--on-success", "sns:done"], r#"{"order":7}"#);
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.contains("=> attempt after 0s: success, request "), "{text}");
+    assert!(text.contains(r#"=> sns:done {"requestContext":{"#), "{text}");
+}
+
+#[test]
+fn what_is_no_failure_and_no_destination_is_refused_with_what_is() {
+    for (arguments, told) in [
+        (["--fail", "EFSMountFailure"], "EFSMountFailureException, "),
+        (["--callee", "catalog"], "not NAME=ERROR"),
+        (["--callee", "catalog=Broken"], "KMSDisabledException, "),
+        (["--on-failure", "failures"], "not sqs:NAME, sns:NAME"),
+        (["--on-failure", "sqs:failures"], "--async"),
+    ] {
+        let output = sandbox(&arguments, "{}");
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.code() == Some(2) && text.contains(told), "{text}");
+    }
+}

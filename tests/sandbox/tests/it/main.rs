@@ -12,5 +12,6 @@ mod faults;
 mod lifecycle;
 mod logs;
 mod managed;
+mod service;
 mod support;
 mod telemetry;

@@ -1,16 +1,20 @@
 //! Runs a function with its extensions in a local Lambda, and shows what CloudWatch would hold.
 
-use std::io::{self, IsTerminal, Write};
+mod printer;
+
+use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
 use lambda_sandbox::{
-    Alarms, Config, ExtensionConfig, FunctionConfig, InitializationType, Invocation,
-    InvocationOutcome, LifecycleConfig, LogFormat, LogSource, MetricStore, Sandbox, SandboxError,
-    ShutdownReason, StackSettings, Status, Template, TemplateError,
+    Alarms, Config, Deployment, Destination, EventInvokeConfig, ExtensionConfig, FunctionConfig,
+    InitializationType, Invocation, InvocationType, InvokeFailure, LambdaService, LifecycleConfig,
+    LogFormat, MAXIMUM_EVENT_AGE, MetricStore, SandboxError, ShutdownReason, StackSettings,
+    Template, TemplateError,
 };
+use printer::Printer;
 
 /// Run a function process and external extensions as AWS Lambda does, on loopback.
 ///
@@ -56,6 +60,24 @@ struct Arguments {
     /// LAMBDA_TASK_ROOT and working directory [default: the current one]
     #[arg(long, value_name = "PATH")]
     task_root: Option<PathBuf>,
+    /// Refuse each invocation so before any environment starts, such as EFSMountFailureException
+    #[arg(long, value_name = "ERROR")]
+    fail: Option<InvokeFailure>,
+    /// Another function, to be reached by AWS_ENDPOINT_URL_LAMBDA, which fails so; repeat for more
+    #[arg(long, value_name = "NAME=ERROR", value_parser = callee)]
+    callee: Vec<(String, InvokeFailure)>,
+    /// Invoke asynchronously, and let the six hours pass that Lambda tries for
+    #[arg(long = "async")]
+    asynchronous: bool,
+    /// Where the records of failed events go: sqs:NAME, sns:NAME, events:NAME or lambda:NAME
+    #[arg(long, value_name = "DESTINATION", value_parser = destination, requires = "asynchronous")]
+    on_failure: Option<Destination>,
+    /// The same of those that succeed
+    #[arg(long, value_name = "DESTINATION", value_parser = destination, requires = "asynchronous")]
+    on_success: Option<Destination>,
+    /// Where failed events go themselves: sqs:NAME or sns:NAME
+    #[arg(long, value_name = "DESTINATION", value_parser = destination, requires = "asynchronous")]
+    dead_letter: Option<Destination>,
     /// Write every telemetry record to this file at the end, one a line
     #[arg(long, value_name = "PATH")]
     telemetry: Option<PathBuf>,
@@ -95,6 +117,24 @@ fn seconds(text: &str) -> Result<Duration, String> {
 fn variable(text: &str) -> Result<(String, String), String> {
     let (name, value) = text.split_once('=').ok_or("not NAME=VALUE")?;
     Ok((name.to_owned(), value.to_owned()))
+}
+
+fn callee(text: &str) -> Result<(String, InvokeFailure), String> {
+    let (name, failure) = variable(text).map_err(|_| "not NAME=ERROR")?;
+    let failure = failure.parse::<InvokeFailure>().map_err(|error| error.to_string())?;
+    Ok((name, failure))
+}
+
+fn destination(text: &str) -> Result<Destination, String> {
+    let (kind, name) = text.split_once(':').unwrap_or_default();
+    let name = name.to_owned();
+    match kind {
+        "sqs" => Ok(Destination::Queue(name)),
+        "sns" => Ok(Destination::Topic(name)),
+        "events" => Ok(Destination::EventBus(name)),
+        "lambda" => Ok(Destination::Function(name)),
+        _ => Err("not sqs:NAME, sns:NAME, events:NAME or lambda:NAME".into()),
+    }
 }
 
 #[tokio::main]
@@ -139,50 +179,100 @@ async fn run(arguments: Arguments) -> Result<(), Error> {
     let trace_header = arguments.trace_header.clone();
     let telemetry = arguments.telemetry.clone();
     let alarms = alarms(&arguments)?;
+    let asynchronous = arguments.asynchronous;
+    let name = arguments.name.clone();
+    let service = service(arguments).await?;
     let mut printer = Printer::new();
-    let sandbox = Sandbox::start(config(arguments)).await?;
-    printer.log(&sandbox)?;
+    printer.log(&service, &name)?;
     for event in events {
         let invocation =
             Invocation { trace_header: trace_header.clone(), ..Invocation::new(event) };
-        let outcome = {
-            let invoke = sandbox.invoke(invocation);
-            tokio::pin!(invoke);
-            loop {
-                tokio::select! {
-                    outcome = &mut invoke => break outcome?,
-                    () = tokio::time::sleep(Duration::from_millis(50)) => printer.log(&sandbox)?,
-                }
-            }
-        };
-        printer.log(&sandbox)?;
-        printer.outcome(&outcome)?;
+        let kind =
+            if asynchronous { InvocationType::Event } else { InvocationType::RequestResponse };
+        let invoke = service.invoke(&name, kind, invocation);
+        let answer = watched(invoke, &service, &name, &mut printer).await?;
+        printer.answer(&answer)?;
     }
-    sandbox.shutdown(ShutdownReason::Spindown).await;
-    printer.log(&sandbox)?;
-    for exit in sandbox.extension_exits() {
-        let end = match (exit.code, exit.killed) {
-            (_, true) => "was killed".to_owned(),
-            (Some(code), _) => format!("exited with {code}"),
-            (None, _) => format!("ended by signal {}", exit.signal.unwrap_or_default()),
-        };
-        let reason = exit.reason.as_str();
-        let took = exit.took.as_millis();
-        printer.note(&format!("extension {} {end}, {took} ms after {reason}", exit.name))?;
+    if asynchronous {
+        let began = service.now();
+        let advance = service.advance(MAXIMUM_EVENT_AGE);
+        watched(advance, &service, &name, &mut printer).await??;
+        for attempt in service.attempts() {
+            printer.attempt(&attempt, began)?;
+        }
+        for message in service.all_messages() {
+            printer.message(&message)?;
+        }
     }
-    let metrics = sandbox.metrics();
+    let mut metrics = MetricStore::default();
+    let mut records = String::new();
+    for sandbox in service.sandboxes(&name) {
+        sandbox.shutdown(ShutdownReason::Spindown).await;
+        printer.log(&service, &name)?;
+        for exit in sandbox.extension_exits() {
+            let end = match (exit.code, exit.killed) {
+                (_, true) => "was killed".to_owned(),
+                (Some(code), _) => format!("exited with {code}"),
+                (None, _) => format!("ended by signal {}", exit.signal.unwrap_or_default()),
+            };
+            let reason = exit.reason.as_str();
+            let took = exit.took.as_millis();
+            printer.note(&format!("extension {} {end}, {took} ms after {reason}", exit.name))?;
+        }
+        metrics = sandbox.metrics();
+        records.extend(sandbox.telemetry().iter().map(|record| format!("{record}\n")));
+    }
     printer.metrics(&metrics)?;
     if let Some(alarms) = alarms {
         printer.alarms(&alarms, &metrics)?;
     }
     if let Some(path) = telemetry {
-        let records = sandbox.telemetry();
-        std::fs::write(
-            path,
-            records.iter().map(|record| format!("{record}\n")).collect::<String>(),
-        )?;
+        std::fs::write(path, records)?;
     }
     Ok(())
+}
+
+/// Shows the log while something runs.
+async fn watched<T>(
+    work: impl Future<Output = T>,
+    service: &LambdaService,
+    name: &str,
+    printer: &mut Printer,
+) -> io::Result<T> {
+    tokio::pin!(work);
+    let done = loop {
+        tokio::select! {
+            done = &mut work => break done,
+            () = tokio::time::sleep(Duration::from_millis(50)) => printer.log(service, name)?,
+        }
+    };
+    printer.log(service, name)?;
+    Ok(done)
+}
+
+/// The function and those that it may call. Its environment is started, unless it is to fail.
+async fn service(mut arguments: Arguments) -> Result<LambdaService, SandboxError> {
+    let service = LambdaService::start().await?;
+    for (name, failure) in std::mem::take(&mut arguments.callee) {
+        let function = FunctionConfig { name: name.clone(), ..FunctionConfig::default() };
+        service.deploy(Deployment::new(Config { function, ..Config::default() }))?;
+        service.fail(&name, failure, None)?;
+    }
+    let event_invoke_config = EventInvokeConfig {
+        on_failure: arguments.on_failure.take(),
+        on_success: arguments.on_success.take(),
+        ..EventInvokeConfig::default()
+    };
+    let dead_letter = arguments.dead_letter.take();
+    let failure = arguments.fail;
+    let name = arguments.name.clone();
+    let config = config(arguments);
+    service.deploy(Deployment { event_invoke_config, dead_letter, ..Deployment::new(config) })?;
+    match failure {
+        Some(failure) => service.fail(&name, failure, None)?,
+        None => service.provision(&name).await?,
+    }
+    Ok(service)
 }
 
 fn config(arguments: Arguments) -> Config {
@@ -215,97 +305,5 @@ fn config(arguments: Arguments) -> Config {
         extensions: arguments.extensions.into_iter().map(ExtensionConfig::new).collect(),
         lifecycle: LifecycleConfig { freeze: !arguments.no_freeze, ..LifecycleConfig::default() },
         ..Config::default()
-    }
-}
-
-/// Prints to stdout, in colour on a terminal.
-struct Printer {
-    out: io::Stdout,
-    colour: bool,
-    /// Log events printed so far.
-    position: usize,
-}
-
-const DIM: &str = "2";
-const CYAN: &str = "36";
-const YELLOW: &str = "33";
-const RED: &str = "31";
-const GREEN: &str = "32";
-
-impl Printer {
-    fn new() -> Self {
-        let out = io::stdout();
-        let colour = out.is_terminal() && std::env::var_os("NO_COLOR").is_none();
-        Self { out, colour, position: 0 }
-    }
-
-    fn paint(&self, colour: &str, text: &str) -> String {
-        if self.colour { format!("\x1b[{colour}m{text}\x1b[0m") } else { text.to_owned() }
-    }
-
-    fn log(&mut self, sandbox: &Sandbox) -> io::Result<()> {
-        for event in sandbox.log_from(self.position) {
-            self.position += 1;
-            let colour = match event.source {
-                LogSource::Function => CYAN,
-                LogSource::Extension(_) => YELLOW,
-                LogSource::Platform => DIM,
-            };
-            let time = humantime::format_rfc3339_millis(event.time);
-            let source = self.paint(colour, &format!("{:<20}", event.source.to_string()));
-            writeln!(self.out, "{time} {source} {}", event.text)?;
-        }
-        Ok(())
-    }
-
-    fn outcome(&mut self, outcome: &InvocationOutcome) -> io::Result<()> {
-        let colour = if outcome.status == Status::Success { GREEN } else { RED };
-        let status = self.paint(colour, outcome.status.as_str());
-        let payload = outcome.payload_text();
-        let shown = &payload[..payload.floor_char_boundary(200)];
-        let InvocationOutcome { duration_ms, post_runtime_ms, .. } = outcome;
-        writeln!(
-            self.out,
-            "=> {status} in {duration_ms:.1} ms, {post_runtime_ms:.1} ms after it: {shown}"
-        )
-    }
-
-    fn note(&mut self, text: &str) -> io::Result<()> {
-        writeln!(self.out, "=> {text}")
-    }
-
-    fn alarms(&mut self, alarms: &Alarms, metrics: &MetricStore) -> io::Result<()> {
-        let times = || metrics.iter().flat_map(|(_, points)| points.iter().map(|point| point.time));
-        let (Some(began), Some(ended)) = (times().min(), times().max()) else {
-            return self.note("no alarm, without a metric");
-        };
-        let fired = alarms.fired(metrics, began, ended + Duration::from_secs(30 * 60));
-        for name in &fired {
-            let label = self.paint(RED, "alarm");
-            writeln!(self.out, "=> {label} {name}")?;
-        }
-        let quiet = alarms.names().count() - fired.len();
-        self.note(&format!("{quiet} alarms are quiet"))
-    }
-
-    fn metrics(&mut self, metrics: &MetricStore) -> io::Result<()> {
-        if metrics.is_empty() {
-            return self.note("no metrics");
-        }
-        for (key, points) in metrics.iter() {
-            let dimensions: Vec<_> =
-                key.dimensions.iter().map(|(name, value)| format!("{name}={value}")).collect();
-            let sum: f64 = points.iter().map(|point| point.value).sum();
-            let unit = points.first().map_or("", |point| point.unit.as_str());
-            let name = self.paint(GREEN, &format!("{} {}", key.namespace, key.name));
-            let dimensions = dimensions.join(",");
-            let count = points.len();
-            writeln!(self.out, "=> {name} [{dimensions}] sum {sum} {unit}, {count} values")?;
-        }
-        for rejected in metrics.rejected() {
-            let label = self.paint(RED, "rejected EMF");
-            writeln!(self.out, "=> {label}: {}: {}", rejected.reason, rejected.line)?;
-        }
-        Ok(())
     }
 }

@@ -1,0 +1,190 @@
+//! The companion outside: what its template makes, and that it may do no more than it does.
+
+use crate::{in_deploy, read};
+use lambda_sandbox::{Stack, StackSettings, Template};
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+
+const TEMPLATE: &str = "sam/failure-watcher.yaml";
+const NAME: &str = "lambda-triage-failure-watcher";
+
+fn stack(parameters: &[(&str, &str)]) -> Stack {
+    let parameters =
+        parameters.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
+    let template = Template::parse(&read(TEMPLATE)).unwrap();
+    template.stack(StackSettings { parameters, ..StackSettings::default() }).unwrap()
+}
+
+/// All that the role may do: each action with the resources that it is allowed on.
+fn permissions(parameters: &[(&str, &str)]) -> BTreeMap<String, BTreeSet<String>> {
+    let stack = stack(parameters);
+    let texts = |value: &Value| -> Vec<String> {
+        let several = value.as_array().cloned().unwrap_or_else(|| vec![value.clone()]);
+        several.iter().map(|text| text.as_str().unwrap().to_owned()).collect()
+    };
+    let mut allowed = BTreeMap::<String, BTreeSet<String>>::new();
+    for (id, policy) in stack.resources("AWS::IAM::RolePolicy").unwrap() {
+        assert_eq!(policy["RoleName"], format!("{NAME}-eu-west-1"), "{id}");
+        for statement in policy["PolicyDocument"]["Statement"].as_array().unwrap() {
+            assert_eq!(statement["Effect"], "Allow");
+            for action in texts(&statement["Action"]) {
+                allowed.entry(action).or_default().extend(texts(&statement["Resource"]));
+            }
+        }
+    }
+    for kind in ["Policy", "ManagedPolicy", "UserPolicy", "GroupPolicy"] {
+        assert!(stack.resources(&format!("AWS::IAM::{kind}")).unwrap().is_empty());
+    }
+    let [(_, role)] = &stack.resources("AWS::IAM::Role").unwrap()[..] else { panic!("one role") };
+    assert!(role.get("Policies").is_none() && role.get("ManagedPolicyArns").is_none());
+    allowed
+}
+
+fn actions(parameters: &[(&str, &str)]) -> BTreeSet<String> {
+    permissions(parameters).into_keys().collect()
+}
+
+const TELLS: [&str; 5] = [
+    "logs:CreateLogStream",
+    "logs:PutLogEvents",
+    "sqs:DeleteMessage",
+    "sqs:GetQueueAttributes",
+    "sqs:ReceiveMessage",
+];
+
+#[test]
+fn without_a_check_it_reads_its_queue_writes_its_log_and_may_do_nothing_else() {
+    let permissions = permissions(&[]);
+    assert_eq!(permissions.keys().collect::<Vec<_>>(), TELLS);
+    for (action, resources) in permissions {
+        let expected = match action.split(':').next().unwrap() {
+            "logs" => {
+                format!("arn:aws:logs:eu-west-1:123456789012:log-group:/aws/lambda/{NAME}:*")
+            }
+            _ => format!("arn:aws:sqs:eu-west-1:123456789012:{NAME}-failures"),
+        };
+        assert_eq!(resources, [expected].into(), "{action}");
+    }
+}
+
+#[test]
+fn each_check_adds_just_its_own_permissions() {
+    let without = [("KeyChecks", "no"), ("ConcurrencyChecks", "no"), ("RecursionChecks", "no")];
+    let some = [("FunctionNames", "orders")];
+    let base: BTreeSet<String> = TELLS.map(str::to_owned).into();
+    let added = |parameters: &[(&str, &str)]| -> Vec<String> {
+        let actions = actions(&[&some[..], parameters].concat());
+        assert!(actions.is_superset(&base));
+        actions.difference(&base).cloned().collect()
+    };
+    assert_eq!(added(&without), ["lambda:GetFunctionConfiguration"]);
+    assert_eq!(
+        added(&[("KeyChecks", "yes"), without[1], without[2]]),
+        ["kms:DescribeKey", "lambda:GetFunctionConfiguration"]
+    );
+    assert_eq!(
+        added(&[without[0], ("ConcurrencyChecks", "yes"), without[2]]),
+        [
+            "lambda:GetAccountSettings",
+            "lambda:GetFunctionConcurrency",
+            "lambda:GetFunctionConfiguration"
+        ]
+    );
+    assert_eq!(
+        added(&[without[0], without[1], ("RecursionChecks", "yes")]),
+        ["lambda:GetFunctionConfiguration", "lambda:GetFunctionRecursionConfig"]
+    );
+    assert_eq!(
+        added(&[&without[..], &[("Tag", "triage")]].concat()),
+        ["lambda:GetFunctionConfiguration", "tag:GetResources"]
+    );
+    // And none where there is no function to check.
+    assert_eq!(actions(&[("KeyChecks", "yes"), ("RecursionChecks", "yes")]), base);
+}
+
+#[test]
+fn every_resource_is_of_this_account_and_region_but_where_the_action_knows_none() {
+    for (action, resources) in permissions(&[("Tag", "triage=yes"), ("FunctionNames", "orders")]) {
+        let knows_none = ["lambda:GetAccountSettings", "tag:GetResources"];
+        for resource in resources {
+            let service = action.split(':').next().unwrap();
+            let own = format!("arn:aws:{service}:eu-west-1:123456789012:");
+            let is_own = resource.starts_with(&own);
+            assert!(is_own || knows_none.contains(&action.as_str()), "{action} on {resource}");
+        }
+    }
+}
+
+/// What the failure watcher names where it asks AWS is what it is permitted.
+#[test]
+fn it_may_ask_what_its_code_asks_and_nothing_else() {
+    let code = in_deploy("../examples/failure-watcher/src/check");
+    let mut asked = BTreeSet::new();
+    for file in std::fs::read_dir(code).unwrap() {
+        let source = std::fs::read_to_string(file.unwrap().path()).unwrap();
+        let words = source.split('"').filter(|word| {
+            let (service, name) = word.split_once(':').unwrap_or_default();
+            let is_service = ["lambda", "kms", "tag"].contains(&service);
+            is_service && name.starts_with(|c: char| c.is_ascii_uppercase())
+        });
+        asked.extend(words.map(str::to_owned));
+    }
+    assert!(!asked.is_empty());
+    let mut allowed = actions(&[("Tag", "triage"), ("FunctionNames", "orders")]);
+    allowed.retain(|action| !TELLS.contains(&action.as_str()));
+    assert_eq!(allowed, asked);
+}
+
+#[test]
+fn the_queue_is_answered_item_by_item_and_what_cannot_be_read_is_kept() {
+    let stack = stack(&[]);
+    let (_, mapping) = stack.resources("AWS::Lambda::EventSourceMapping").unwrap().remove(0);
+    assert_eq!(mapping["FunctionResponseTypes"], json!(["ReportBatchItemFailures"]));
+    let queue = format!("arn:aws:sqs:eu-west-1:123456789012:{NAME}-failures");
+    assert_eq!(
+        (&mapping["EventSourceArn"], &mapping["FunctionName"]),
+        (&json!(queue), &json!(NAME))
+    );
+    let queues: BTreeMap<_, _> = stack.resources("AWS::SQS::Queue").unwrap().into_iter().collect();
+    let redrive = &queues["FailureQueue"]["RedrivePolicy"];
+    let unread = format!("arn:aws:sqs:eu-west-1:123456789012:{NAME}-unread");
+    assert_eq!(redrive["deadLetterTargetArn"], unread);
+    let (_, function) = stack.resources("AWS::Serverless::Function").unwrap().remove(0);
+    let seconds =
+        |value: &Value| value.as_str().map_or(value.as_f64(), |s| s.parse().ok()).unwrap();
+    let needed =
+        6.0 * seconds(&function["Timeout"]) + seconds(&mapping["MaximumBatchingWindowInSeconds"]);
+    assert!(seconds(&queues["FailureQueue"]["VisibilityTimeout"]) >= needed);
+    assert!(
+        queues.values().all(|queue| queue["SqsManagedSseEnabled"] == true
+            || queue["SqsManagedSseEnabled"] == "true")
+    );
+}
+
+#[test]
+fn states_are_checked_by_the_clock_where_somebody_says_of_which_functions() {
+    let rules =
+        |parameters: &[(&str, &str)]| stack(parameters).resources("AWS::Events::Rule").unwrap();
+    assert!(rules(&[]).is_empty());
+    for (parameters, expected) in [
+        (vec![("FunctionNames", "orders,billing")], "rate(5 minutes)"),
+        (vec![("Tag", "triage"), ("CheckMinutes", "1")], "rate(1 minute)"),
+    ] {
+        let (_, rule) = rules(&parameters).remove(0);
+        assert_eq!(rule["ScheduleExpression"], expected);
+        let arn = format!("arn:aws:lambda:eu-west-1:123456789012:function:{NAME}");
+        assert_eq!(rule["Targets"][0]["Arn"], arn);
+        let stack = stack(&parameters);
+        let (_, permission) = stack.resources("AWS::Lambda::Permission").unwrap().remove(0);
+        assert_eq!(permission["Principal"], "events.amazonaws.com");
+        let source = permission["SourceArn"].as_str().unwrap();
+        assert!(source.starts_with("arn:aws:events:eu-west-1:123456789012:rule/"), "{source}");
+        let (_, function) = stack.resources("AWS::Serverless::Function").unwrap().remove(0);
+        let variables = &function["Environment"]["Variables"];
+        for (parameter, variable) in [("FunctionNames", "TRIAGE_FUNCTIONS"), ("Tag", "TRIAGE_TAG")]
+        {
+            let given = parameters.iter().find(|(name, _)| *name == parameter);
+            assert_eq!(variables[variable], given.map_or("", |(_, value)| value));
+        }
+    }
+}

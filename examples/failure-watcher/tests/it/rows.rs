@@ -27,17 +27,12 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
-/// The section, in the project's README or, until it is there, in a file of its own.
+/// The section of the project's README.
 fn section() -> String {
-    for path in ["README.md", "examples/failure-watcher/ROWS.md"] {
-        let text = std::fs::read_to_string(root().join(path)).unwrap_or_default();
-        if let Some(at) = text.find(HEADING) {
-            let section = &text[at..];
-            let end = section[2..].find("\n## ").map_or(section.len(), |end| end + 2);
-            return section[..end].to_owned();
-        }
-    }
-    panic!("there is no {HEADING}");
+    let text = std::fs::read_to_string(root().join("README.md")).unwrap();
+    let section = &text[text.find(HEADING).expect("README.md has the table")..];
+    let end = section[2..].find("\n## ").map_or(section.len(), |end| end + 2);
+    section[..end].to_owned()
 }
 
 /// What stands in code letters.

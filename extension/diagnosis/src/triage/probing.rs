@@ -45,7 +45,8 @@ impl Triage {
         let timeout_ms = self.timeout_ms.unwrap_or(given_ms);
         let is_small = self.teller.function.memory_size_mb.is_some_and(|mb| mb < SMALL_MB);
         let least_ms = if is_small { MARGIN_MIN_OF_SMALL_MS } else { MARGIN_MIN_MS };
-        let margin_ms = (timeout_ms.saturating_mul(MARGIN_PERCENT) / 100).clamp(least_ms, MARGIN_MAX_MS);
+        let margin_ms =
+            (timeout_ms.saturating_mul(MARGIN_PERCENT) / 100).clamp(least_ms, MARGIN_MAX_MS);
         // Of an invocation that has less than that from its beginning, no more than half.
         let margin_ms = margin_ms.min(given_ms / 2);
         let at = deadline.minus_ms(margin_ms);

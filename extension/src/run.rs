@@ -114,7 +114,7 @@ enum Input {
     /// The file of signatures is read.
     Signatures(Loaded),
     /// More was read of the function's processes, or nothing more comes.
-    Probed(Option<Snapshot>),
+    Probed(Option<Box<Snapshot>>),
     /// Everything that was ready had its turn.
     Turn,
     /// There is telemetry to work through.
@@ -268,7 +268,7 @@ impl Observer {
             event = self.polling.event() => event.map_or_else(|Failed| Input::PollFailed, Input::Next),
             () = received(&mut self.sigterm), if self.end.is_none() => Input::Sigterm,
             loaded = self.signatures.loaded() => Input::Signatures(loaded),
-            snapshot = self.probe.snapshot() => Input::Probed(snapshot),
+            snapshot = self.probe.snapshot() => Input::Probed(snapshot.map(Box::new)),
             () = telemetry(&self.inbox, more, rest_ms), if !is_held => Input::Telemetry,
             () = self.lines.drained(Stream::Stdout), if unwritten => Input::LinesWritten,
             () = self.metrics.answered() => Input::MetricsAnswered,
@@ -318,7 +318,9 @@ impl Observer {
                     self.diagnose(|triage| triage.watch_for(signatures));
                 }
             }
-            Input::Probed(snapshot) => self.probe.handle_snapshot(snapshot, now),
+            Input::Probed(snapshot) => {
+                self.probe.handle_snapshot(snapshot.map(|snapshot| *snapshot), now)
+            }
             Input::Turn => self.probe.handle_turn(),
             Input::Due { .. } => self.signatures.handle_due(now),
             // What else is due is done after every input.

@@ -18,7 +18,7 @@ pub use epoll::{Descriptor, parse_epoll};
 pub use mount_stats::parse_mountstats;
 pub use process_stat::Stat;
 use serde::Deserialize;
-pub use socket_diag::{DiagAnswer, LastMoved, diag_request, parse_diag_answer};
+pub use socket_diag::{DiagAnswer, LastMoved, diag_request, parse_diag_answer, parse_refused};
 pub use socket_table::{TableEntry, parse_socket_line};
 use std::net::SocketAddr;
 pub use system_call::{Architecture, SystemCall};
@@ -35,6 +35,8 @@ pub struct Snapshot {
     pub open: Option<Open>,
     /// The resources of the sandbox; None until they were read.
     pub resources: Option<Resources>,
+    /// The other ends of connections that were refused while it was looked, of whomever in the sandbox.
+    pub refused_peers: Vec<SocketAddr>,
     /// The names of extensions' processes that are not this one, as `comm` gives them.
     pub other_extensions: Vec<String>,
     /// Whether there was more than the time or the bounds allowed to read.
@@ -246,6 +248,7 @@ mod tests {
             let _ = parse_socket_line(line);
         }
         let _ = parse_diag_answer(bytes);
+        let _ = parse_refused(bytes);
         let _ = parse_epoll(&text);
         let _ = Descriptor::from_link(&text);
         let _ = parse_mountstats(&text);

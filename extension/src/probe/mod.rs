@@ -9,6 +9,7 @@ mod family;
 mod files;
 mod mounts;
 mod processes;
+mod refused;
 mod resources;
 mod sampling;
 mod socket_diag;

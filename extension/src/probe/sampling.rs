@@ -8,6 +8,7 @@ use super::budget::{Budget, Signals, micros_since};
 use super::descriptors::OpenFound;
 use super::files::{Notes, Proc};
 use super::processes::{Found, look, look_again};
+use super::refused::Refused;
 use super::resources::{mounts, resources};
 use super::sockets::{OwnEndpoints, Sockets};
 use std::path::Path;
@@ -92,6 +93,9 @@ pub(super) fn sample(root: &Path, scene: &Scene, left: Duration, hand_over: impl
     meter.restart();
 
     fault_point!("sample again");
+    let refused = Refused::listen();
+    let refused = refused.inspect_err(|e| scene.notes.note_absent("refused connections", e));
+    let mut refused = refused.ok();
     let second_begun = Instant::now();
     let mut found = OpenFound::default();
     let mut network_mounts = Vec::new();
@@ -113,6 +117,9 @@ pub(super) fn sample(root: &Path, scene: &Scene, left: Duration, hand_over: impl
     }
     let open_took = second_begun.elapsed();
     look_at_who_runs(proc, &mut snapshot.looks, begun);
+    if let Some(refused) = &mut refused {
+        refused.add_to(&mut snapshot.refused_peers);
+    }
     if is_too_late() {
         return;
     }
@@ -136,6 +143,9 @@ pub(super) fn sample(root: &Path, scene: &Scene, left: Duration, hand_over: impl
         found.add_last_moved(proc, processes, &sockets, 0);
     }
     snapshot.looks.push(again.look);
+    if let Some(refused) = &mut refused {
+        refused.add_to(&mut snapshot.refused_peers);
+    }
     snapshot.open = Some(found.open);
     snapshot.is_partial |= again.is_partial | found.is_partial;
     if !is_too_late() {

@@ -6,7 +6,8 @@
 //! are looked at twice or more, and what the looks have in common may name the cause:
 //! - `unreachable-peer`: a SYN was sent to that address, and nothing came back. No route leads there, or a
 //!   security group or network ACL drops it.
-//! - `refused-peer`: connections are refused again and again. Of a refused one the kernel keeps no address.
+//! - `refused-peer`: connections are refused again and again. By whom is told of those that did not wait in
+//!   the call itself: of the others the kernel has forgotten the port.
 //! - `awaiting-peer`: a connection is there, something was sent on it, and no answer came.
 //! - `peer-not-reading`: the other end takes nothing more.
 //! - `dns`: the name server does not answer.

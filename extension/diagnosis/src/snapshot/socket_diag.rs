@@ -39,12 +39,19 @@ const TCP: u8 = 6;
 const INFO: u16 = 2;
 /// `inet_diag_msg` without what follows it.
 const MESSAGE_BYTES: usize = 72;
+const PEER_PORT_AT: usize = 6;
+const PEER_AT: usize = 24;
 const INODE_AT: usize = 68;
+/// `TCP_CLOSE`
+const CLOSED: u8 = 7;
 // In `tcp_info`.
 const SEGMENT_BYTES_AT: usize = 16;
 const LAST_SENT_AT: usize = 44;
 const LAST_RECEIVED_AT: usize = 52;
+const BYTES_ACKED_AT: usize = 120;
 const BYTES_RECEIVED_AT: usize = 128;
+const ALL_SEGMENTS_SENT_AT: usize = 136;
+const ALL_SEGMENTS_RECEIVED_AT: usize = 140;
 const SEGMENTS_SENT_AT: usize = 156;
 const BYTES_SENT_AT: usize = 200;
 
@@ -103,6 +110,41 @@ pub fn parse_diag_answer(mut datagram: &[u8]) -> DiagAnswer {
         datagram = datagram.get(aligned(length as usize)..).unwrap_or_default();
     }
     answer
+}
+
+/// The other end of a connection that was refused, if the kernel tells with this message of a socket that is
+/// no more and has been nothing else: of one that waited in the call itself it has forgotten the port.
+#[must_use]
+pub fn parse_refused(datagram: &[u8]) -> Option<SocketAddr> {
+    let length = usize::try_from(u32_at(datagram, 0)?).ok()?;
+    let message = datagram.get(HEADER_BYTES..length)?;
+    let info = attribute_of(message, INFO)?;
+    // A SYN went out, perhaps again and again; what came back ended it.
+    let is_refused = u16_at(datagram, 4)? == SOCK_DIAG_BY_FAMILY
+        && *message.get(1)? == CLOSED
+        && u32_at(info, ALL_SEGMENTS_SENT_AT)? > 0
+        && u32_at(info, ALL_SEGMENTS_RECEIVED_AT)? == 1
+        && u64_at(info, BYTES_ACKED_AT)? == 0
+        && u32_at(info, SEGMENTS_SENT_AT)? == 0;
+    let port = u16::from_be_bytes(bytes_at(message, PEER_PORT_AT)?);
+    let ip: IpAddr = match *message.first()? {
+        2 => bytes_at::<4>(message, PEER_AT)?.into(),
+        10 => bytes_at::<16>(message, PEER_AT)?.into(),
+        _ => return None,
+    };
+    (is_refused && port != 0).then(|| SocketAddr::new(ip, port))
+}
+
+fn attribute_of(message: &[u8], wanted: u16) -> Option<&[u8]> {
+    let mut attributes = message.get(MESSAGE_BYTES..)?;
+    while let (Some(length), Some(kind)) = (u16_at(attributes, 0), u16_at(attributes, 2)) {
+        let value = attributes.get(4..usize::from(length))?;
+        if kind == wanted {
+            return Some(value);
+        }
+        attributes = attributes.get(aligned(usize::from(length))..)?;
+    }
+    None
 }
 
 fn socket(message: &[u8]) -> Option<LastMoved> {
@@ -218,6 +260,42 @@ mod tests {
         let older = parse_diag_answer(&socket_message(78, 4, 0, 200)).sockets;
         assert_eq!(older, [moved(78, Some(2_100), None)], "one that counts those received alone");
         assert_eq!(parse_diag_answer(&socket_message(0, 3, 10, 240)).sockets, [], "no owner");
+    }
+
+    /// Of a socket that is no more: segments sent and received, bytes acknowledged, the other end.
+    fn ended(sent: u32, received: u32, acked: u64, peer: &str) -> Vec<u8> {
+        let peer: SocketAddr = peer.parse().unwrap();
+        let mut info = vec![0; 240];
+        let mut put = |at: usize, value: &[u8]| info[at..at + value.len()].copy_from_slice(value);
+        put(ALL_SEGMENTS_SENT_AT, &sent.to_ne_bytes());
+        put(ALL_SEGMENTS_RECEIVED_AT, &received.to_ne_bytes());
+        put(BYTES_ACKED_AT, &acked.to_ne_bytes());
+        let mut body = vec![0; MESSAGE_BYTES];
+        body[1] = CLOSED;
+        body[PEER_PORT_AT..PEER_PORT_AT + 2].copy_from_slice(&peer.port().to_be_bytes());
+        let (family, ip) = match peer.ip() {
+            IpAddr::V4(ip) => (2, ip.octets().to_vec()),
+            IpAddr::V6(ip) => (10, ip.octets().to_vec()),
+        };
+        body[0] = family;
+        body[PEER_AT..PEER_AT + ip.len()].copy_from_slice(&ip);
+        body.extend(attribute(INFO, &info));
+        message(SOCK_DIAG_BY_FAMILY, &body)
+    }
+
+    #[test]
+    fn a_connection_that_was_refused_is_told_from_one_that_was_made() {
+        for peer in ["10.0.3.7:27017", "[fd00:3::7]:5432"] {
+            assert_eq!(parse_refused(&ended(1, 1, 0, peer)), peer.parse().ok());
+            assert_eq!(parse_refused(&ended(2, 1, 0, peer)), peer.parse().ok(), "sent again");
+            assert_eq!(parse_refused(&ended(1, 0, 0, peer)), None, "given up");
+            assert_eq!(parse_refused(&ended(2, 2, 1, peer)), None, "made, and closed");
+            assert_eq!(parse_refused(&ended(0, 1, 0, peer)), None, "accepted");
+        }
+        assert_eq!(parse_refused(&ended(1, 1, 0, "10.0.3.7:0")), None, "forgotten");
+        assert_eq!(parse_refused(&socket_message(77, 3, 10, 240)), None, "it is still there");
+        let whole = ended(1, 1, 0, "10.0.3.7:27017");
+        assert!((0..whole.len()).all(|end| parse_refused(&whole[..end]).is_none()));
     }
 
     #[test]

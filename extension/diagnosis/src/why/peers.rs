@@ -79,6 +79,14 @@ impl Seen<'_> {
         Some((last.checked_sub(first)?, last))
     }
 
+    /// The peer that refused more connections than all others, if it did so more than once.
+    fn refused_most(&self) -> Option<SocketAddr> {
+        let peers = &self.snapshot.refused_peers;
+        let times = |peer: &SocketAddr| peers.iter().filter(|other| *other == peer).count();
+        let most = peers.iter().max_by_key(|peer| times(peer))?;
+        (times(most) > 1 && times(most) * 2 > peers.len()).then_some(*most)
+    }
+
     /// The one that a thread waits on, if there is one, else the first.
     fn foremost<'s>(&'s self, sockets: impl Iterator<Item = &'s Socket>) -> Option<&'s Socket> {
         let sockets: Vec<_> = sockets.collect();
@@ -191,12 +199,16 @@ pub(super) fn refused_peer(seen: &Seen<'_>) -> Option<Why> {
         return None;
     }
     let ms = time_us / 1_000;
+    let peer = seen.refused_most();
+    let whom = peer.map(|peer| format!(" to {}", with_service(peer))).unwrap_or_default();
     let clause = format!(
-        "while connecting again and again: {} refused in the last {ms} ms",
+        "while connecting{whom} again and again: {} refused in the last {ms} ms",
         times(refused, "connection was", "connections were")
     );
     let why = Why::of("refused-peer", clause)
         .of_process(most.process.pid)
+        .evidence("peer", peer.map(|peer| peer.to_string()))
+        .evidence("service", peer.and_then(|peer| service(peer.port())))
         .evidence("refusedConnections", Some(refused))
         .evidence("refusedWithinMs", Some(ms))
         .evidence("refusedInSandbox", Some(in_all));

@@ -185,6 +185,26 @@ fn refusals_are_not_those_of_who_waits_or_computes() {
 }
 
 #[test]
+fn who_refuses_is_named_where_it_is_one() {
+    for (peers, expected) in [
+        (vec![], None),
+        (vec!["10.0.3.7:27017"], None),
+        (vec!["10.0.3.7:27017", "10.0.3.7:27017"], Some("10.0.3.7:27017")),
+        (vec!["10.0.3.7:27017", "127.0.0.1:8126", "10.0.3.7:27017"], Some("10.0.3.7:27017")),
+        (vec!["10.0.3.7:27017", "127.0.0.1:8126", "10.0.3.7:27017", "127.0.0.1:8126"], None),
+    ] {
+        let mut snapshot = working('R', 5, Vec::new());
+        snapshot.looks[1].refused_connections = Some(17);
+        snapshot.refused_peers = peers.iter().map(|peer| peer.parse().unwrap()).collect();
+        let why = why(&snapshot, RUNNING);
+        assert_eq!(why.cause, Some("refused-peer"));
+        assert_eq!(why.evidence.get("peer").and_then(Value::as_str), expected, "{peers:?}");
+        let begin = expected.map_or("again", |_| "to 10.0.3.7:27017 (MongoDB) again");
+        assert!(why.clause.starts_with(&format!("while connecting {begin}")), "{}", why.clause);
+    }
+}
+
+#[test]
 fn where_there_are_refusals_and_an_answer_is_due_it_is_open_which_is_waited_for() {
     let mut snapshot = working('S', 1, Vec::new());
     for look in &mut snapshot.looks {

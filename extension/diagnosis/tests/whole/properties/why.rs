@@ -112,11 +112,14 @@ fn check(line: &Value, last: Option<&Snapshot>) {
     let peer = diagnosis["evidence"]["peer"].as_str();
     let of_peer: Vec<_> =
         sockets.iter().filter(|socket| peer == Some(&socket.peer.to_string())).collect();
-    assert_eq!(peer.is_some(), !of_peer.is_empty(), "{}", what());
-    // One look tells of nothing but what the kernel has sent again, and of a child that is waited for. A
-    // socket that was read twice was looked at twice.
+    // Who refuses has no socket.
+    let is_refused = cause == "refused-peer";
+    assert!(is_refused || peer.is_some() != of_peer.is_empty(), "{}", what());
+    // One look tells of nothing but what the kernel has sent again or has a timer for, and of a child that is
+    // waited for. A socket that was read twice was looked at twice.
     let is_told_by = |socket: &&Socket| {
-        socket.states.len() > 1 || socket.states.iter().any(|state| state.retransmits > 0)
+        let is_told = |state: &SocketState| state.retransmits > 0 || state.due_in_ticks.is_some();
+        socket.states.len() > 1 || socket.states.iter().any(is_told)
     };
     let is_told =
         snapshot.looks.len() > 1 || of_peer.iter().any(is_told_by) || cause == "child-process";
@@ -163,6 +166,7 @@ fn snapshot(choices: &mut Unstructured<'_>) -> Result<Snapshot> {
         looks: some(choices, look, 5)?,
         open: maybe(choices, open)?,
         resources: maybe(choices, resources)?,
+        refused_peers: some(choices, |choices| Ok(socket(choices)?.peer), 4)?,
         other_extensions: some(choices, name, 2)?,
         is_partial: choices.arbitrary()?,
         taken_us: maybe(choices, number)?,

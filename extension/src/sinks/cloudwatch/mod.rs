@@ -8,6 +8,7 @@
 //! saying so counts twice, as PutMetricData has no token to tell a request by.
 
 mod access;
+mod awake;
 mod client;
 mod credentials;
 mod link;
@@ -16,6 +17,7 @@ mod sender;
 
 pub(crate) use access::ApiAccess;
 
+use self::awake::TICK_MS;
 use self::link::{Answer, Link, Order, PutError};
 use self::pending::{Datum, Pending};
 use super::LINE_MAX_BYTES;
@@ -27,8 +29,10 @@ use triage_diagnosis::{Level, MetricValue, Timestamp, fault_point};
 const INTERVAL_MS: u64 = 10_000;
 /// How long an order may take, with all tries.
 const ORDER_MS: u64 = 4_000;
-/// When the thread itself is given up: it answers before that, unless it is stuck or stood still.
+/// When the thread itself is given up, by time awake too: it answers before that, unless it is stuck.
 const STUCK_MS: u64 = ORDER_MS + 2_000;
+/// So many reasons are told at most. Refusals have codes of whoever answers.
+const MAX_TOLD: usize = 10;
 /// The pause after the API did not take something; it doubles with each time in a row.
 const FIRST_PAUSE_MS: u64 = 60_000;
 const LONGEST_PAUSE_MS: u64 = 3_600_000;
@@ -54,16 +58,18 @@ pub(crate) struct Publisher {
     pause_ms: u64,
     /// At the end of the sandbox everything is sent at once, and each order has this time.
     last_time: Option<Duration>,
-    told: bool,
+    /// The kinds of reasons that were told.
+    told: Vec<String>,
 }
 
 #[derive(Debug)]
 struct UnderWay {
     number: u64,
     data: Vec<Datum>,
-    since: Timestamp,
-    /// The clock has passed [`STUCK_MS`] once already: it may have leapt, as over a freeze.
-    is_overdue: bool,
+    /// When the loop last looked.
+    seen: Timestamp,
+    /// In steps of a tick at most, so that a freeze counts as one.
+    awake_ms: u64,
 }
 
 /// The API is let alone.
@@ -96,7 +102,7 @@ impl Publisher {
             pause: None,
             pause_ms: FIRST_PAUSE_MS,
             last_time: None,
-            told: false,
+            told: Vec::new(),
         }
     }
 
@@ -120,7 +126,8 @@ impl Publisher {
         match &self.under_way {
             // The end has a time of its own.
             Some(_) if self.last_time.is_some() => None,
-            Some(order) => Some(order.since.plus_ms(STUCK_MS).min(now.plus_ms(STUCK_MS))),
+            // Also if the clock was set back.
+            Some(order) => Some(order.seen.min(now).plus_ms(TICK_MS)),
             None if self.pending.is_empty() => None,
             None => Some(self.next_at(now)),
         }
@@ -165,17 +172,14 @@ impl Publisher {
         if let Some(order) = &mut self.under_way
             && self.last_time.is_none()
         {
-            // Also if the clock was set back.
-            order.since = order.since.min(now);
-            if now.ms_since(order.since) < STUCK_MS {
+            order.awake_ms += now.ms_since(order.seen).min(TICK_MS);
+            order.seen = now;
+            if order.awake_ms < STUCK_MS {
                 return;
             }
-            if order.is_overdue {
-                self.fail(&PutError::Unanswered("the thread that sends is stuck"), now);
-            } else {
-                order.is_overdue = true;
-                order.since = now;
-            }
+            // What comes next has another one.
+            self.link = None;
+            self.fail(&PutError::Unanswered("the thread that sends is stuck"), now);
         }
         if self.under_way.is_none() && !self.pending.is_empty() && now >= self.next_at(now) {
             self.send(now);
@@ -203,26 +207,30 @@ impl Publisher {
         let data = self.pending.take_request(now);
         let time = self.last_time.unwrap_or(Duration::from_millis(ORDER_MS));
         let order = Order { number: self.orders, data: data.clone(), time };
-        self.under_way =
-            Some(UnderWay { number: self.orders, data, since: now, is_overdue: false });
+        self.under_way = Some(UnderWay { number: self.orders, data, seen: now, awake_ms: 0 });
         if self.link.is_none() {
             // There may be a thread left some later time.
             self.link = (self.start)().ok();
         }
         if self.link.as_ref().is_none_or(|link| link.orders.send(order).is_err()) {
-            self.link = None;
-            self.fail(&PutError::Bug, now);
+            let is_gone = self.link.take().is_some();
+            self.fail(if is_gone { &PutError::Bug } else { &PutError::NoThread }, now);
         }
     }
 
     /// The API may not have what is under way: so lines carry that, and what comes for a while.
     fn fail(&mut self, error: &PutError, now: Timestamp) {
-        if !self.told {
-            self.told = true;
+        let is_told = self.told.iter().any(|kind| kind == error.kind());
+        if !is_told && self.told.len() < MAX_TOLD {
+            self.told.push(error.kind().to_owned());
             tracing::warn!("metrics are written to the log instead (EMF), as {error}");
         }
         if let Some(order) = self.under_way.take() {
             self.fallback.put_back(&order.data);
+        }
+        // That says nothing of the next request.
+        if *error == PutError::Frozen {
+            return;
         }
         self.fallback.append(&mut self.pending);
         self.pause = Some(Pause { since: now, ms: self.pause_ms });

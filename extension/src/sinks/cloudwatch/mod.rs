@@ -1,7 +1,7 @@
 //! Metrics by CloudWatch's PutMetricData (`TRIAGE_METRICS=cloudwatch`).
 //!
-//! What reports count is gathered by minute and sent by a thread of its own, the first at once and then
-//! at most every ten seconds: the loop hands it over and goes on, so that no name lookup and no TLS handshake
+//! What reports count is gathered by minute and sent by a thread of its own, as a rule at once, as a freeze may
+//! follow, and in the long run at most every ten seconds: the loop hands it over and goes on, so that no name lookup and no TLS handshake
 //! holds up a poll, and none is done before there is something to send. What the API does not take comes
 //! out as a line that carries the metrics (EMF); while it takes none, each report's own line carries
 //! them, and the API is tried again after a pause. So nothing is lost. What it may have taken without
@@ -25,8 +25,10 @@ use std::io;
 use std::time::Duration;
 use triage_diagnosis::{Level, MetricValue, Timestamp, fault_point};
 
-/// The time between two requests. Each costs money, and CloudWatch keeps minutes.
+/// The time between two requests, in the long run. Each costs money, and CloudWatch keeps minutes.
 const INTERVAL_MS: u64 = 10_000;
+/// So many may follow each other without it: what waits here may wait through a freeze.
+const AT_ONCE: u64 = 3;
 /// How long an order may take, with all tries.
 const ORDER_MS: u64 = 4_000;
 /// When the thread itself is given up, by time awake too: it answers before that, unless it is stuck.
@@ -53,7 +55,8 @@ pub(crate) struct Publisher {
     fallback: Pending,
     /// Orders so far.
     orders: u64,
-    sent_at: Option<Timestamp>,
+    /// By then requests as far apart as in the long run would have come to as many.
+    sent_until: Timestamp,
     pause: Option<Pause>,
     pause_ms: u64,
     /// At the end of the sandbox everything is sent at once, and each order has this time.
@@ -98,7 +101,7 @@ impl Publisher {
             answer: None,
             fallback: Pending::default(),
             orders: 0,
-            sent_at: None,
+            sent_until: Timestamp::default(),
             pause: None,
             pause_ms: FIRST_PAUSE_MS,
             last_time: None,
@@ -134,13 +137,14 @@ impl Publisher {
     }
 
     fn next_at(&self, now: Timestamp) -> Timestamp {
-        match self.sent_at {
-            // Not by a clock that was set back since.
-            Some(sent_at) if self.last_time.is_none() && now >= sent_at => {
-                sent_at.plus_ms(INTERVAL_MS)
-            }
-            _ => now,
-        }
+        let free_at = self.sent_until(now).minus_ms((AT_ONCE - 1) * INTERVAL_MS);
+        if self.last_time.is_some() { now } else { free_at.max(now) }
+    }
+
+    /// Not before now, and not by a clock that was set back since.
+    fn sent_until(&self, now: Timestamp) -> Timestamp {
+        let is_sound = self.sent_until <= now.plus_ms(AT_ONCE * INTERVAL_MS);
+        if is_sound { self.sent_until.max(now) } else { now }
     }
 
     /// Waits until the thread has answered, for ever if there is nothing to answer. Can be dropped and
@@ -203,7 +207,7 @@ impl Publisher {
 
     fn send(&mut self, now: Timestamp) {
         self.orders += 1;
-        self.sent_at = Some(now);
+        self.sent_until = self.sent_until(now).plus_ms(INTERVAL_MS);
         let data = self.pending.take_request(now);
         let time = self.last_time.unwrap_or(Duration::from_millis(ORDER_MS));
         let order = Order { number: self.orders, data: data.clone(), time };

@@ -91,7 +91,7 @@ fn there_is_no_thread_before_the_first_metric() {
 }
 
 #[test]
-fn the_first_goes_at_once_and_what_follows_together_ten_seconds_later() {
+fn what_comes_goes_at_once_and_what_comes_meanwhile_together_after_it() {
     let (mut publisher, threads) = publisher(false);
     assert!(publisher.timeout(0));
     let mut threads = threads.lock().unwrap();
@@ -102,17 +102,58 @@ fn the_first_goes_at_once_and_what_follows_together_ten_seconds_later() {
     }
     assert!(threads[0].orders.try_recv().is_err(), "one at a time");
     publisher.answer(&threads[0], first.number, Ok(()), 50);
-    assert_eq!(publisher.due(at(50)), Some(at(10_000)));
-    publisher.poll(at(9_999));
-    assert!(threads[0].orders.try_recv().is_err(), "too early");
-    publisher.poll(at(10_000));
     let second = threads[0].orders.try_recv().unwrap();
     assert_eq!(timeouts(&second), 3);
-    publisher.answer(&threads[0], second.number, Ok(()), 10_050);
+    publisher.answer(&threads[0], second.number, Ok(()), 100);
     assert!(publisher.is_idle());
-    assert_eq!(publisher.due(at(10_050)), None);
-    assert_eq!(publisher.next_line(at(10_050)), None);
+    assert_eq!(publisher.due(at(100)), None);
+    assert_eq!(publisher.next_line(at(100)), None);
     assert_eq!(threads.len(), 1);
+}
+
+#[test]
+fn where_much_comes_a_request_is_sent_every_ten_seconds() {
+    let (mut publisher, threads) = publisher(false);
+    let mut thread = started_thread(&mut publisher, &threads, 0);
+    publisher.answer(&thread, 1, Ok(()), 0);
+    let (mut sent, mut counted) = (vec![0], 1);
+    for ms in (100..120_000).step_by(100) {
+        assert!(publisher.timeout(ms));
+        if let Ok(order) = thread.orders.try_recv() {
+            sent.push(ms);
+            counted += timeouts(&order);
+            publisher.answer(&thread, order.number, Ok(()), ms);
+        }
+    }
+    let steadily = (10_000..120_000).step_by(10_000);
+    assert_eq!(sent, [0, 100, 200].into_iter().chain(steadily).collect::<Vec<_>>());
+    assert_eq!(publisher.due(at(119_900)), Some(at(120_000)));
+    publisher.poll(at(120_000));
+    assert_eq!(counted + timeouts(&thread.orders.try_recv().unwrap()), 1_200);
+}
+
+#[test]
+fn after_a_while_without_any_some_go_at_once_again() {
+    let (mut publisher, threads) = publisher(false);
+    let mut thread = started_thread(&mut publisher, &threads, 0);
+    publisher.answer(&thread, 1, Ok(()), 0);
+    let mut sent = 1;
+    for ms in [1, 2, 3, 10_000, 10_001, 600_000, 600_001, 600_002, 600_003] {
+        assert!(publisher.timeout(ms));
+        if let Ok(order) = thread.orders.try_recv() {
+            sent += 1;
+            publisher.answer(&thread, order.number, Ok(()), ms);
+        }
+        let sent_by_then = match ms {
+            1 => 2,
+            2 | 3 => 3,
+            10_000 | 10_001 => 4,
+            600_000 => 5,
+            600_001 => 6,
+            _ => 7,
+        };
+        assert_eq!(sent, sent_by_then, "{ms}");
+    }
 }
 
 #[test]
@@ -273,14 +314,17 @@ fn without_a_thread_lines_carry_them() {
 fn at_the_end_all_is_sent_at_once_and_what_there_is_no_time_for_becomes_lines() {
     let (mut publisher, threads) = publisher(false);
     let mut now = 0;
-    assert!(publisher.timeout(now));
-    publisher.answer(&threads.lock().unwrap()[0], 1, Ok(()), 1);
-    now += 2;
+    for number in 1..=AT_ONCE {
+        assert!(publisher.timeout(now));
+        let mut threads = threads.lock().unwrap();
+        assert_eq!(threads[0].orders.try_recv().unwrap().number, number);
+        publisher.answer(&threads[0], number, Ok(()), now + 1);
+        now += 2;
+    }
     assert!(publisher.timeout(now));
     publisher.finish(Duration::from_millis(800));
     assert!(publisher.timeout(now));
     let mut threads = threads.lock().unwrap();
-    threads[0].orders.try_recv().unwrap();
     let last = threads[0].orders.try_recv().unwrap();
     assert_eq!((timeouts(&last), last.time), (2, Duration::from_millis(800)));
     assert!(publisher.timeout(now));

@@ -88,11 +88,14 @@ async fn no_answer_over_a_freeze_is_not_the_apis_fault() {
     assert_eq!(api.put(&data(), TIME).await, Err(PutError::Frozen));
     frozen.await.unwrap();
     assert_eq!(connections.load(Ordering::Relaxed), 1, "it may have been taken");
-    assert_eq!(
-        api.put(&data(), TIME).await,
-        Err(PutError::Unanswered("the connection broke")),
-        "without a freeze"
-    );
+    // A busy machine may stand still for a moment, too.
+    for n in 1.. {
+        let result = api.put(&data(), TIME).await;
+        if n == 3 || result != Err(PutError::Frozen) {
+            assert_eq!(result, Err(PutError::Unanswered("the connection broke")));
+            break;
+        }
+    }
 }
 
 /// The handshake never ends here, so that the time for it can be seen.
@@ -110,7 +113,9 @@ async fn a_freeze_amid_connecting_takes_none_of_its_time_and_what_was_not_sent_i
     let host = PutError::Unreachable(api.host.clone());
     assert_eq!(api.put(&data(), TIME).await, Err(host));
     assert_eq!(frozen.await.unwrap(), 1, "it has time left after the freeze");
-    assert_eq!(connections.load(Ordering::Relaxed), 2, "once more, and without a freeze no more");
+    // A busy machine may stand still amid the second try, too.
+    let tries = connections.load(Ordering::Relaxed);
+    assert!((2..=3).contains(&tries), "once more, and without a freeze no more: {tries}");
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! PutMetricData through AWS's SDK.
 
 use super::access::{ApiAccess, CredentialSource};
+use super::awake::{AwakeSleep, Worked, within};
 use super::credentials::{ContainerCredentials, Shared};
 use super::link::PutError;
 use super::pending::Datum;
@@ -20,18 +21,15 @@ use aws_sdk_cloudwatch::types::{Dimension, MetricDatum, StandardUnit};
 use aws_smithy_http_client::{Builder, tls};
 use std::error::Error;
 use std::io;
-use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
-use triage_diagnosis::{Timestamp, Unit, fault_point};
+use triage_diagnosis::{Unit, fault_point};
 
 /// How long a connection may take, with the lookup of the name and TLS: less than there is for it at the
 /// end of a sandbox, so that what is told then tells whether there was one.
 const CONNECT: Duration = Duration::from_millis(700);
 /// How long a try may take: after the connection is made, the answer has two seconds.
 const TRY: Duration = CONNECT.saturating_add(Duration::from_secs(2));
-/// What took so much longer than it may was frozen meanwhile, or the clock leapt.
-const LEAP_MS: u64 = 1_000;
 /// The second try is the last, after a pause of so many ms.
 const PAUSE_MS: std::ops::Range<u64> = 50..250;
 
@@ -57,13 +55,15 @@ impl Api {
             // after it: then nobody could know whether the request on it was taken.
             .pool_max_idle_per_host(0)
             .build_https();
-        // The time for the answer is taken here, as one for the SDK would be over after a freeze.
+        // The SDK's own timers would all be over after a freeze: it sleeps by time awake, and the time for the
+        // answer is taken here.
         let timeouts = TimeoutConfig::builder().connect_timeout(CONNECT).build();
         let config = Config::builder()
             .behavior_version(BehaviorVersion::latest())
             .region(Region::new(access.region.clone()))
             .http_client(http)
             .timeout_config(timeouts)
+            .sleep_impl(AwakeSleep)
             // What may have been taken must not be tried again, as it would count twice: so the tries
             // are made here.
             .retry_config(RetryConfig::disabled())
@@ -90,46 +90,48 @@ impl Api {
         Self { client, clock, container, function_name, namespace, host: access.host() }
     }
 
-    /// Sends metrics, in at most two tries.
+    /// Sends metrics, within that much time awake. A second try is made only of what was surely not taken.
     ///
     /// # Errors
     /// If the API has not said that it took them.
     pub(super) async fn put(&self, data: &[Datum], time: Duration) -> Result<(), PutError> {
         fault_point!("put metrics");
-        let data = self.metric_data(data);
-        let tries = async {
-            let begun = self.clock.now();
-            match self.try_once(data.clone()).await {
-                Err(e)
-                    if is_worth_another_try(&e)
-                        || self.was_interrupted(&e, begun)
-                        || self.renews_credentials(&e).await =>
-                {
-                    let pause = Duration::from_millis(fastrand::u64(PAUSE_MS));
-                    tokio::time::sleep(pause).await;
-                    self.try_once(data).await
-                }
-                result => result,
-            }
-        };
-        let result = within(time, &self.clock, tries).await;
-        result.unwrap_or(Err(PutError::Unanswered("within the time there was")))
+        let put = within(time, &self.clock, self.tries(self.metric_data(data))).await;
+        let late =
+            || Err(PutError::Unanswered("within the time there was").seen_over(put.was_frozen));
+        put.result.unwrap_or_else(late)
     }
 
-    async fn try_once(&self, data: Vec<MetricDatum>) -> Result<(), PutError> {
-        let request = self.client.put_metric_data().namespace(&self.namespace);
-        let request = request.set_metric_data(Some(data)).send();
-        match within(TRY, &self.clock, request).await {
-            Some(Ok(_)) => Ok(()),
-            Some(Err(e)) => Err(self.put_error(&e)),
-            None => Err(PutError::Unanswered("in time")),
+    async fn tries(&self, data: Vec<MetricDatum>) -> Result<(), PutError> {
+        let mut was_tried_again = false;
+        loop {
+            let (result, was_frozen) = self.try_once(data.clone()).await;
+            let Err(error) = result else { return Ok(()) };
+            // However often: each took a freeze, and the time awake for all is bounded.
+            let is_interrupted = was_frozen && error.is_unsent();
+            if !is_interrupted {
+                let again = !was_tried_again
+                    && (is_worth_another_try(&error) || self.renews_credentials(&error).await);
+                if !again {
+                    return Err(error.seen_over(was_frozen));
+                }
+                was_tried_again = true;
+            }
+            tokio::time::sleep(Duration::from_millis(fastrand::u64(PAUSE_MS))).await;
         }
     }
 
-    /// Whether nothing was sent since then, as a freeze took all the time for it.
-    fn was_interrupted(&self, error: &PutError, begun: Timestamp) -> bool {
-        let is_unsent = matches!(error, PutError::Unreachable(_) | PutError::Credentials(_));
-        is_unsent && self.clock.now().ms_since(begun) > millis(TRY) + LEAP_MS
+    /// How it went, and whether there was a freeze amid it.
+    async fn try_once(&self, data: Vec<MetricDatum>) -> (Result<(), PutError>, bool) {
+        let request = self.client.put_metric_data().namespace(&self.namespace);
+        let request = request.set_metric_data(Some(data)).send();
+        let Worked { result, was_frozen } = within(TRY, &self.clock, request).await;
+        let result = match result {
+            Some(Ok(_)) => Ok(()),
+            Some(Err(e)) => Err(self.put_error(&e)),
+            None => Err(PutError::Unanswered("in time")),
+        };
+        (result, was_frozen)
     }
 
     /// Whether others are used from now on, as these are taken no more: they may have been renewed before
@@ -201,39 +203,21 @@ impl Api {
     }
 }
 
-/// What `work` gives within a time, or None. After a freeze the time begins anew: what came meanwhile is there,
-/// but not read.
-async fn within<T>(time: Duration, clock: &Clock, work: impl Future<Output = T>) -> Option<T> {
-    let mut work = pin!(work);
-    loop {
-        let begun = clock.now();
-        tokio::select! {
-            biased;
-            result = &mut work => return Some(result),
-            () = tokio::time::sleep(time) => {}
-        }
-        if clock.now().ms_since(begun) <= millis(time) + LEAP_MS {
-            return None;
-        }
-    }
-}
-
-fn millis(time: Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
-}
-
 /// Whether the API has surely not taken them, and may do so a moment later.
 fn is_worth_another_try(error: &PutError) -> bool {
     match error {
         // The SDK sets its clock by the answer to a request that was signed by a wrong one.
         PutError::Refused { status, code, .. } => {
-            *status >= 500 || is_throttling(code, *status) || is_skew(code)
+            *status == 503 || is_throttling(code, *status) || is_skew(code)
         }
-        // Where there was no connection, there is seldom one a moment later.
+        // Another error of the service, or of something in between, does not say that nothing was taken; and
+        // where there was no connection, there is seldom one a moment later.
         PutError::Unreachable(_)
         | PutError::Untrusted(_)
         | PutError::Credentials(_)
         | PutError::Unanswered(_)
+        | PutError::Frozen
+        | PutError::NoThread
         | PutError::Bug => false,
     }
 }
@@ -271,6 +255,8 @@ fn hint(code: &str, status: u16) -> &'static str {
         " (this clock and CloudWatch's differ)"
     } else if status == 403 {
         " (the credentials are not accepted)"
+    } else if status >= 500 && status != 503 {
+        " (if it has these metrics all the same, they count twice)"
     } else {
         ""
     }
@@ -299,3 +285,6 @@ fn find<'a, E: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a 
     }
     None
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,7 @@
 //! The credentials of a function with SnapStart: asked for over HTTP, kept until shortly before they
 //! expire. Those of a snapshot are not in its environment, as they would be old when it is restored.
 
+use super::awake::within;
 use crate::clock::Clock;
 use crate::runtime_api::{Endpoint, RuntimeApi};
 use aws_credential_types::Credentials;
@@ -50,10 +51,15 @@ impl ContainerCredentials {
         if let Some(kept) = kept.as_ref().filter(is_good) {
             return Ok(kept.credentials.clone());
         }
-        let fetched = tokio::time::timeout(ANSWER, self.fetch()).await;
-        match fetched.unwrap_or_else(|_| Err(unavailable("no answer in time"))) {
+        let fetched = within(ANSWER, &self.clock, self.fetch()).await.result;
+        match fetched.unwrap_or_else(|| Err(unavailable("no answer in time"))) {
             Ok(new) => Ok(kept.insert(new).credentials.clone()),
-            Err(e) => Err(e),
+            // They may be asked for again with the next request.
+            Err(e) => kept
+                .as_ref()
+                .filter(|kept| kept.expires.is_none_or(|expires| expires > now))
+                .map(|kept| kept.credentials.clone())
+                .ok_or(e),
         }
     }
 
@@ -166,6 +172,24 @@ mod tests {
         }
         provider.forget().await;
         assert_eq!(provider.provide().await.unwrap().access_key_id(), "third");
+    }
+
+    #[tokio::test]
+    async fn those_that_are_good_still_are_used_while_no_others_are_to_be_had() {
+        let bodies = vec![body("first", "2026-03-01T12:00:00Z"), (500, String::new())];
+        let (endpoint, asked) = endpoint(bodies).await;
+        let noon = Timestamp::parse("2026-03-01T12:00:00Z").unwrap().as_ms();
+        let ms = Arc::new(AtomicU64::new(noon - BEFORE_EXPIRY_MS - 1));
+        let m = ms.clone();
+        let clock = Clock::new(move || Timestamp::from_ms(m.load(Ordering::Relaxed)));
+        let provider = ContainerCredentials::new(endpoint, Some("sesame".to_owned()), clock);
+        for now in [noon - BEFORE_EXPIRY_MS - 1, noon - BEFORE_EXPIRY_MS, noon - 1] {
+            ms.store(now, Ordering::Relaxed);
+            assert_eq!(provider.provide().await.unwrap().access_key_id(), "first");
+        }
+        assert_eq!(asked.load(Ordering::Relaxed), 2);
+        ms.store(noon, Ordering::Relaxed);
+        provider.provide().await.unwrap_err();
     }
 
     #[tokio::test]

@@ -55,9 +55,46 @@ pub(super) enum PutError {
         "CloudWatch has not answered ({0}); if it has these metrics all the same, they count twice"
     )]
     Unanswered(&'static str),
+    /// The same, with a freeze amid it: whatever came of it, it is no fault of the API's.
+    #[error(
+        "Lambda froze the sandbox amid a request; if CloudWatch has these metrics all the same, they count twice"
+    )]
+    Frozen,
+    /// The sandbox has no thread left.
+    #[error("there is no thread to be had that sends them")]
+    NoThread,
     /// A bug on the way.
     #[error("there is a bug in sending them")]
     Bug,
+}
+
+impl PutError {
+    /// Whether surely nothing was sent.
+    pub(super) fn is_unsent(&self) -> bool {
+        matches!(self, Self::Unreachable(_) | Self::Credentials(_))
+    }
+
+    /// What it is if there was a freeze amid the request, perhaps: no answer is then nobody's fault.
+    pub(super) fn seen_over(self, was_frozen: bool) -> Self {
+        match self {
+            Self::Unanswered(_) if was_frozen => Self::Frozen,
+            other => other,
+        }
+    }
+
+    /// Of what kind it is: each is told once.
+    pub(super) fn kind(&self) -> &str {
+        match self {
+            Self::Unreachable(_) => "unreachable",
+            Self::Untrusted(_) => "untrusted",
+            Self::Refused { code, .. } => code,
+            Self::Credentials(_) => "credentials",
+            Self::Unanswered(_) => "unanswered",
+            Self::Frozen => "frozen",
+            Self::NoThread => "no thread",
+            Self::Bug => "bug",
+        }
+    }
 }
 
 /// The loop's end.

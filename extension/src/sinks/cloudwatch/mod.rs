@@ -1,13 +1,14 @@
 //! Metrics by CloudWatch's PutMetricData (`TRIAGE_METRICS=cloudwatch`).
 //!
-//! What reports count is gathered by minute and sent by a thread of its own, the first at once and then
-//! at most every ten seconds: the loop hands it over and goes on, so that no name lookup and no TLS handshake
+//! What reports count is gathered by minute and sent by a thread of its own, as a rule at once, as a freeze may
+//! follow, and in the long run at most every ten seconds: the loop hands it over and goes on, so that no name lookup and no TLS handshake
 //! holds up a poll, and none is done before there is something to send. What the API does not take comes
 //! out as a line that carries the metrics (EMF); while it takes none, each report's own line carries
 //! them, and the API is tried again after a pause. So nothing is lost. What it may have taken without
 //! saying so counts twice, as PutMetricData has no token to tell a request by.
 
 mod access;
+mod awake;
 mod client;
 mod credentials;
 mod link;
@@ -16,6 +17,7 @@ mod sender;
 
 pub(crate) use access::ApiAccess;
 
+use self::awake::TICK_MS;
 use self::link::{Answer, Link, Order, PutError};
 use self::pending::{Datum, Pending};
 use super::LINE_MAX_BYTES;
@@ -23,12 +25,16 @@ use std::io;
 use std::time::Duration;
 use triage_diagnosis::{Level, MetricValue, Timestamp, fault_point};
 
-/// The time between two requests. Each costs money, and CloudWatch keeps minutes.
+/// The time between two requests, in the long run. Each costs money, and CloudWatch keeps minutes.
 const INTERVAL_MS: u64 = 10_000;
+/// So many may follow each other without it: what waits here may wait through a freeze.
+const AT_ONCE: u64 = 3;
 /// How long an order may take, with all tries.
 const ORDER_MS: u64 = 4_000;
-/// When the thread itself is given up: it answers before that, unless it is stuck or stood still.
+/// When the thread itself is given up, by time awake too: it answers before that, unless it is stuck.
 const STUCK_MS: u64 = ORDER_MS + 2_000;
+/// So many reasons are told at most. Refusals have codes of whoever answers.
+const MAX_TOLD: usize = 10;
 /// The pause after the API did not take something; it doubles with each time in a row.
 const FIRST_PAUSE_MS: u64 = 60_000;
 const LONGEST_PAUSE_MS: u64 = 3_600_000;
@@ -49,21 +55,24 @@ pub(crate) struct Publisher {
     fallback: Pending,
     /// Orders so far.
     orders: u64,
-    sent_at: Option<Timestamp>,
+    /// By then requests as far apart as in the long run would have come to as many.
+    sent_until: Timestamp,
     pause: Option<Pause>,
     pause_ms: u64,
     /// At the end of the sandbox everything is sent at once, and each order has this time.
     last_time: Option<Duration>,
-    told: bool,
+    /// The kinds of reasons that were told.
+    told: Vec<String>,
 }
 
 #[derive(Debug)]
 struct UnderWay {
     number: u64,
     data: Vec<Datum>,
-    since: Timestamp,
-    /// The clock has passed [`STUCK_MS`] once already: it may have leapt, as over a freeze.
-    is_overdue: bool,
+    /// When the loop last looked.
+    seen: Timestamp,
+    /// In steps of a tick at most, so that a freeze counts as one.
+    awake_ms: u64,
 }
 
 /// The API is let alone.
@@ -92,11 +101,11 @@ impl Publisher {
             answer: None,
             fallback: Pending::default(),
             orders: 0,
-            sent_at: None,
+            sent_until: Timestamp::default(),
             pause: None,
             pause_ms: FIRST_PAUSE_MS,
             last_time: None,
-            told: false,
+            told: Vec::new(),
         }
     }
 
@@ -120,20 +129,22 @@ impl Publisher {
         match &self.under_way {
             // The end has a time of its own.
             Some(_) if self.last_time.is_some() => None,
-            Some(order) => Some(order.since.plus_ms(STUCK_MS).min(now.plus_ms(STUCK_MS))),
+            // Also if the clock was set back.
+            Some(order) => Some(order.seen.min(now).plus_ms(TICK_MS)),
             None if self.pending.is_empty() => None,
             None => Some(self.next_at(now)),
         }
     }
 
     fn next_at(&self, now: Timestamp) -> Timestamp {
-        match self.sent_at {
-            // Not by a clock that was set back since.
-            Some(sent_at) if self.last_time.is_none() && now >= sent_at => {
-                sent_at.plus_ms(INTERVAL_MS)
-            }
-            _ => now,
-        }
+        let free_at = self.sent_until(now).minus_ms((AT_ONCE - 1) * INTERVAL_MS);
+        if self.last_time.is_some() { now } else { free_at.max(now) }
+    }
+
+    /// Not before now, and not by a clock that was set back since.
+    fn sent_until(&self, now: Timestamp) -> Timestamp {
+        let is_sound = self.sent_until <= now.plus_ms(AT_ONCE * INTERVAL_MS);
+        if is_sound { self.sent_until.max(now) } else { now }
     }
 
     /// Waits until the thread has answered, for ever if there is nothing to answer. Can be dropped and
@@ -165,17 +176,14 @@ impl Publisher {
         if let Some(order) = &mut self.under_way
             && self.last_time.is_none()
         {
-            // Also if the clock was set back.
-            order.since = order.since.min(now);
-            if now.ms_since(order.since) < STUCK_MS {
+            order.awake_ms += now.ms_since(order.seen).min(TICK_MS);
+            order.seen = now;
+            if order.awake_ms < STUCK_MS {
                 return;
             }
-            if order.is_overdue {
-                self.fail(&PutError::Unanswered("the thread that sends is stuck"), now);
-            } else {
-                order.is_overdue = true;
-                order.since = now;
-            }
+            // What comes next has another one.
+            self.link = None;
+            self.fail(&PutError::Unanswered("the thread that sends is stuck"), now);
         }
         if self.under_way.is_none() && !self.pending.is_empty() && now >= self.next_at(now) {
             self.send(now);
@@ -199,30 +207,34 @@ impl Publisher {
 
     fn send(&mut self, now: Timestamp) {
         self.orders += 1;
-        self.sent_at = Some(now);
+        self.sent_until = self.sent_until(now).plus_ms(INTERVAL_MS);
         let data = self.pending.take_request(now);
         let time = self.last_time.unwrap_or(Duration::from_millis(ORDER_MS));
         let order = Order { number: self.orders, data: data.clone(), time };
-        self.under_way =
-            Some(UnderWay { number: self.orders, data, since: now, is_overdue: false });
+        self.under_way = Some(UnderWay { number: self.orders, data, seen: now, awake_ms: 0 });
         if self.link.is_none() {
             // There may be a thread left some later time.
             self.link = (self.start)().ok();
         }
         if self.link.as_ref().is_none_or(|link| link.orders.send(order).is_err()) {
-            self.link = None;
-            self.fail(&PutError::Bug, now);
+            let is_gone = self.link.take().is_some();
+            self.fail(if is_gone { &PutError::Bug } else { &PutError::NoThread }, now);
         }
     }
 
     /// The API may not have what is under way: so lines carry that, and what comes for a while.
     fn fail(&mut self, error: &PutError, now: Timestamp) {
-        if !self.told {
-            self.told = true;
+        let is_told = self.told.iter().any(|kind| kind == error.kind());
+        if !is_told && self.told.len() < MAX_TOLD {
+            self.told.push(error.kind().to_owned());
             tracing::warn!("metrics are written to the log instead (EMF), as {error}");
         }
         if let Some(order) = self.under_way.take() {
             self.fallback.put_back(&order.data);
+        }
+        // That says nothing of the next request.
+        if *error == PutError::Frozen {
+            return;
         }
         self.fallback.append(&mut self.pending);
         self.pause = Some(Pause { since: now, ms: self.pause_ms });

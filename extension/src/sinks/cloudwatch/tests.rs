@@ -59,6 +59,14 @@ impl Publisher {
     }
 }
 
+/// The thread that the first metric starts, with that one ordered.
+fn started_thread(publisher: &mut Publisher, started: &Arc<Mutex<Vec<Thread>>>, ms: u64) -> Thread {
+    assert!(publisher.timeout(ms));
+    let mut thread = started.lock().unwrap().pop().unwrap();
+    thread.orders.try_recv().unwrap();
+    thread
+}
+
 /// What is waited for is there already.
 fn block_on(ready: impl Future<Output = ()>) {
     let mut context = std::task::Context::from_waker(std::task::Waker::noop());
@@ -83,7 +91,7 @@ fn there_is_no_thread_before_the_first_metric() {
 }
 
 #[test]
-fn the_first_goes_at_once_and_what_follows_together_ten_seconds_later() {
+fn what_comes_goes_at_once_and_what_comes_meanwhile_together_after_it() {
     let (mut publisher, threads) = publisher(false);
     assert!(publisher.timeout(0));
     let mut threads = threads.lock().unwrap();
@@ -94,17 +102,58 @@ fn the_first_goes_at_once_and_what_follows_together_ten_seconds_later() {
     }
     assert!(threads[0].orders.try_recv().is_err(), "one at a time");
     publisher.answer(&threads[0], first.number, Ok(()), 50);
-    assert_eq!(publisher.due(at(50)), Some(at(10_000)));
-    publisher.poll(at(9_999));
-    assert!(threads[0].orders.try_recv().is_err(), "too early");
-    publisher.poll(at(10_000));
     let second = threads[0].orders.try_recv().unwrap();
     assert_eq!(timeouts(&second), 3);
-    publisher.answer(&threads[0], second.number, Ok(()), 10_050);
+    publisher.answer(&threads[0], second.number, Ok(()), 100);
     assert!(publisher.is_idle());
-    assert_eq!(publisher.due(at(10_050)), None);
-    assert_eq!(publisher.next_line(at(10_050)), None);
+    assert_eq!(publisher.due(at(100)), None);
+    assert_eq!(publisher.next_line(at(100)), None);
     assert_eq!(threads.len(), 1);
+}
+
+#[test]
+fn where_much_comes_a_request_is_sent_every_ten_seconds() {
+    let (mut publisher, threads) = publisher(false);
+    let mut thread = started_thread(&mut publisher, &threads, 0);
+    publisher.answer(&thread, 1, Ok(()), 0);
+    let (mut sent, mut counted) = (vec![0], 1);
+    for ms in (100..120_000).step_by(100) {
+        assert!(publisher.timeout(ms));
+        if let Ok(order) = thread.orders.try_recv() {
+            sent.push(ms);
+            counted += timeouts(&order);
+            publisher.answer(&thread, order.number, Ok(()), ms);
+        }
+    }
+    let steadily = (10_000..120_000).step_by(10_000);
+    assert_eq!(sent, [0, 100, 200].into_iter().chain(steadily).collect::<Vec<_>>());
+    assert_eq!(publisher.due(at(119_900)), Some(at(120_000)));
+    publisher.poll(at(120_000));
+    assert_eq!(counted + timeouts(&thread.orders.try_recv().unwrap()), 1_200);
+}
+
+#[test]
+fn after_a_while_without_any_some_go_at_once_again() {
+    let (mut publisher, threads) = publisher(false);
+    let mut thread = started_thread(&mut publisher, &threads, 0);
+    publisher.answer(&thread, 1, Ok(()), 0);
+    let mut sent = 1;
+    for ms in [1, 2, 3, 10_000, 10_001, 600_000, 600_001, 600_002, 600_003] {
+        assert!(publisher.timeout(ms));
+        if let Ok(order) = thread.orders.try_recv() {
+            sent += 1;
+            publisher.answer(&thread, order.number, Ok(()), ms);
+        }
+        let sent_by_then = match ms {
+            1 => 2,
+            2 | 3 => 3,
+            10_000 | 10_001 => 4,
+            600_000 => 5,
+            600_001 => 6,
+            _ => 7,
+        };
+        assert_eq!(sent, sent_by_then, "{ms}");
+    }
 }
 
 #[test]
@@ -153,25 +202,94 @@ fn a_clock_that_is_set_back_mutes_nothing() {
 }
 
 #[test]
-fn a_thread_that_is_stuck_is_given_up_and_its_late_answer_counts_for_nothing() {
+fn a_thread_that_is_stuck_is_given_up_and_what_comes_next_has_another_one() {
     let (mut publisher, threads) = publisher(false);
     assert!(publisher.timeout(0));
-    let after_a_freeze = 86_400_000;
-    publisher.poll(at(after_a_freeze));
-    assert!(!publisher.is_idle(), "it has its time after a leap of the clock");
-    assert_eq!(publisher.due(at(after_a_freeze)), Some(at(after_a_freeze + STUCK_MS)));
-    publisher.poll(at(after_a_freeze + STUCK_MS - 1));
-    assert!(!publisher.is_idle());
-    publisher.poll(at(after_a_freeze + STUCK_MS));
+    let mut now = 0;
+    while now < STUCK_MS {
+        assert!(!publisher.is_idle());
+        assert_eq!(publisher.due(at(now)), Some(at(now + TICK_MS)));
+        now += TICK_MS;
+        publisher.poll(at(now));
+    }
     assert!(publisher.is_idle());
-    assert_eq!(publisher.in_lines(after_a_freeze), 1);
-    let now = after_a_freeze + STUCK_MS + FIRST_PAUSE_MS;
+    assert_eq!(publisher.in_lines(now), 1);
+    now += FIRST_PAUSE_MS;
     assert!(publisher.timeout(now));
-    publisher.answer(&threads.lock().unwrap()[0], 1, unreachable(), now);
+    let mut threads = threads.lock().unwrap();
+    threads[0].answers.send(Answer { number: 1, result: Ok(()) }).unwrap_err();
+    let order = threads[1].orders.try_recv().unwrap();
+    publisher.answer(&threads[1], 1, unreachable(), now);
     assert!(!publisher.is_idle(), "it was not this one's answer");
-    publisher.answer(&threads.lock().unwrap()[0], 2, Ok(()), now);
+    publisher.answer(&threads[1], order.number, Ok(()), now);
     assert!(publisher.is_idle());
     assert_eq!(publisher.in_lines(now), 0);
+}
+
+/// By freezes alone no thread is stuck, however long and however many they are.
+#[test]
+fn each_freeze_costs_the_thread_a_tick_of_its_time() {
+    for ms in [500, 1_000, 2_000, 2_800, 3_200, 3_600, 4_500, 6_000, 86_400_000] {
+        let (mut publisher, threads) = publisher(false);
+        assert!(publisher.timeout(0));
+        let mut now = 0;
+        for _ in 1..STUCK_MS / TICK_MS {
+            now += ms;
+            publisher.poll(at(now));
+            assert!(!publisher.is_idle(), "{ms}: {now}");
+        }
+        publisher.answer(&threads.lock().unwrap()[0], 1, Ok(()), now);
+        assert_eq!(publisher.in_lines(now), 0);
+    }
+}
+
+#[test]
+fn a_freeze_amid_a_request_is_held_against_nobody() {
+    let (mut publisher, threads) = publisher(false);
+    let mut thread = started_thread(&mut publisher, &threads, 0);
+    for (n, ms) in [(1, 0), (2, 20_000), (3, 40_000)] {
+        if n > 1 {
+            assert!(publisher.timeout(ms), "there is no pause");
+            assert_eq!(thread.orders.try_recv().unwrap().number, n);
+        }
+        publisher.answer(&thread, n, Err(PutError::Frozen), ms);
+        assert_eq!(publisher.in_lines(ms), 1);
+    }
+    assert_eq!(publisher.told, ["frozen"]);
+    assert!(publisher.timeout(60_000));
+    publisher.answer(&thread, 4, unreachable(), 60_000);
+    assert_eq!(publisher.told, ["frozen", "unreachable"]);
+    assert!(
+        publisher.timeout(60_000 + FIRST_PAUSE_MS),
+        "the first pause, as if there had been no freeze"
+    );
+    assert!(!publisher.is_idle());
+}
+
+#[test]
+fn each_kind_of_reason_is_told_once() {
+    let (mut publisher, threads) = publisher(false);
+    let thread = started_thread(&mut publisher, &threads, 0);
+    let refused = |code: &str| PutError::Refused { status: 403, code: code.into(), hint: "" };
+    let errors = [
+        PutError::Unanswered("in time"),
+        refused("AccessDenied"),
+        PutError::Unanswered("the connection broke"),
+        refused("AccessDenied"),
+        refused("ExpiredToken"),
+    ];
+    for (n, error) in (1..).zip(errors) {
+        let now = n * LONGEST_PAUSE_MS;
+        if n > 1 {
+            assert!(publisher.timeout(now));
+        }
+        publisher.answer(&thread, n, Err(error), now);
+    }
+    assert_eq!(publisher.told, ["unanswered", "AccessDenied", "ExpiredToken"]);
+    for n in 0..20 {
+        publisher.fail(&refused(&n.to_string()), at(0));
+    }
+    assert_eq!(publisher.told.len(), MAX_TOLD);
 }
 
 #[test]
@@ -196,14 +314,17 @@ fn without_a_thread_lines_carry_them() {
 fn at_the_end_all_is_sent_at_once_and_what_there_is_no_time_for_becomes_lines() {
     let (mut publisher, threads) = publisher(false);
     let mut now = 0;
-    assert!(publisher.timeout(now));
-    publisher.answer(&threads.lock().unwrap()[0], 1, Ok(()), 1);
-    now += 2;
+    for number in 1..=AT_ONCE {
+        assert!(publisher.timeout(now));
+        let mut threads = threads.lock().unwrap();
+        assert_eq!(threads[0].orders.try_recv().unwrap().number, number);
+        publisher.answer(&threads[0], number, Ok(()), now + 1);
+        now += 2;
+    }
     assert!(publisher.timeout(now));
     publisher.finish(Duration::from_millis(800));
     assert!(publisher.timeout(now));
     let mut threads = threads.lock().unwrap();
-    threads[0].orders.try_recv().unwrap();
     let last = threads[0].orders.try_recv().unwrap();
     assert_eq!((timeouts(&last), last.time), (2, Duration::from_millis(800)));
     assert!(publisher.timeout(now));

@@ -22,8 +22,8 @@
 //!
 //! From outside: HTTP status 429, the condition `ZeroReservedConcurrency`, or EventBridge's `THROTTLING`
 //! in the record of a failed request; the condition `EventAgeExceeded` alone is suspected. A reserved
-//! concurrency of 0, or one that takes all of the account's pool but the 100 that cannot be reserved, is
-//! imminent.
+//! concurrency of 0, or one that takes the greater part of the account's pool and leaves the others 100 or
+//! less, is imminent.
 //!
 //! ## What to do
 //! Raise the limit that the reason names or call less often; let the SDK retry with back-off, or invoke
@@ -157,8 +157,8 @@ fn from_request(case: &Case<'_>, request: &FailedRequest) -> Option<Finding> {
     })
 }
 
-/// The pool that Lambda leaves to functions without a reservation.
-const KEPT_UNRESERVED: u64 = 100;
+/// So much Lambda leaves to functions without a reservation; in accounts with a small limit, less.
+const MAX_KEPT_UNRESERVED: u64 = 100;
 
 fn from_state(case: &Case<'_>, state: &FunctionState) -> Option<Finding> {
     let reserved = state.reserved_concurrency?;
@@ -168,11 +168,13 @@ fn from_state(case: &Case<'_>, state: &FunctionState) -> Option<Finding> {
         return Some(finding.evidence("reservedConcurrency", Some(0)));
     }
     let account = state.account?;
-    let is_all = reserved.saturating_add(KEPT_UNRESERVED) >= account.limit;
-    is_all.then(|| {
+    // In a small account what may not be reserved comes near the limit: then it must hold the greater part.
+    let is_most = reserved.saturating_add(MAX_KEPT_UNRESERVED) >= account.limit
+        && reserved > account.limit / 2;
+    is_most.then(|| {
         let message = format!(
-            "the function holds {reserved} of the account's {} concurrent executions, all that can be \
-             reserved: the other functions share {}",
+            "the function holds {reserved} of the account's {} concurrent executions: the other \
+             functions share {}",
             account.limit, account.unreserved
         );
         Finding::imminent(case.at, message)

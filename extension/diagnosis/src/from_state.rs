@@ -3,7 +3,7 @@
 use crate::aws_name::is_arn;
 use crate::detector::{Case, CaseEvent};
 use crate::finding::Finding;
-use crate::outside::FunctionState;
+use crate::outside::{FunctionState, ReasonField};
 
 /// What was asked about a function, where that is what the case is about.
 pub(crate) fn state<'a>(case: &Case<'a>) -> Option<&'a FunctionState> {
@@ -13,11 +13,19 @@ pub(crate) fn state<'a>(case: &Case<'a>) -> Option<&'a FunctionState> {
     }
 }
 
-/// A finding if Lambda gives one of these reasons for the function's state or for the failure of its last
-/// update: confirmed, as Lambda said so.
+/// A finding if Lambda gives one of these reasons: confirmed for the function's state, as Lambda said so;
+/// imminent for the failure of its last update, as invocations use what was before it.
 pub(crate) fn reason(case: &Case<'_>, codes: &[&str], message: &str) -> Option<Finding> {
-    let (field, code) = state(case)?.reason(codes)?;
-    Some(Finding::confirmed(case.at, message.to_owned()).evidence(field, Some(code)))
+    let reason = state(case)?.reason(codes)?;
+    let finding = match reason.field {
+        ReasonField::State => Finding::confirmed(case.at, message.to_owned()),
+        ReasonField::LastUpdate => {
+            let message =
+                format!("the function's last update failed, and is not in use: {message}");
+            Finding::imminent(case.at, message)
+        }
+    };
+    Some(finding.evidence(reason.field.name(), Some(reason.code)))
 }
 
 /// A finding if the key of the function's environment is in one of these states; None stands for a key

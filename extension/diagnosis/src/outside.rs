@@ -95,18 +95,42 @@ pub struct AccountConcurrency {
     pub unreserved: u64,
 }
 
+/// What a reason code is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ReasonField {
+    /// `StateReasonCode`
+    State,
+    /// `LastUpdateStatusReasonCode`
+    LastUpdate,
+}
+
+impl ReasonField {
+    /// Its name in the evidence.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::State => "stateReasonCode",
+            Self::LastUpdate => "lastUpdateStatusReasonCode",
+        }
+    }
+}
+
+/// Lambda's reason for what is not as it should be.
+pub(crate) struct Reason<'a> {
+    pub(crate) field: ReasonField,
+    pub(crate) code: &'a str,
+}
+
 impl FunctionState {
-    /// Lambda's reason for a state or an update that is not as it should be, if it is one of these, and
-    /// the field that tells it.
-    pub(crate) fn reason<'a>(&'a self, codes: &[&str]) -> Option<(&'static str, &'a str)> {
+    /// Lambda's reason for a state or an update that is not as it should be, if it is one of these.
+    pub(crate) fn reason<'a>(&'a self, codes: &[&str]) -> Option<Reason<'a>> {
         let is_failed = |status: &Option<String>| status.as_deref() == Some("Failed");
         let is_well = self.state.as_deref() == Some("Active");
         let state = self.state_reason_code.as_deref().filter(|_| !is_well);
         let update = self.last_update_status_reason_code.as_deref();
         let update = update.filter(|_| is_failed(&self.last_update_status));
-        [("stateReasonCode", state), ("lastUpdateStatusReasonCode", update)]
+        [(ReasonField::State, state), (ReasonField::LastUpdate, update)]
             .into_iter()
-            .filter_map(|(field, code)| Some((field, code?)))
-            .find(|(_, code)| codes.contains(code))
+            .filter_map(|(field, code)| Some(Reason { field, code: code? }))
+            .find(|reason| codes.contains(&reason.code))
     }
 }

@@ -4,7 +4,7 @@
 //! - `pending`: it is being created or connected to its VPC.
 //! - `stuck-pending`: it has been Pending for more than six minutes.
 //! - `inactive`: it was idle for weeks and its resources were taken back; this invocation wakes it.
-//! - `failed`: its last creation or update failed.
+//! - `failed`: its last creation or update failed, or it could not be restored after it was idle.
 //! - `update-failed`: its last update failed, so that what is invoked is what was before it.
 //! - `update-in-progress`: an update is under way.
 //! - `snap-start`: its snapshot is being made.
@@ -24,14 +24,15 @@
 //!
 //! From outside: the error in the record of a failed request, or its HTTP status 409 (suspected); and what
 //! GetFunctionConfiguration says: `failed`, `stuck-pending`, `update-failed` and `vpc-configuration` are
-//! confirmed, `inactive` is imminent.
+//! confirmed, `inactive` is imminent. `stuck-pending` is told of a function that is being created alone: since
+//! when an idle one is being restored, Lambda does not tell.
 //!
 //! ## What to do
 //! Wait for `State: Active` (`aws lambda wait function-active-v2`) before invoking, and retry with
 //! back-off; look at StateReason and LastUpdateStatusReason if it stays.
 
 use crate::detector::{Case, Cause, Detector, Sign};
-use crate::finding::{Finding, View};
+use crate::finding::{Finding, Stage, View};
 use crate::from_failed_request;
 use crate::from_log;
 use crate::from_state;
@@ -61,7 +62,7 @@ pub(crate) const DETECTOR: Detector = Detector {
         },
         Cause {
             name: "failed",
-            advice: "The called function's creation failed: GetFunctionConfiguration tells StateReason and StateReasonCode; correct that and deploy it again.",
+            advice: "The called function's creation or restoration failed: GetFunctionConfiguration tells StateReason and StateReasonCode; correct that and deploy it again.",
         },
         Cause {
             name: "update-failed",
@@ -154,7 +155,8 @@ fn from_state(case: &Case<'_>, state: &FunctionState) -> Option<Finding> {
     const OF_VPC: &[&str] =
         &["InvalidSubnet", "InvalidSecurityGroup", "InsufficientRolePermissions"];
     let of_vpc = from_state::reason(case, OF_VPC, "the function's VPC configuration is not valid");
-    if let Some(finding) = of_vpc {
+    // That of a failed update is told as such, below.
+    if let Some(finding) = of_vpc.filter(|finding| finding.stage == Stage::Confirmed) {
         return Some(finding.cause("vpc-configuration"));
     }
     let code = state.state_reason_code.as_deref();
@@ -163,11 +165,18 @@ fn from_state(case: &Case<'_>, state: &FunctionState) -> Option<Finding> {
             let message = "the function is Failed: it cannot be invoked until it is corrected";
             Finding::confirmed(case.at, message.to_owned()).cause("failed")
         }
+        // What could not be restored returns to it, and no invocation wakes it.
+        "Inactive" if code.is_some_and(|code| code != "Idle" && code != "Restoring") => {
+            let message = "the function is Inactive, and not for being idle: it cannot be invoked until \
+                           the reason is corrected and it is deployed again";
+            Finding::confirmed(case.at, message.to_owned()).cause("failed")
+        }
         "Inactive" => {
             let message = "the function is Inactive: the next invocation fails and wakes it";
             Finding::imminent(case.at, message.to_owned()).cause("inactive")
         }
-        "Pending" => {
+        // LastModified is when it was deployed, which is not when an idle function began to be restored.
+        "Pending" if code.is_none_or(|code| code == "Creating") => {
             let pending_ms = case.at.ms_since(state.last_modified?);
             if pending_ms <= STUCK_MS {
                 return None;
@@ -177,6 +186,7 @@ fn from_state(case: &Case<'_>, state: &FunctionState) -> Option<Finding> {
             let finding = Finding::confirmed(case.at, message).cause("stuck-pending");
             finding.evidence("pendingMs", Some(pending_ms))
         }
+        "Pending" => return None,
         _ => {
             let code = state.last_update_status_reason_code.as_deref();
             if state.last_update_status.as_deref() != Some("Failed") {

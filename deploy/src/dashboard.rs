@@ -81,8 +81,8 @@ pub const GROUPS: &[Group] = &[
             "TelemetryDropped",
         ],
         lambda: &[("Throttles", "Sum")],
-        note: "`Throttles` of Lambda Triage are calls that this function made; those of Lambda are \
-               invocations of this function.",
+        note: "`Throttles` of Lambda Triage are calls that this function made and, where the failure \
+               watcher runs, events to it that were given up; those of Lambda are invocations of this function.",
         query: "WhatWentWrongQuery",
     },
 ];

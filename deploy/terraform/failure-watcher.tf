@@ -2,7 +2,7 @@
 # sandbox sees.
 
 variable "failure_watcher" {
-  description = "The failure watcher, with a queue for the on-failure records of your functions; null for none. zip is the file that deploy/failure-watcher/build makes. The states of the functions that function_names or tag (KEY or KEY=VALUE) choose are checked every check_minutes; the other checks may be left out one by one. function_errors = false where each function has the layer, which tells of those."
+  description = "The failure watcher, with a queue for the on-failure records of your functions; null for none. zip is the file that deploy/failure-watcher/build makes. The states of the functions that function_names or tag (KEY or KEY=VALUE) choose are checked every check_minutes (1 to 7, for alarms to see what lasts); the other checks may be left out one by one. function_errors = true tells of what failed within a function too: set it where no function has the layer, which tells of that, as it would count twice."
   type = object({
     zip                = string
     name               = optional(string, "lambda-triage-failure-watcher")
@@ -12,7 +12,7 @@ variable "failure_watcher" {
     key_checks         = optional(bool, true)
     concurrency_checks = optional(bool, true)
     recursion_checks   = optional(bool, true)
-    function_errors    = optional(bool, true)
+    function_errors    = optional(bool, false)
     retention_in_days  = optional(number, 30)
   })
   default = null
@@ -34,8 +34,8 @@ variable "failure_watcher" {
     error_message = "failure_watcher.tag must be KEY or KEY=VALUE."
   }
   validation {
-    condition     = var.failure_watcher == null || try(var.failure_watcher.check_minutes >= 1 && floor(var.failure_watcher.check_minutes) == var.failure_watcher.check_minutes, false)
-    error_message = "failure_watcher.check_minutes must be a whole number from 1 on."
+    condition     = var.failure_watcher == null || try(var.failure_watcher.check_minutes >= 1 && var.failure_watcher.check_minutes <= 7 && floor(var.failure_watcher.check_minutes) == var.failure_watcher.check_minutes, false)
+    error_message = "failure_watcher.check_minutes must be a whole number from 1 to 7: the alarm of StateConflicts asks for three minutes of fifteen."
   }
 }
 
@@ -113,10 +113,11 @@ resource "aws_sqs_queue" "failures" {
   message_retention_seconds = 345600
   # Six times the function's timeout, as AWS asks for, and the batching window.
   visibility_timeout_seconds = 370
-  redrive_policy             = jsonencode({ deadLetterTargetArn = aws_sqs_queue.unread[each.key].arn, maxReceiveCount = 5 })
+  # A message that was throttled has counted as received: a storm must not use them up.
+  redrive_policy = jsonencode({ deadLetterTargetArn = aws_sqs_queue.unread[each.key].arn, maxReceiveCount = 20 })
 }
 
-# What the failure watcher could not read five times.
+# What the failure watcher could not read twenty times.
 resource "aws_sqs_queue" "unread" {
   for_each = local.watchers
 
@@ -134,6 +135,12 @@ resource "aws_lambda_event_source_mapping" "failures" {
   batch_size                         = 100
   maximum_batching_window_in_seconds = 5
   function_response_types            = ["ReportBatchItemFailures"]
+
+  # The least there is: each sandbox remembers by itself what it has told. Reserved concurrency instead would have
+  # batches throttled, and lost.
+  scaling_config {
+    maximum_concurrency = 2
+  }
 }
 
 resource "aws_cloudwatch_event_rule" "state_checks" {
@@ -205,7 +212,7 @@ resource "aws_iam_role_policy" "state_checks" {
 }
 
 output "failure_queue_arn" {
-  description = "The on-failure destination, or dead-letter queue, to give to your functions; null without failure_watcher."
+  description = "The on-failure destination to give to your functions (no dead-letter queue: what is told is deleted); null without failure_watcher."
   value       = one(values(aws_sqs_queue.failures)[*].arn)
 }
 

@@ -87,6 +87,10 @@ run "without_functions_to_check_it_reads_its_queue_and_may_do_nothing_else" {
     error_message = "The queue must be answered item by item."
   }
   assert {
+    condition     = aws_lambda_event_source_mapping.failures["lambda-triage-failure-watcher"].scaling_config[0].maximum_concurrency == 2 && jsondecode(aws_sqs_queue.failures["lambda-triage-failure-watcher"].redrive_policy).maxReceiveCount >= 20
+    error_message = "A storm must neither be told by many sandboxes nor be lost."
+  }
+  assert {
     condition     = aws_lambda_function.failure_watcher["lambda-triage-failure-watcher"].architectures == tolist(["arm64"])
     error_message = "The architecture must be the file's."
   }
@@ -129,7 +133,7 @@ run "all_checks_permit_what_they_ask_and_nothing_else" {
       TRIAGE_NAMESPACE       = "LambdaTriage"
       TRIAGE_FUNCTIONS       = "billing,orders"
       TRIAGE_TAG             = "triage=yes"
-      TRIAGE_FUNCTION_ERRORS = "on"
+      TRIAGE_FUNCTION_ERRORS = "off"
     })
     error_message = "It must be told what to check."
   }
@@ -143,7 +147,7 @@ run "a_check_that_is_left_out_permits_nothing" {
       key_checks         = false
       concurrency_checks = false
       recursion_checks   = false
-      function_errors    = false
+      function_errors    = true
     }
   }
   assert {
@@ -155,8 +159,8 @@ run "a_check_that_is_left_out_permits_nothing" {
     error_message = "The state alone, and of that function alone."
   }
   assert {
-    condition     = aws_lambda_function.failure_watcher["lambda-triage-failure-watcher"].environment[0].variables.TRIAGE_FUNCTION_ERRORS == "off"
-    error_message = "What the layer tells need not be told twice."
+    condition     = aws_lambda_function.failure_watcher["lambda-triage-failure-watcher"].environment[0].variables.TRIAGE_FUNCTION_ERRORS == "on"
+    error_message = "Where no function has the layer, nobody else tells of them."
   }
 }
 
@@ -169,6 +173,18 @@ run "what_means_nothing_is_refused" {
       function_names = ["arn:aws:lambda:eu-west-1:123456789012:function:orders"]
       tag            = "a tag"
       check_minutes  = 0.5
+    }
+  }
+  expect_failures = [var.failure_watcher]
+}
+
+run "checks_that_no_alarm_would_see_are_refused" {
+  command = plan
+  variables {
+    failure_watcher = {
+      zip            = "failure-watcher-x86_64.zip"
+      function_names = ["orders"]
+      check_minutes  = 8
     }
   }
   expect_failures = [var.failure_watcher]

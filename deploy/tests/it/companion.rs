@@ -147,6 +147,10 @@ fn the_queue_is_answered_item_by_item_and_what_cannot_be_read_is_kept() {
     );
     let queues: BTreeMap<_, _> = stack.resources("AWS::SQS::Queue").unwrap().into_iter().collect();
     let redrive = &queues["FailureQueue"]["RedrivePolicy"];
+    // What is throttled in a storm counts as received, and each sandbox remembers by itself.
+    let number = |value: &Value| value.as_str().map_or(value.as_u64(), |s| s.parse().ok()).unwrap();
+    assert!(number(&redrive["maxReceiveCount"]) >= 20);
+    assert_eq!(number(&mapping["ScalingConfig"]["MaximumConcurrency"]), 2);
     let unread = format!("arn:aws:sqs:eu-west-1:123456789012:{NAME}-unread");
     assert_eq!(redrive["deadLetterTargetArn"], unread);
     let (_, function) = stack.resources("AWS::Serverless::Function").unwrap().remove(0);
@@ -187,4 +191,41 @@ fn states_are_checked_by_the_clock_where_somebody_says_of_which_functions() {
             assert_eq!(variables[variable], given.map_or("", |(_, value)| value));
         }
     }
+}
+
+/// The layer in a function tells of what fails within it.
+#[test]
+fn what_the_layer_tells_is_not_told_twice_unless_somebody_asks_for_it() {
+    let told = |parameters: &[(&str, &str)]| {
+        let (_, function) =
+            stack(parameters).resources("AWS::Serverless::Function").unwrap().remove(0);
+        function["Environment"]["Variables"]["TRIAGE_FUNCTION_ERRORS"].clone()
+    };
+    assert_eq!(told(&[]), "off");
+    assert_eq!(told(&[("FunctionErrors", "on")]), "on");
+}
+
+/// What is read from the queue is deleted: of a dead letter that is the only copy of the event.
+#[test]
+fn nobody_is_told_to_make_the_queue_a_dead_letter_queue() {
+    for path in [TEMPLATE, "terraform/failure-watcher.tf"] {
+        let text = read(path);
+        for line in text.lines().filter(|line| line.to_lowercase().contains("dead-letter queue")) {
+            let line = line.to_lowercase();
+            assert!(line.contains("no dead-letter queue"), "{path}: {line}");
+        }
+    }
+}
+
+/// A check that finds the same at each time must reach the alarm.
+#[test]
+fn each_interval_of_checks_that_is_taken_reaches_the_alarm_of_states() {
+    let policy = triage_deploy::POLICIES.iter().find(|policy| policy.metric == "StateConflicts");
+    let policy = policy.unwrap();
+    let text = read(TEMPLATE);
+    let (_, parameter) = text.split_once("\n  CheckMinutes:\n").unwrap();
+    let max = parameter.lines().find_map(|line| line.trim().strip_prefix("MaxValue: "));
+    let max: u32 = max.unwrap().parse().unwrap();
+    let last = max * (policy.datapoints_to_alarm - 1);
+    assert!(last < policy.evaluation_periods, "minute {last} of {}", policy.evaluation_periods);
 }

@@ -27,8 +27,8 @@ impl Recorded {
         let Some(function) = FunctionName::of_arn(arn) else { return Self::Other };
         let condition = context["condition"].as_str();
         let response = &json["responseContext"];
-        let has_run = response["functionError"].as_str().is_some_and(|error| !error.is_empty());
-        if condition == Some("Success") && !has_run {
+        let has_failed = response["functionError"].as_str().is_some_and(|error| !error.is_empty());
+        if condition == Some("Success") && !has_failed {
             return Self::Success;
         }
         let error = PayloadError::of(&json["responsePayload"]);
@@ -40,7 +40,8 @@ impl Recorded {
             condition: condition.map(str::to_owned),
             attempts: context["approximateInvokeCount"].as_u64(),
             status_code,
-            has_run,
+            // Invoke answers 200 where the function ran, and nowhere else.
+            has_run: has_failed || status_code == Some(200),
             error_type: error.error_type,
             error_message: error.error_message,
         };

@@ -6,7 +6,7 @@ use crate::bug::contained;
 use crate::detector::{Case, CaseEvent};
 use crate::diagnosis::{Diagnosis, not_outranked};
 use crate::fault_point;
-use crate::finding::{Finding, View};
+use crate::finding::{Finding, Stage, View};
 use crate::invocation::{Attempt, clip};
 use crate::outside::{FailedRequest, FunctionState};
 use crate::record::{InvocationReport, Status};
@@ -32,6 +32,10 @@ impl Triage {
             error_type: request.error_type.clone(),
             ..InvocationReport::default()
         };
+        // Whether it failed within the function or before is not told: its own errors may have such names.
+        let is_where_untold = request.status_code.is_none()
+            && !request.has_run
+            && request.condition.as_deref().is_some_and(|c| CONDITIONS.contains(&c));
         let matcher = self.matcher();
         let about = Case {
             attempt: Some(&attempt),
@@ -50,7 +54,13 @@ impl Triage {
             contained(|| {
                 matcher.scan_error(&text, !request.has_run, |detector, matched| {
                     let case = Case { event: CaseEvent::Logged(matched), ..about };
-                    found.push((detector, self.examined(detector, &case)));
+                    let mut finding = self.examined(detector, &case);
+                    if let Ok(Some(finding)) = &mut finding
+                        && is_where_untold
+                    {
+                        finding.stage = finding.stage.min(Stage::Suspected);
+                    }
+                    found.push((detector, finding));
                 });
             });
         }
@@ -107,6 +117,9 @@ impl Triage {
         self.make_ready(diagnosis, now);
     }
 }
+
+/// Why Lambda gives up an event that it may have tried.
+const CONDITIONS: [&str; 3] = ["RetriesExhausted", "EventAgeExceeded", "RetryAttemptsExhausted"];
 
 /// A word of Lambda's API, such as `RetriesExhausted`.
 fn is_name(text: &str) -> bool {

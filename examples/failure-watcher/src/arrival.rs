@@ -43,6 +43,8 @@ pub struct Request {
     pub function_name: String,
     /// Its version; empty if it is not told.
     pub function_version: String,
+    /// The id of the message that tells of it, a queue's or a topic's, if it came in one.
+    pub message_id: Option<String>,
 }
 
 /// Why an item tells of no invocation.
@@ -73,7 +75,9 @@ impl Arrival {
 }
 
 fn check(event: &Value) -> Option<CheckOf> {
-    let is_scheduled = event["source"] == "aws.events" && event["detail-type"] == "Scheduled Event";
+    // A rule's, and a schedule's of EventBridge Scheduler.
+    let is_clocks = matches!(event["source"].as_str(), Some("aws.events" | "aws.scheduler"));
+    let is_scheduled = is_clocks && event["detail-type"] == "Scheduled Event";
     match &event["check"] {
         Value::Array(names) => Some(CheckOf::Named(
             names.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
@@ -87,7 +91,7 @@ impl Item {
     fn read(item: &Value, settings: &Settings) -> Self {
         let is_sqs = item["eventSource"] == "aws:sqs";
         let message_id = item["messageId"].as_str().filter(|_| is_sqs).map(str::to_owned);
-        let mut wrapping = Wrapping { settings, at: None, function: None };
+        let mut wrapping = Wrapping { settings, at: None, function: None, message_id: None };
         Self { message_id, told: wrapping.open(item, MAX_WRAPPINGS) }
     }
 }
@@ -99,6 +103,8 @@ struct Wrapping<'a> {
     at: Option<Timestamp>,
     /// Whose failures come this way.
     function: Option<String>,
+    /// The id of the innermost message: one of a topic's may stand in several of a queue's.
+    message_id: Option<String>,
 }
 
 impl Wrapping<'_> {
@@ -140,6 +146,7 @@ impl Wrapping<'_> {
     fn open_sqs(&mut self, json: &Value, depth: usize) -> Result<Option<Box<Request>>, NoFailure> {
         let attributes = &json["attributes"];
         self.at = timestamp(&attributes["SentTimestamp"]);
+        self.message_id = json["messageId"].as_str().map(str::to_owned);
         self.came_by(&json["eventSourceARN"]);
         // SenderId does not say whose a dead letter is: it is a session of the function's role by the name
         // of `awslambda_`, a number and the time.
@@ -153,6 +160,8 @@ impl Wrapping<'_> {
     /// A message of a topic, as a function gets it or as it stands in the body of a queue's message.
     fn open_sns(&mut self, json: &Value, depth: usize) -> Result<Option<Box<Request>>, NoFailure> {
         self.at = timestamp(&json["Timestamp"]).or(self.at);
+        let message_id = json["MessageId"].as_str().map(str::to_owned);
+        self.message_id = message_id.or(self.message_id.take());
         self.came_by(&json["TopicArn"]);
         let attributes = named(&json["MessageAttributes"], "Value");
         match dead_letter::read(&attributes, self.at) {
@@ -177,6 +186,7 @@ impl Wrapping<'_> {
             failure,
             function_name: name.filter(is_name).unwrap_or_default(),
             function_version: version.or(qualifier).filter(is_name).unwrap_or_default(),
+            message_id: self.message_id.clone(),
         })
     }
 }

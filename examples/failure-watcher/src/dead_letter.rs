@@ -21,13 +21,15 @@ pub(crate) fn read(attributes: &Attributes, at: Option<Timestamp>) -> Option<Fai
 fn of_lambda(attributes: &Attributes, at: Option<Timestamp>) -> Option<FailedRequest> {
     let text = |name: &str| attributes.get(name).map(String::as_str);
     let (code, message) = (text("ErrorCode"), text("ErrorMessage"));
-    if code.is_none() && message.is_none() {
+    // Others have attributes of such names too; the request's id Lambda always gives.
+    let request_id = request_id(text("RequestID"));
+    if request_id.is_empty() || (code.is_none() && message.is_none()) {
         return None;
     }
     // Not given for what never was invoked.
     let status_code = code.and_then(|code| code.trim().parse().ok());
     Some(FailedRequest {
-        request_id: request_id(text("RequestID")),
+        request_id,
         at,
         status_code,
         has_run: status_code == Some(200),

@@ -23,11 +23,13 @@ pub(crate) struct Delivered {
 pub(crate) struct Remembered(u64);
 
 impl Delivered {
-    /// Remembers a request; None if it is known already. One without an id is never known.
+    /// Remembers a request; None if it is known already. A dead letter names no function, so the request's
+    /// id is all there is to know it by; without one, it is that of the message that told of it. Without
+    /// either, it is never known.
     pub(crate) fn remember(
         &mut self,
-        function: &str,
         request_id: &str,
+        message_id: Option<&str>,
         now: Timestamp,
     ) -> Option<Remembered> {
         // A clock that is set back forgets nothing.
@@ -38,8 +40,9 @@ impl Delivered {
             self.order.pop_front();
             self.known.remove(&hash);
         }
-        let hash = self.hasher.hash_one((function, request_id));
-        if request_id.is_empty() {
+        let message_id = message_id.filter(|id| request_id.is_empty() && !id.is_empty());
+        let hash = self.hasher.hash_one((request_id, message_id));
+        if request_id.is_empty() && message_id.is_none() {
             return Some(Remembered(hash));
         }
         self.known.insert(hash).then(|| {
@@ -67,33 +70,42 @@ mod tests {
     #[test]
     fn a_request_is_new_once_within_the_window() {
         let mut delivered = Delivered::default();
-        assert!(delivered.remember("orders", "a", at(0)).is_some());
-        assert!(delivered.remember("orders", "a", at(1)).is_none());
-        assert!(delivered.remember("other", "a", at(1)).is_some(), "another function's");
-        assert!(delivered.remember("orders", "b", at(1)).is_some());
-        assert!(delivered.remember("orders", "a", at(WINDOW_MS)).is_some());
-        assert!(delivered.remember("orders", "", at(0)).is_some());
-        assert!(delivered.remember("orders", "", at(0)).is_some(), "none can be told from another");
+        assert!(delivered.remember("a", None, at(0)).is_some());
+        assert!(delivered.remember("a", Some("1"), at(1)).is_none());
+        assert!(delivered.remember("b", None, at(1)).is_some());
+        assert!(delivered.remember("a", None, at(WINDOW_MS)).is_some());
+    }
+
+    #[test]
+    fn without_its_id_a_request_is_known_by_its_message() {
+        let mut delivered = Delivered::default();
+        assert!(delivered.remember("", Some("1"), at(0)).is_some());
+        assert!(delivered.remember("", Some("1"), at(0)).is_none());
+        assert!(delivered.remember("", Some("2"), at(0)).is_some());
+        for none in [None, Some("")] {
+            assert!(delivered.remember("", none, at(0)).is_some());
+            assert!(delivered.remember("", none, at(0)).is_some(), "none can be told from another");
+        }
     }
 
     #[test]
     fn what_could_not_be_told_is_new_again() {
         let mut delivered = Delivered::default();
-        let remembered = delivered.remember("orders", "a", at(0)).unwrap();
-        delivered.remember("orders", "b", at(0)).unwrap();
+        let remembered = delivered.remember("a", None, at(0)).unwrap();
+        delivered.remember("b", None, at(0)).unwrap();
         delivered.forget(&[remembered]);
-        assert!(delivered.remember("orders", "a", at(0)).is_some());
-        assert!(delivered.remember("orders", "b", at(0)).is_none());
+        assert!(delivered.remember("a", None, at(0)).is_some());
+        assert!(delivered.remember("b", None, at(0)).is_none());
     }
 
     #[test]
     fn memory_is_bounded() {
         let mut delivered = Delivered::default();
         for n in 0..2 * MAX_REQUESTS {
-            assert!(delivered.remember("orders", &n.to_string(), at(0)).is_some());
+            assert!(delivered.remember(&n.to_string(), None, at(0)).is_some());
         }
         assert!(delivered.known.len() <= MAX_REQUESTS && delivered.order.len() <= MAX_REQUESTS);
         let last = (2 * MAX_REQUESTS - 1).to_string();
-        assert!(delivered.remember("orders", &last, at(0)).is_none(), "the latest stay");
+        assert!(delivered.remember(&last, None, at(0)).is_none(), "the latest stay");
     }
 }

@@ -5,7 +5,7 @@ use crate::delivered::{Delivered, Remembered};
 use crate::settings::Settings;
 use serde_json::json;
 use std::collections::VecDeque;
-use triage_diagnosis::{Function, FunctionState, Timestamp, Triage};
+use triage_diagnosis::{FailedRequest, Function, FunctionState, Timestamp, Triage};
 
 /// Functions that are remembered with what was told of them; of those beyond, the oldest is forgotten.
 const MAX_FUNCTIONS: usize = 1_000;
@@ -18,6 +18,8 @@ pub struct Watcher {
     settings: Settings,
     /// Of no function: the others share what it is built of.
     model: Triage,
+    /// Knows the problems that are never to be reported too, where there are any.
+    undisabled: Option<Triage>,
     functions: VecDeque<(String, String, Triage)>,
     delivered: Delivered,
     /// Requests that are told for the first time in the event at hand.
@@ -31,9 +33,15 @@ impl Watcher {
     #[must_use]
     pub fn new(settings: Settings) -> Self {
         let model = Triage::new(settings.diagnosis.clone(), Function::default());
+        let undisabled = (!settings.diagnosis.disabled.is_empty()).then(|| {
+            let all =
+                triage_diagnosis::Settings { disabled: Vec::new(), ..settings.diagnosis.clone() };
+            Triage::new(all, Function::default())
+        });
         Self {
             settings,
             model,
+            undisabled,
             functions: VecDeque::new(),
             delivered: Delivered::default(),
             new: Vec::new(),
@@ -74,16 +82,16 @@ impl Watcher {
     }
 
     fn handle_request(&mut self, request: &Request, now: Timestamp) {
-        let Request { failure, function_name, function_version } = request;
+        let Request { failure, function_name, function_version, message_id } = request;
         if failure.has_run && !self.settings.tells_function_errors {
             return;
         }
-        match self.delivered.remember(function_name, &failure.request_id, now) {
+        match self.delivered.remember(&failure.request_id, message_id.as_deref(), now) {
             Some(remembered) => self.new.push(remembered),
             None => return,
         }
         let triage = self.triage(function_name, function_version, now);
-        if triage.handle_failed_request(failure, now) {
+        if triage.handle_failed_request(failure, now) || self.is_disabled(failure, now) {
             return;
         }
         self.unknown += 1;
@@ -109,6 +117,15 @@ impl Watcher {
             without_absent(&mut line);
             self.lines.push(line.to_string());
         }
+    }
+
+    /// Whether a failure is one of the problems that are never to be reported.
+    fn is_disabled(&mut self, failure: &FailedRequest, now: Timestamp) -> bool {
+        let Some(triage) = &mut self.undisabled else { return false };
+        let is_known = triage.handle_failed_request(failure, now);
+        triage.finish(now);
+        while triage.poll_report(now).is_some() {}
+        is_known
     }
 
     /// Takes in what is known of a function's state.

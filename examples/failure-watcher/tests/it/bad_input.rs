@@ -190,7 +190,7 @@ fn a_batch_of_ten_thousand() {
 fn very_many_functions() {
     let bodies: Vec<String> = (0..3_000)
         .map(|n| {
-            let mut record = record();
+            let mut record = record_of(&format!("{n:08}-b738-4d2c-8880-a18cdf61200e"));
             record["requestContext"]["functionArn"] = format!("{ARN}-{n}").into();
             record.to_string()
         })
@@ -214,6 +214,78 @@ fn what_is_delivered_twice_counts_once_within_the_window() {
     assert_eq!(told.lines(&sqs([("{}", dead_letter("403", MOUNT))])).len(), 0);
     told.now = told.now.plus_ms(60 * 60_000);
     assert_eq!(problem(&told.lines(&record())), "efs-mount-failure");
+}
+
+#[test]
+fn one_request_by_two_ways_counts_once_though_nobody_says_whose_the_dead_letter_is() {
+    let record = record().to_string();
+    let dead = sqs([("{}", dead_letter("403", MOUNT))]);
+    let whole = sqs([(record.as_str(), json!({}))]);
+    for [first, second] in [[&dead, &whole], [&whole, &dead]] {
+        let mut told = Told::new();
+        assert_eq!(problem(&told.lines(first)), "efs-mount-failure");
+        assert_eq!(told.lines(second), [json!(null); 0]);
+    }
+}
+
+#[test]
+fn what_has_no_request_id_counts_once_by_its_message() {
+    let rule = json!({
+        "TARGET_ARN": {"stringValue": ARN, "dataType": "String"},
+        "ERROR_CODE": {"stringValue": "NO_PERMISSIONS", "dataType": "String"},
+    });
+    let mut event = sqs([("{}", rule.clone())]);
+    let mut told = Told::new();
+    assert_eq!(problem(&told.lines(&event)), "invoke-access-denied");
+    assert_eq!(told.lines(&event), [json!(null); 0], "the same message, delivered again");
+    event["Records"][0]["messageId"] = "another".into();
+    assert_eq!(problem(&told.lines(&event)), "invoke-access-denied");
+    let of_topic = sns("{}", of_topic(&rule));
+    assert_eq!(problem(&told.lines(&of_topic)), "invoke-access-denied");
+    assert_eq!(told.lines(&of_topic), [json!(null); 0]);
+}
+
+#[test]
+fn a_message_with_attributes_of_such_names_is_not_taken() {
+    for (name, value) in [("ErrorCode", "429"), ("ErrorMessage", MOUNT)] {
+        let attributes = json!({name: {"stringValue": value, "dataType": "String"}});
+        let (answer, lines) = Told::new().handle(&sqs([(r#"{"order":7}"#, attributes)]));
+        assert_eq!(answer["batchItemFailures"], json!([{"itemIdentifier": "message-0"}]), "{name}");
+        assert_eq!(problem(&lines), "");
+    }
+}
+
+#[test]
+fn a_problem_that_is_disabled_is_not_told_in_other_words() {
+    let mut throttled = record_of("1");
+    throttled["responseContext"]["statusCode"] = 429.into();
+    throttled["responsePayload"] = json!(null);
+    let mut unknown = record_of("2");
+    unknown["responsePayload"] = json!({"errorType": "ValueError"});
+    let mut told = Told::with(&[("TRIAGE_DISABLE", "throttled")]);
+    assert_eq!(told.lines(&throttled), [json!(null); 0]);
+    assert_eq!(problem(&told.lines(&unknown)), "", "what no detector knows is told");
+}
+
+#[test]
+fn a_name_alone_is_a_suspicion_where_it_is_not_told_what_failed() {
+    let mut record = record();
+    record.as_object_mut().unwrap().remove("responseContext");
+    record["responsePayload"] =
+        json!({"errorType": "TooManyRequestsException", "errorMessage": "the shop is busy"});
+    for (status, stage) in
+        [(None, Some("suspected")), (Some(429), Some("confirmed")), (Some(200), None)]
+    {
+        if let Some(status) = status {
+            record["responseContext"] = json!({"statusCode": status});
+        }
+        let lines = Told::new().lines(&record);
+        assert_eq!(lines.len(), 1, "{lines:#?}");
+        assert_eq!(lines[0]["diagnosis"]["stage"].as_str(), stage, "{status:?}");
+    }
+    // It ran, though functionError is not there.
+    let lines = Told::with(&[("TRIAGE_FUNCTION_ERRORS", "off")]).lines(&record);
+    assert_eq!(lines, [json!(null); 0]);
 }
 
 /// Full until it is emptied.

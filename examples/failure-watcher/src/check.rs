@@ -15,7 +15,8 @@ use crate::arrival::CheckOf;
 use crate::watcher::Watcher;
 use access::{Api, CallError};
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+use tokio::time::Instant;
 use triage_diagnosis::{FunctionState, KeyState, Timestamp};
 
 /// The clients of a function that looks at states.
@@ -48,25 +49,27 @@ impl Checks {
         budget: Duration,
         now: impl Fn() -> Timestamp,
     ) -> Checked {
-        let until = Instant::now() + budget;
+        let begun = Instant::now();
+        let until = begun + budget;
+        // What is asked before the functions leaves them half of the time.
+        let by = begun + budget / 2;
         let mut skipped = Skipped::default();
         let functions = match of {
-            CheckOf::Named(names) => names.clone(),
+            CheckOf::Named(names) => chosen::each_once(names),
             CheckOf::Chosen => {
                 let choice = &watcher.settings().functions;
-                chosen::functions(&self.api, choice, &mut skipped).await
+                chosen::functions(&self.api, choice, by, &mut skipped).await
             }
         };
         let mut checked = Checked::default();
         let mut keys = BTreeMap::new();
         let account = match functions.is_empty() {
             true => None,
-            false => skipped.noted(concurrency::account(&self.api).await),
+            false => skipped.noted(concurrency::account(&self.api, by).await),
         };
         for (index, function) in functions.iter().enumerate() {
-            let left = until.saturating_duration_since(Instant::now());
             let state = self.state(function, &mut keys, &mut skipped);
-            let Ok(state) = tokio::time::timeout(left, state).await else {
+            let Ok(state) = tokio::time::timeout_at(until, state).await else {
                 checked.left_out = functions.len() - index;
                 break;
             };

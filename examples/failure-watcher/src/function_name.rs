@@ -28,6 +28,46 @@ impl FunctionName {
     }
 }
 
+/// A function as a user names it: by its name, by its ARN, or by the ARN's end from the account on; each
+/// with a qualifier or without.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ListedName {
+    account: Option<String>,
+    name: String,
+    qualifier: Option<String>,
+}
+
+impl ListedName {
+    /// What is none of these forms is a name as it stands: Lambda will say what it thinks of it.
+    pub(crate) fn of(text: &str) -> Self {
+        let parts: Vec<&str> = text.split(':').collect();
+        let (account, rest) = match &parts[..] {
+            ["arn", _, "lambda", _, account, "function", rest @ ..]
+            | [account, "function", rest @ ..] => (Some(*account), rest),
+            ["function", rest @ ..] => (None, rest),
+            rest => (None, rest),
+        };
+        let (name, qualifier) = match rest {
+            [name] => (*name, None),
+            [name, qualifier] => (*name, Some(*qualifier)),
+            _ => (text, None),
+        };
+        let owned = |text: Option<&str>| text.map(str::to_owned);
+        Self { account: owned(account), name: name.to_owned(), qualifier: owned(qualifier) }
+    }
+
+    /// Whether both name a version or an alias of one function, or the function itself.
+    pub(crate) fn is_same_function(&self, other: &Self) -> bool {
+        let accounts = self.account.as_ref().zip(other.account.as_ref());
+        self.name == other.name && accounts.is_none_or(|(own, other)| own == other)
+    }
+
+    /// Whether both name the same, however.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        self.is_same_function(other) && self.qualifier == other.qualifier
+    }
+}
+
 /// What Lambda takes as the name of a function, a version or an alias.
 pub(crate) fn is_name(name: &str) -> bool {
     (1..=140).contains(&name.len())
@@ -37,6 +77,25 @@ pub(crate) fn is_name(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_function_in_each_form_in_which_it_may_be_listed() {
+        let arn = "arn:aws:lambda:eu-west-1:123456789012:function:orders";
+        let is_same = |a: &str, b: &str| ListedName::of(a).is_same(&ListedName::of(b));
+        let is_same_function =
+            |a: &str, b: &str| ListedName::of(a).is_same_function(&ListedName::of(b));
+        for form in ["orders", arn, "123456789012:function:orders", "function:orders"] {
+            assert!(is_same(form, arn) && is_same("orders", form), "{form}");
+            let qualified = format!("{form}:live");
+            assert!(is_same_function(&qualified, arn) && !is_same(&qualified, arn), "{form}");
+            assert!(is_same(&qualified, "orders:live"), "{form}");
+            assert!(!is_same_function(form, "billing"), "{form}");
+        }
+        assert!(!is_same_function("210987654321:function:orders", arn), "another account's");
+        for odd in ["", ":", "a:b:c:d", "function:"] {
+            assert!(is_same(odd, odd) && !is_same_function(odd, arn), "{odd}");
+        }
+    }
 
     #[test]
     fn the_arn_of_a_function_and_no_other() {

@@ -2,25 +2,29 @@
 
 use super::Skipped;
 use super::access::{Api, CallError};
-use crate::function_name::FunctionName;
+use crate::function_name::ListedName;
 use crate::settings::FunctionChoice;
 use aws_sdk_resourcegroupstagging::types::TagFilter;
+use tokio::time::Instant;
 
 /// `tag:GetResources`
 const ACTION: &str = "tag:GetResources";
 
-/// The functions that were chosen, by name or ARN, each once. Where tags may not be read, those of the
-/// list are left.
+/// The functions that were chosen, by name or ARN, each once. Where tags may not be read, or are not in
+/// time, those of the list are left.
 pub(super) async fn functions(
     api: &Api,
     choice: &FunctionChoice,
+    by: Instant,
     skipped: &mut Skipped,
 ) -> Vec<String> {
-    let mut chosen = choice.names.clone();
+    let mut chosen = each_once(&choice.names);
     if let Some((key, value)) = &choice.tag {
-        let tagged = skipped.noted(tagged(api, key).await).unwrap_or_default();
-        for (arn, found) in tagged {
-            let is_listed = |listed: &String| is_same(listed, &arn);
+        let tagged = tokio::time::timeout_at(by, tagged(api, key)).await;
+        let tagged = tagged.unwrap_or(Err(CallError::Unanswered(ACTION)));
+        for (arn, found) in skipped.noted(tagged).unwrap_or_default() {
+            let tagged = ListedName::of(&arn);
+            let is_listed = |listed: &String| ListedName::of(listed).is_same_function(&tagged);
             if says_no(&found) {
                 chosen.retain(|listed| !is_listed(listed));
             } else if value.as_ref().is_none_or(|value| *value == found)
@@ -57,6 +61,15 @@ pub fn says_no(value: &str) -> bool {
     NO.iter().any(|no| value.trim().eq_ignore_ascii_case(no))
 }
 
-fn is_same(listed: &str, arn: &str) -> bool {
-    listed == arn || FunctionName::of_arn(arn).is_some_and(|function| function.name == listed)
+/// A list without what it names more than once, in whatever forms.
+pub(super) fn each_once(names: &[String]) -> Vec<String> {
+    let mut known: Vec<ListedName> = Vec::new();
+    let mut once = names.to_vec();
+    once.retain(|name| {
+        let listed = ListedName::of(name);
+        let is_new = !known.iter().any(|known| known.is_same(&listed));
+        known.extend(is_new.then_some(listed));
+        is_new
+    });
+    once
 }

@@ -1,6 +1,7 @@
 //! The concurrency that is reserved for a function, and the account's pool.
 
 use super::access::{Api, CallError};
+use tokio::time::Instant;
 use triage_diagnosis::AccountConcurrency;
 
 /// How many concurrent executions are reserved for a function, if any are.
@@ -10,10 +11,11 @@ pub(super) async fn reserved(api: &Api, function: &str) -> Result<Option<u64>, C
     Ok(answer.reserved_concurrent_executions().and_then(|n| u64::try_from(n).ok()))
 }
 
-/// The account's pool in this Region.
-pub(super) async fn account(api: &Api) -> Result<AccountConcurrency, CallError> {
+/// The account's pool in this Region, if it is told by then.
+pub(super) async fn account(api: &Api, by: Instant) -> Result<AccountConcurrency, CallError> {
     const ACTION: &str = "lambda:GetAccountSettings";
-    let answer = api.lambda.get_account_settings().send().await;
+    let answer = tokio::time::timeout_at(by, api.lambda.get_account_settings().send()).await;
+    let answer = answer.map_err(|_| CallError::Unanswered(ACTION))?;
     let answer = answer.map_err(|error| CallError::of(ACTION, &error))?;
     let pool = answer.account_limit().and_then(|limit| {
         Some(AccountConcurrency {

@@ -1,25 +1,33 @@
 //! A role without permissions: each check is skipped with one line, and the others go on.
 
 use crate::function::Running;
+use crate::told::ARN;
+use failure_watcher::Handler;
 use serde_json::{Value, json};
+use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use triage_diagnosis::Timestamp;
 
 const KEY: &str = "arn:aws:kms:eu-west-1:123456789012:key/12345678-90ab-cdef-1234-567890abcdef";
 
-/// AWS, as far as it is asked. What is denied is answered as IAM denies it.
-async fn aws(denied: &'static [&'static str]) -> String {
+/// AWS, as far as it is asked. What is denied is answered as IAM denies it, and what is silent not at all.
+async fn aws(denied: &'static [&'static str], silent: &'static [&'static str]) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
-            tokio::spawn(serve(stream, denied));
+            tokio::spawn(serve(stream, denied, silent));
         }
     });
     format!("http://{address}")
 }
 
-async fn serve(mut stream: TcpStream, denied: &'static [&'static str]) {
+async fn serve(
+    mut stream: TcpStream,
+    denied: &'static [&'static str],
+    silent: &'static [&'static str],
+) {
     let mut request = Vec::new();
     loop {
         let mut piece = [0; 4096];
@@ -36,6 +44,10 @@ async fn serve(mut stream: TcpStream, denied: &'static [&'static str]) {
             continue;
         }
         let action = action(&head);
+        if silent.contains(&action) {
+            request.clear();
+            continue;
+        }
         let (status, answer) = if denied.contains(&action) {
             let message = format!("User: x is not authorized to perform: {action}");
             (403, json!({"__type": "AccessDeniedException", "Message": message}))
@@ -75,7 +87,10 @@ fn action(head: &str) -> &'static str {
 fn answer(action: &str) -> Value {
     match action {
         "kms:DescribeKey" => json!({"KeyMetadata": {"KeyId": "x", "KeyState": "Disabled"}}),
-        "tag:GetResources" => json!({"ResourceTagMappingList": []}),
+        "tag:GetResources" => json!({"ResourceTagMappingList": [{
+            "ResourceARN": "arn:aws:lambda:eu-west-1:123456789012:function:left-alone",
+            "Tags": [{"Key": "watch", "Value": "no"}],
+        }]}),
         "lambda:GetFunctionConfiguration" => json!({
             "FunctionName": "orders",
             "FunctionArn": "arn:aws:lambda:eu-west-1:123456789012:function:orders",
@@ -96,7 +111,7 @@ fn answer(action: &str) -> Value {
 
 /// The problems that a check of `orders` and another tells, and its other lines, with so much denied.
 async fn check(denied: &'static [&'static str]) -> (Vec<String>, Vec<String>) {
-    let url = aws(denied).await;
+    let url = aws(denied, &[]).await;
     let variables = [
         ("AWS_ENDPOINT_URL", url.as_str()),
         ("TRIAGE_FUNCTIONS", "orders,orders-2"),
@@ -184,4 +199,70 @@ async fn an_endpoint_that_is_not_there_is_told() {
         messages.contains(&"skipped: lambda:GetFunctionConfiguration was not answered"),
         "{messages:?}"
     );
+}
+
+/// What is asked before the functions must leave them time, and a check must end in time to be told.
+#[tokio::test]
+async fn what_is_not_answered_costs_at_most_half_of_the_time() {
+    const FIRST: [&[&str]; 2] = [&["tag:GetResources"], &["lambda:GetAccountSettings"]];
+    for silent in FIRST {
+        let action = silent[0];
+        let url = aws(&[], silent).await;
+        let lookup = |name: &str| {
+            let value = match name {
+                "AWS_ENDPOINT_URL" => url.as_str(),
+                "AWS_REGION" => "eu-west-1",
+                "AWS_ACCESS_KEY_ID" | "AWS_SECRET_ACCESS_KEY" => "x",
+                "TRIAGE_FUNCTIONS" => "orders",
+                "TRIAGE_TAG" => "watch",
+                _ => return None,
+            };
+            Some(value.to_owned())
+        };
+        let now = Timestamp::parse("2026-03-01T12:00:00Z").unwrap();
+        let mut handler = Handler::new(lookup, Vec::new(), now);
+        // Of which two seconds are kept back.
+        let left = Duration::from_secs(6);
+        let answer = handler.handle(&json!({"check": true}), left, || now).await.unwrap();
+        assert_eq!(answer, json!({"functions": 1, "leftOut": 0}), "{action}");
+        let lines = String::from_utf8(std::mem::take(handler.out_mut())).unwrap();
+        assert!(lines.contains(&format!("skipped: {action} was not answered")), "{lines}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_function_that_is_named_in_two_ways_is_looked_at_once() {
+    let url = aws(&[], &[]).await;
+    let names = format!("{ARN},orders,123456789012:function:orders,orders");
+    let variables = [("AWS_ENDPOINT_URL", url.as_str()), ("TRIAGE_FUNCTIONS", names.as_str())];
+    let mut running = Running::start(&variables).await;
+    for check in [json!({"check": true}), json!({"check": ["orders", ARN]})] {
+        assert_eq!(running.invoke(&check).await.0["functions"], 1, "{check}");
+    }
+}
+
+/// AWS's clocks have each its own name.
+#[tokio::test(flavor = "multi_thread")]
+async fn each_clock_has_the_states_looked_at() {
+    let url = aws(&[], &[]).await;
+    let variables = [("AWS_ENDPOINT_URL", url.as_str()), ("TRIAGE_FUNCTIONS", "orders")];
+    let mut running = Running::start(&variables).await;
+    for source in ["aws.events", "aws.scheduler"] {
+        let tick = json!({"detail-type": "Scheduled Event", "source": source, "detail": {}});
+        assert_eq!(running.invoke(&tick).await.0["functions"], 1, "{source}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tag_that_says_no_holds_in_whatever_form_the_function_is_listed() {
+    let url = aws(&[], &[]).await;
+    for listed in ["left-alone", "left-alone:live", "123456789012:function:left-alone:live"] {
+        let variables = [
+            ("AWS_ENDPOINT_URL", url.as_str()),
+            ("TRIAGE_FUNCTIONS", listed),
+            ("TRIAGE_TAG", "watch"),
+        ];
+        let (answer, _) = Running::start(&variables).await.invoke(&json!({"check": true})).await;
+        assert_eq!(answer["functions"], 0, "{listed}");
+    }
 }

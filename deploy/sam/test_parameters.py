@@ -46,7 +46,7 @@ class Parameters(unittest.TestCase):
         "FunctionNames": (["", "orders", "a-b_C9,d"], [",", "orders,", "a b", "arn:aws:lambda:x", "a" * 65]),
         "FunctionErrors": (["on", "off"], ["", "yes"]),
         "Tag": (["", "triage", "triage=yes", "team/x:y=", "a=b=c"], ["=yes", "a b=c", "a=*"]),
-        "CheckMinutes": (["1", "1440"], ["", "0", "1441", "often"]),
+        "CheckMinutes": (["1", "7"], ["", "0", "8", "often"]),
         "KeyChecks": (["yes", "no"], ["", "true"]),
         "ConcurrencyChecks": (["yes", "no"], ["", "true"]),
         "RecursionChecks": (["yes", "no"], ["", "true"]),

@@ -36,6 +36,8 @@ use std::time::{Duration, Instant, UNIX_EPOCH};
 const INVOCATIONS: usize = 18;
 /// Cases that run at once: they mostly wait.
 const AT_ONCE: usize = 8;
+/// So many cases may fail once, if they hold when they are tried again.
+const MAX_NOISE: usize = 3;
 /// In the message of every panic made on demand.
 const SECRET: &str = "hunter2";
 /// Lambda kills an extension 2 s after SHUTDOWN; the extension's own budget is 1.5 s. Loose, for a
@@ -408,21 +410,24 @@ fn check_counted(stdout: &str, taken: &Sums, case: &Case) -> Result<(), String> 
     Ok(())
 }
 
+/// Checks a case: what is wrong, if anything.
+fn problem(program: &Path, case: &Case) -> Option<String> {
+    let checked = std::panic::catch_unwind(|| check(program, case));
+    let problem = checked.unwrap_or_else(|_| Err("it hung or was killed (see above)".to_owned()));
+    Some(format!("{}: {}", case.bugs, problem.err()?))
+}
+
 /// Runs all of them, so many at once: the failures.
-fn run(program: &Path, cases: Vec<Case>) -> Vec<String> {
+fn run(program: &Path, cases: Vec<Case>) -> Vec<(Case, String)> {
     let (left, failures) = (Mutex::new(cases), Mutex::new(Vec::new()));
     std::thread::scope(|scope| {
         for _ in 0..AT_ONCE {
             scope.spawn(|| {
                 loop {
                     let Some(case) = left.lock().unwrap().pop() else { break };
-                    let checked = std::panic::catch_unwind(|| check(program, &case));
-                    let problem = match checked {
-                        Ok(Ok(())) => continue,
-                        Ok(Err(problem)) => problem,
-                        Err(_) => "it hung or was killed (see above)".to_owned(),
-                    };
-                    failures.lock().unwrap().push(format!("{}: {problem}", case.bugs));
+                    if let Some(problem) = problem(program, &case) {
+                        failures.lock().unwrap().push((case, problem));
+                    }
                 }
             });
         }
@@ -435,8 +440,13 @@ fn a_bug_costs_what_rests_on_its_place_and_nothing_else() {
     let program = cargo_bin_with_faults("lambda-triage").unwrap();
     let only = std::env::var("TRIAGE_TEST_BUGS").unwrap_or_default();
     let cases = cases().into_iter().filter(|case| case.bugs.contains(&only)).collect();
-    let failures = run(&program, cases);
-    assert!(failures.is_empty(), "{} failed:\n{}", failures.len(), failures.join("\n"));
+    let mut failures = run(&program, cases);
+    // A busy machine may be too late for what a case makes happen: a few are tried again, alone.
+    if failures.len() <= MAX_NOISE {
+        failures.retain(|(case, _)| (0..2).any(|_| problem(&program, case).is_some()));
+    }
+    let list: Vec<_> = failures.iter().map(|(_, problem)| problem.as_str()).collect();
+    assert!(list.is_empty(), "{} failed:\n{}", list.len(), list.join("\n"));
 }
 
 /// The places of the code, by what it says: in every source file of both crates.

@@ -5,7 +5,6 @@ use crate::Timestamp;
 use crate::bug::contained;
 use crate::detector::{Case, CaseEvent};
 use crate::diagnosis::{Diagnosis, not_outranked};
-use crate::fault_point;
 use crate::finding::{Finding, Stage, View};
 use crate::invocation::{Attempt, clip};
 use crate::outside::{FailedRequest, FunctionState};
@@ -17,7 +16,6 @@ impl Triage {
     /// this leaves out what was delivered twice. Whether a detector knew the failure; if none did, nothing
     /// is told.
     pub fn handle_failed_request(&mut self, request: &FailedRequest, now: Timestamp) -> bool {
-        fault_point!("handle failed request");
         let at = request.at.unwrap_or(now);
         let message = request.error_message.as_deref().unwrap_or_default();
         let attempt = Attempt {
@@ -87,7 +85,6 @@ impl Triage {
 
     /// What is known of the function's state, asked for at `now`.
     pub fn handle_function_state(&mut self, state: &FunctionState, now: Timestamp) {
-        fault_point!("handle function state");
         let attempt =
             Attempt { function_arn: state.function_arn.clone().map(clip), ..Attempt::default() };
         let case =

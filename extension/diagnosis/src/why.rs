@@ -82,8 +82,7 @@ pub(crate) struct Running<'a> {
 type Rule = fn(&Seen<'_>) -> Option<Why>;
 
 /// The rules whose evidence leaves no doubt, those first that explain the others'.
-const CERTAIN: [Rule; 3] =
-    [threads::memory_pressure, threads::file_system_stall, threads::cpu_bound_main];
+const CERTAIN: [Rule; 3] = [threads::memory_pressure, threads::file_system_stall, cpu_bound_main];
 
 /// Those of which several may be true of different threads and connections: which of them is waited for
 /// is known if it is the only one.
@@ -99,6 +98,11 @@ const RIVALS: [Rule; 7] = [
 
 /// Those for where nothing else was seen.
 const REST: [Rule; 2] = [children::child_process, threads::idle];
+
+/// The thread that runs the handler computes, and does not connect again and again.
+fn cpu_bound_main(seen: &Seen<'_>) -> Option<Why> {
+    threads::main_computes(seen).filter(|_| peers::refused_peer(seen).is_none())
+}
 
 /// What the processes were waiting for.
 pub(crate) fn why(snapshot: &Snapshot, running: Running<'_>) -> Why {

@@ -101,7 +101,7 @@ fn waits_for_child(seen: &Seen<'_>, child: &Process, what: &str) -> Option<Why> 
 
 /// Whether a child may be waited for: by another thread, or by an event loop.
 pub(super) fn may_wait_for_child(seen: &Seen<'_>) -> bool {
-    let is_deaf = seen.main().is_some_and(|main| super::threads::waits_for_no_socket(seen, main));
+    let is_deaf = seen.main().is_some_and(|main| seen.waits_for_no_socket(main));
     let is_new = |p: &Process| {
         seen.main().is_some_and(|main| !seen.is_below(main.process.pid, p.pid))
             && seen.began_in_invocation(p) != Some(false)

@@ -48,6 +48,12 @@ impl<'a> Seen<'a> {
             && self.started_by(watched).is_some()
     }
 
+    /// Whatever is to come on a socket, this thread would not notice.
+    pub(super) fn waits_for_no_socket(&self, watched: &Watched<'_>) -> bool {
+        watched.waits_in(|call| matches!(call, SystemCall::Sleep | SystemCall::Futex))
+            || self.is_above_main(watched)
+    }
+
     /// The child that a thread waits for since before this invocation.
     fn started_by(&self, watched: &Watched<'_>) -> Option<u32> {
         let waits = watched.waits_in(|call| call == SystemCall::WaitChild);

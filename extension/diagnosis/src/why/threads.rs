@@ -213,14 +213,9 @@ pub(super) fn main_computes(seen: &Seen<'_>) -> Option<Why> {
     busy(seen, |w| w.thread.tid == main)
 }
 
-/// The thread that runs the handler computes, and does not connect again and again.
-pub(super) fn cpu_bound_main(seen: &Seen<'_>) -> Option<Why> {
-    main_computes(seen).filter(|_| super::peers::refused_peer(seen).is_none())
-}
-
 /// Some other thread computes, or several do in turn (as with a lock that only one can hold).
 pub(super) fn cpu_bound(seen: &Seen<'_>) -> Option<Why> {
-    // In place of the one above, never beside it.
+    // In place of that, never beside it.
     if main_computes(seen).is_some() {
         return None;
     }
@@ -266,12 +261,6 @@ fn busy_together(seen: &Seen<'_>) -> Option<Why> {
     Some(why)
 }
 
-/// Whatever is to come on a socket, this thread would not notice.
-pub(super) fn waits_for_no_socket(seen: &Seen<'_>, watched: &Watched<'_>) -> bool {
-    watched.waits_in(|call| matches!(call, SystemCall::Sleep | SystemCall::Futex))
-        || seen.is_above_main(watched)
-}
-
 /// Everything sleeps, and nothing is on its way that could wake it.
 pub(super) fn idle(seen: &Seen<'_>) -> Option<Why> {
     let asleep = |w: &Watched<'_>| w.looks > 1 && w.thread.state == 'S' && w.stuck == 0;
@@ -298,7 +287,7 @@ pub(super) fn idle(seen: &Seen<'_>) -> Option<Why> {
         || !all_asleep
         || seen.threads.iter().any(waits_for_more)
         || !is_quiet
-        || !(seen.sockets_are_idle() || seen.threads.iter().all(|w| waits_for_no_socket(seen, w)))
+        || !(seen.sockets_are_idle() || seen.threads.iter().all(|w| seen.waits_for_no_socket(w)))
         || seen.refused_connections().is_some_and(|(refused, _)| refused > 0)
         || seen.snapshot.is_partial
         || seen.moved_lately()

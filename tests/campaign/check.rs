@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 /// Above what it ever takes, and far below what an unbounded queue would.
 const PEAK_KIB: u64 = 20 * 1024;
-/// Its own eleven, and a connection for each of 32 that may come.
+/// Its own, some of which are connections already, and a connection for each of 32 that may come.
 const DESCRIPTORS: usize = 11 + 32;
 const LINE_BYTES: usize = 4096;
 

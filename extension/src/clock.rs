@@ -1,10 +1,11 @@
 //! The wall clock, read in one place.
 //!
 //! Deadlines come from Lambda as wall-clock times, and a frozen sandbox may or may not count its
-//! frozen time on the monotonic clock: so every decision here is made against the wall clock.
+//! frozen time on the monotonic clock: so every decision here is made against the wall clock. Only
+//! the last moments, in which nothing is frozen, go by the other one.
 
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use triage_diagnosis::Timestamp;
 
 /// What time it is. Cheap to clone; tests pass a clock of their own.
@@ -29,6 +30,16 @@ impl Clock {
     /// Any other clock.
     pub(crate) fn new(now: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
         Self(Arc::new(now))
+    }
+
+    /// A clock that shows `now` and goes on from there without ever being set.
+    #[must_use]
+    pub(crate) fn steady(now: Timestamp) -> Self {
+        let begun = Instant::now();
+        Self::new(move || {
+            let elapsed_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+            now.plus_ms(elapsed_ms)
+        })
     }
 
     /// The time now.

@@ -53,19 +53,6 @@ impl Budget {
             exit_by: now.plus_ms(budget_ms),
         }
     }
-}
-
-impl Budget {
-    /// The same budget, begun at another time.
-    #[must_use]
-    pub(crate) fn moved(self, begun: Timestamp, now: Timestamp) -> Self {
-        let moved = |at: Timestamp| now.plus_ms(at.ms_since(begun));
-        Self {
-            telemetry_until: moved(self.telemetry_until),
-            work_until: moved(self.work_until),
-            exit_by: moved(self.exit_by),
-        }
-    }
 
     /// What is taken where there is a bug in working it out.
     #[must_use]

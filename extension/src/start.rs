@@ -32,7 +32,7 @@ const LAST_LINES: Duration = Duration::from_millis(200);
 
 /// Why the extension cannot begin.
 #[derive(Debug, thiserror::Error)]
-enum StartError {
+pub(crate) enum StartError {
     #[error("there is nothing left to run it with: {0}")]
     Runtime(#[source] std::io::Error),
     #[error("{0}")]
@@ -153,7 +153,7 @@ async fn poll_to_the_end(polling: &mut Polling) {
     }
 }
 
-async fn register(config: &Config) -> Result<(Extension, Registration), StartError> {
+pub(crate) async fn register(config: &Config) -> Result<(Extension, Registration), StartError> {
     let endpoint = Endpoint::parse(config.runtime_api.as_deref().unwrap_or_default())?;
     let name = extension_name(std::env::args_os().next());
     let invoke_events = !config.function.managed_instances;
@@ -173,7 +173,7 @@ async fn register_plainly(config: &Config) -> Result<(Extension, Registration), 
 }
 
 /// Everything the loop is made of. From here on there is no reason not to poll.
-async fn prepare(
+pub(crate) async fn prepare(
     config: &Config,
     clock: Clock,
     lines: Lines,

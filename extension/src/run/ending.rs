@@ -1,15 +1,13 @@
 //! The last moments, from SHUTDOWN or SIGTERM on.
 
 use super::{Observer, TIMER_PAUSE_MS};
+use crate::clock::Clock;
 use crate::panics::contained;
 use crate::shutdown::{Budget, Ending};
 use crate::sinks::Stream;
 use std::pin::pin;
 use std::time::Duration;
 use triage_diagnosis::{Timestamp, Triage, fault_point};
-
-/// This long after it should have been gone, it is the clock that leapt and not this process that is slow.
-const LEAP_MS: u64 = 250;
 
 /// How long sending the last metrics may take: Lambda may be waiting to begin anew.
 const SENDING_MAX: Duration = Duration::from_millis(800);
@@ -22,24 +20,9 @@ pub(super) struct End {
     pub(super) begun: Timestamp,
     pub(super) budget: Budget,
     pub(super) last_telemetry: Timestamp,
-    /// Whether the clock leapt since.
-    is_moved: bool,
 }
 
 impl End {
-    /// The same moments by a clock that was set back or leapt over all of them: as this process still
-    /// runs, their time is not over. Once only.
-    pub(super) fn moved(self, now: Timestamp) -> Option<Self> {
-        let leapt = now < self.begun || now >= self.budget.exit_by.plus_ms(LEAP_MS);
-        let moved = || Self {
-            begun: now,
-            budget: self.budget.moved(self.begun, now),
-            last_telemetry: now,
-            is_moved: true,
-        };
-        (leapt && !self.is_moved).then(moved)
-    }
-
     /// What is waited for before telemetry can be worked through has a quarter of the time for that.
     pub(super) fn wait_until(self) -> Timestamp {
         self.begun.plus_ms(self.budget.work_until.ms_since(self.begun) / 4)
@@ -52,7 +35,9 @@ impl Observer {
         if self.end.is_none() {
             let budget = contained(|| Budget::new(ending, now)).unwrap_or(Budget::short(now));
             self.ask_at = None;
-            let end = End { begun: now, budget, last_telemetry: now, is_moved: false };
+            // A clock that is set now would end the budget, or make it last for ever.
+            self.clock = Clock::steady(now);
+            let end = End { begun: now, budget, last_telemetry: now };
             self.end = Some(end);
             self.signatures.handle_end(end.wait_until());
             let left = Duration::from_millis(budget.exit_by.ms_since(now));
@@ -112,26 +97,5 @@ impl Observer {
             }
         }
         self.lines.drained(Stream::Stderr).await;
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_clock_that_moves_leaves_what_is_left_its_time_once() {
-        let at = Timestamp::from_ms;
-        let budget = Budget::new(Ending::Shutdown { deadline: None }, at(10_000));
-        let end = End { begun: at(10_000), budget, last_telemetry: at(10_100), is_moved: false };
-        for now in [at(10_000), at(11_749)] {
-            assert!(end.moved(now).is_none(), "{now:?}");
-        }
-        for now in [at(9_999), at(11_750), at(7_200_000)] {
-            let moved = end.moved(now).unwrap();
-            assert_eq!(moved.budget, Budget::new(Ending::Shutdown { deadline: None }, now));
-            assert_eq!((moved.begun, moved.last_telemetry), (now, now));
-            assert!(moved.moved(at(0)).is_none(), "for ever");
-        }
     }
 }

@@ -51,7 +51,7 @@ fn life(plan: &Plan, played: &Played, failures: &mut Vec<String>) {
     let mut own = 0;
     for exit in played.exits.iter().filter(|exit| exit.name == EXTENSION) {
         own += 1;
-        let may_be_killed = plan.shutdown_timeout.is_zero();
+        let may_be_killed = plan.shutdown_timeout.is_zero() || may_wait_in_vain(plan);
         if exit.code != Some(0) && !(exit.killed && may_be_killed) {
             failures.push(format!("it ended badly: {exit:?}"));
         }
@@ -85,6 +85,10 @@ fn output(plan: &Plan, played: &Played, failures: &mut Vec<String>) {
         }
     }
     for line in played.written(LogStream::Stderr).filter(|line| line.contains("bug")) {
+        // The last descriptor can go while the runtime is built, which is then built again.
+        if plan.has(Family::Descriptors) && line.contains("/signal/unix.rs:") {
+            continue;
+        }
         failures.push(format!("a bug: {line}"));
     }
     // A clock that is set back makes what was just written too new.
@@ -151,6 +155,12 @@ fn value(line: &str, metric: &str) -> u64 {
         return 0;
     }
     line[metric].as_u64().unwrap_or_default()
+}
+
+/// Whether a wait for a runtimeDone that comes late or never can take all of the time of a SHUTDOWN.
+fn may_wait_in_vain(plan: &Plan) -> bool {
+    let is_late = plan.has(Family::Disorder) || plan.has(Family::Loss);
+    is_late && plan.flush != "lazy" && plan.has(Family::ShortShutdown)
 }
 
 /// Whether telemetry is lost or spoilt in this plan.

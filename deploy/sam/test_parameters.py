@@ -29,6 +29,7 @@ class Parameters(unittest.TestCase):
     CASES = {
         "FunctionName": (["orders", "a-b_C9"], ["", "orders:live", "arn:aws:lambda:x", "a" * 65]),
         "LogGroup": (["/aws/lambda/orders", "a#b.c"], ["", "arn:aws:logs:x", "a b"]),
+        "WatcherLogGroup": (["/aws/lambda/watcher", "none"], ["", "a b", "arn:aws:logs:x"]),
         "AlarmTopicArn": (
             [TOPIC, TOPIC.replace("aws:", "aws-us-gov:", 1), "none"],
             ["", "oncall", TOPIC.replace("sns", "sqs"), TOPIC + ".fifo", TOPIC + ":6d2f", "None"],

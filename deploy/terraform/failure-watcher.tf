@@ -216,6 +216,11 @@ output "failure_queue_arn" {
   value       = one(values(aws_sqs_queue.failures)[*].arn)
 }
 
+output "failure_watcher_log_group" {
+  description = "Where the failure watcher writes, the failure_watcher_log_group of other modules; null without failure_watcher."
+  value       = one(values(aws_cloudwatch_log_group.failure_watcher)[*].name)
+}
+
 output "failure_watcher_arn" {
   description = "The failure watcher, an on-failure destination too; null without failure_watcher."
   value       = one(values(aws_lambda_function.failure_watcher)[*].arn)

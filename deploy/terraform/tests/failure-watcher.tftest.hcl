@@ -104,6 +104,21 @@ run "without_functions_to_check_it_reads_its_queue_and_may_do_nothing_else" {
   }
 }
 
+run "its_lines_are_in_the_dashboards_and_queries_of_the_same_module" {
+  variables {
+    function_names  = ["orders"]
+    failure_watcher = { zip = "failure-watcher-x86_64.zip" }
+  }
+  assert {
+    condition     = aws_cloudwatch_query_definition.function["orders/KMS errors by key"].log_group_names == tolist(["/aws/lambda/orders", "/aws/lambda/lambda-triage-failure-watcher"])
+    error_message = "The queries must read them."
+  }
+  assert {
+    condition     = strcontains(aws_cloudwatch_dashboard.function["orders"].dashboard_body, "SOURCE '/aws/lambda/lambda-triage-failure-watcher' | ")
+    error_message = "The dashboard's tables must read them."
+  }
+}
+
 run "all_checks_permit_what_they_ask_and_nothing_else" {
   variables {
     failure_watcher = {

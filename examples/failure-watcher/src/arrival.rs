@@ -19,7 +19,9 @@ pub enum Arrival {
 /// Which functions' states are to be looked at.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CheckOf {
-    /// Those of the settings.
+    /// Those of the settings, by the clock: what lasts is not told at each check.
+    Scheduled,
+    /// Those of the settings, as somebody asks.
     Chosen,
     /// These, by name or ARN.
     Named(Vec<String>),
@@ -83,7 +85,7 @@ fn check(event: &Value) -> Option<CheckOf> {
             names.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
         )),
         Value::Bool(true) => Some(CheckOf::Chosen),
-        _ => is_scheduled.then_some(CheckOf::Chosen),
+        _ => is_scheduled.then_some(CheckOf::Scheduled),
     }
 }
 
@@ -182,10 +184,13 @@ impl Wrapping<'_> {
             None => (self.function.clone(), None),
         };
         let is_name = |name: &String| crate::function_name::is_name(name);
+        // An alias is none, and Lambda does not say of what failed before it ran which it stood for.
+        let is_version =
+            |text: &String| text == "$LATEST" || text.bytes().all(|b| b.is_ascii_digit());
         Box::new(Request {
             failure,
             function_name: name.filter(is_name).unwrap_or_default(),
-            function_version: version.or(qualifier).filter(is_name).unwrap_or_default(),
+            function_version: version.or(qualifier).filter(is_version).unwrap_or_default(),
             message_id: self.message_id.clone(),
         })
     }

@@ -10,6 +10,7 @@ mod dead_letter;
 mod delivered;
 mod function_name;
 mod handler;
+mod lasting;
 mod payload;
 mod record;
 mod settings;

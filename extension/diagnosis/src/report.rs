@@ -9,7 +9,7 @@ use crate::detector::Detector;
 use crate::diagnosis::Diagnosis;
 use crate::emf;
 use crate::fault_point;
-use crate::finding::{Finding, Stage};
+use crate::finding::{Finding, Stage, View};
 use crate::folding::Fold;
 use crate::input::Function;
 use crate::invocation::clip;
@@ -18,6 +18,7 @@ use crate::metric::{MetricValue, PROBLEMS, SUSPECTED_PROBLEMS, Unit};
 use crate::{Settings, Timestamp};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::{Value, json};
+use std::borrow::Cow;
 
 /// The longest line, without its newline: a pipe takes 4,096 bytes in one piece.
 pub const MAX_LINE_BYTES: usize = 4_095;
@@ -172,10 +173,21 @@ impl Report {
         }
     }
 
-    fn advice(&self) -> &'static str {
+    /// What it says of it, in a sentence.
+    #[must_use]
+    pub fn message(&self) -> &str {
+        &self.finding.message
+    }
+
+    fn advice(&self) -> Cow<'static, str> {
         let cause = self.finding.cause;
         let known = self.detector.causes.iter().find(|known| Some(known.name) == cause);
-        known.map_or(self.detector.advice, |known| known.advice)
+        let advice = known.map_or(self.detector.advice, |known| known.advice);
+        match self.finding.view {
+            // There no other function calls it: it is the one that the line is about.
+            Some(View::Outside) => advice.replace("called function", "function").into(),
+            _ => advice.into(),
+        }
     }
 }
 
@@ -245,7 +257,9 @@ impl Line<'_> {
             "occurrences": finding.occurrences,
         });
         // A user's signature may have neither.
-        for (name, text) in [("advice", self.report.advice()), ("reference", detector.reference)] {
+        for (name, text) in
+            [("advice", self.report.advice()), ("reference", detector.reference.into())]
+        {
             if !text.is_empty() {
                 diagnosis[name] = text.into();
             }

@@ -47,6 +47,7 @@ class Parameters(unittest.TestCase):
         "FunctionNames": (["", "orders", "a-b_C9,d"], [",", "orders,", "a b", "arn:aws:lambda:x", "a" * 65]),
         "FunctionErrors": (["on", "off"], ["", "yes"]),
         "Tag": (["", "triage", "triage=yes", "team/x:y=", "a=b=c"], ["=yes", "a b=c", "a=*"]),
+        "DeadLetters": (["", "orders-dlq=orders", "a=b,c_d=e-f"], ["orders", "a=", "a=b,", "a=b, c=d", "a.fifo=b"]),
         "CheckMinutes": (["1", "7"], ["", "0", "8", "often"]),
         "KeyChecks": (["yes", "no"], ["", "true"]),
         "ConcurrencyChecks": (["yes", "no"], ["", "true"]),

@@ -126,7 +126,9 @@ run "all_checks_permit_what_they_ask_and_nothing_else" {
       function_names = ["orders", "billing"]
       tag            = "triage=yes"
       check_minutes  = 1
+      dead_letters   = { "orders-dlq" = "orders", alerts = "billing" }
     }
+    warning_topic_arn = "arn:aws:sns:eu-west-1:123456789012:chat"
   }
   assert {
     condition = { for statement in jsondecode(aws_iam_role_policy.state_checks["lambda-triage-failure-watcher"].policy).Statement : statement.Action => statement.Resource } == {
@@ -149,8 +151,17 @@ run "all_checks_permit_what_they_ask_and_nothing_else" {
       TRIAGE_FUNCTIONS       = "billing,orders"
       TRIAGE_TAG             = "triage=yes"
       TRIAGE_FUNCTION_ERRORS = "off"
+      TRIAGE_DEAD_LETTERS    = "alerts=billing,orders-dlq=orders"
     })
     error_message = "It must be told what to check."
+  }
+  assert {
+    condition     = aws_cloudwatch_metric_alarm.about_to_fail["lambda-triage-failure-watcher"].alarm_actions == toset(["arn:aws:sns:eu-west-1:123456789012:chat"]) && contains(output.alarm_names, "lambda-triage.ImminentProblems")
+    error_message = "What is about to fail is a warning."
+  }
+  assert {
+    condition     = aws_cloudwatch_log_metric_filter.about_to_fail["lambda-triage-failure-watcher"].metric_transformation[0].name == aws_cloudwatch_metric_alarm.about_to_fail["lambda-triage-failure-watcher"].metric_name
+    error_message = "The alarm must watch what the filter counts."
   }
 }
 
@@ -187,6 +198,7 @@ run "what_means_nothing_is_refused" {
       name           = "a b"
       function_names = ["arn:aws:lambda:eu-west-1:123456789012:function:orders"]
       tag            = "a tag"
+      dead_letters   = { "a b" = "orders" }
       check_minutes  = 0.5
     }
   }

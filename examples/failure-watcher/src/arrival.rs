@@ -153,10 +153,7 @@ impl Wrapping<'_> {
         // SenderId does not say whose a dead letter is: it is a session of the function's role by the name
         // of `awslambda_`, a number and the time.
         let attributes = named(&json["messageAttributes"], "stringValue");
-        match dead_letter::read(&attributes, self.at) {
-            Some(failure) => Ok(Some(self.request(failure, None))),
-            None => self.open_text(json["body"].as_str().unwrap_or_default(), depth),
-        }
+        self.open_message(&attributes, json["body"].as_str().unwrap_or_default(), depth)
     }
 
     /// A message of a topic, as a function gets it or as it stands in the body of a queue's message.
@@ -166,10 +163,20 @@ impl Wrapping<'_> {
         self.message_id = message_id.or(self.message_id.take());
         self.came_by(&json["TopicArn"]);
         let attributes = named(&json["MessageAttributes"], "Value");
-        match dead_letter::read(&attributes, self.at) {
-            Some(failure) => Ok(Some(self.request(failure, None))),
-            None => self.open_text(json["Message"].as_str().unwrap_or_default(), depth),
-        }
+        self.open_message(&attributes, json["Message"].as_str().unwrap_or_default(), depth)
+    }
+
+    fn open_message(
+        &mut self,
+        attributes: &Attributes,
+        message: &str,
+        depth: usize,
+    ) -> Result<Option<Box<Request>>, NoFailure> {
+        let Some(letter) = dead_letter::read(attributes, self.at, message) else {
+            return self.open_text(message, depth);
+        };
+        self.function = letter.function_name.or(self.function.take());
+        Ok(Some(self.request(letter.failure, None)))
     }
 
     fn came_by(&mut self, arn: &Value) {

@@ -56,6 +56,11 @@ impl ListedName {
         Self { account: owned(account), name: name.to_owned(), qualifier: owned(qualifier) }
     }
 
+    /// The function's name alone.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
     /// Whether both name a version or an alias of one function, or the function itself.
     pub(crate) fn is_same_function(&self, other: &Self) -> bool {
         let accounts = self.account.as_ref().zip(other.account.as_ref());

@@ -1,11 +1,11 @@
 //! Failed requests and states to lines, each under the name of the function it is about.
 
-use crate::arrival::{Item, Request};
 use crate::delivered::{Delivered, Remembered};
 use crate::lasting::Lasting;
 use crate::settings::Settings;
 use serde_json::json;
 use std::collections::VecDeque;
+use triage_diagnosis::failed_requests::{Item, Request};
 use triage_diagnosis::{FailedRequest, Function, FunctionState, Report, Timestamp, Triage};
 
 /// Functions that are remembered with what was told of them; of those beyond, the oldest is forgotten.
@@ -108,7 +108,7 @@ impl Watcher {
                 "failure": {},
             });
             let shown = |text: &Option<String>| {
-                text.clone().filter(|text| crate::function_name::is_name(text))
+                text.clone().filter(|text| triage_diagnosis::failed_requests::is_name(text))
             };
             line["requestId"] = failure.request_id.clone().into();
             line["functionArn"] = failure.function_arn.clone().into();

@@ -2,10 +2,10 @@
 
 use super::Skipped;
 use super::access::{Api, CallError};
-use crate::function_name::ListedName;
 use crate::settings::FunctionChoice;
 use aws_sdk_resourcegroupstagging::types::TagFilter;
 use tokio::time::Instant;
+use triage_diagnosis::failed_requests::ListedName;
 
 /// `tag:GetResources`
 const ACTION: &str = "tag:GetResources";

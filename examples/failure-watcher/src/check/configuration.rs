@@ -1,7 +1,7 @@
 //! The state of a function and of its last update, and the key of its environment.
 
 use super::access::{Api, CallError};
-use crate::function_name::FunctionName;
+use triage_diagnosis::failed_requests::FunctionName;
 use triage_diagnosis::{FunctionState, Timestamp};
 
 const ACTION: &str = "lambda:GetFunctionConfiguration";

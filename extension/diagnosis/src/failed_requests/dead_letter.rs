@@ -1,9 +1,9 @@
 //! Dead-letter messages: the event that failed, with attributes that say why.
 
-use crate::function_name::{FunctionName, ListedName, is_name};
-use crate::record::request_id;
+use super::function_name::{FunctionName, ListedName, is_name};
+use super::record::request_id;
+use crate::{FailedRequest, Timestamp};
 use std::collections::BTreeMap;
-use triage_diagnosis::{FailedRequest, Timestamp};
 
 /// A message's attributes, by name: those of a queue and of a topic alike.
 pub(crate) type Attributes = BTreeMap<String, String>;

@@ -19,10 +19,11 @@ use std::fmt;
 pub type DeadLetterNames = BTreeMap<String, String>;
 
 /// Reads what a function is given as event, or what such an event holds: a record, a queue's or a topic's
-/// message, an event of a bus, or a list of them.
+/// message, an event of a bus, or a list of them; and the answer to SQS's ReceiveMessage.
 #[must_use]
 pub fn read(event: &Value, dead_letters: &DeadLetterNames) -> Vec<Item> {
-    let items = event["Records"].as_array().or_else(|| event.as_array());
+    let list = [&event["Records"], &event["Messages"], event];
+    let items = list.into_iter().find_map(Value::as_array);
     let items = items.map_or(std::slice::from_ref(event), Vec::as_slice);
     items.iter().map(|item| Item::read(item, dead_letters)).collect()
 }
@@ -99,6 +100,9 @@ impl Wrapping<'_> {
         if json["EventSource"] == "aws:sns" {
             return self.open_sns(&json["Sns"], depth);
         }
+        if json["MessageId"].is_string() && json["Body"].is_string() {
+            return self.open_received(json, depth);
+        }
         if json["Type"] == "Notification" && json["TopicArn"].is_string() {
             return self.open_sns(json, depth);
         }
@@ -135,6 +139,18 @@ impl Wrapping<'_> {
         // of `awslambda_`, a number and the time.
         let attributes = named(&json["messageAttributes"], "stringValue");
         self.open_message(&attributes, json["body"].as_str().unwrap_or_default(), depth)
+    }
+
+    /// A message of a queue, as ReceiveMessage gives it.
+    fn open_received(
+        &mut self,
+        json: &Value,
+        depth: usize,
+    ) -> Result<Option<Box<Request>>, NoFailure> {
+        self.at = timestamp(&json["Attributes"]["SentTimestamp"]);
+        self.message_id = json["MessageId"].as_str().map(str::to_owned);
+        let attributes = named(&json["MessageAttributes"], "StringValue");
+        self.open_message(&attributes, json["Body"].as_str().unwrap_or_default(), depth)
     }
 
     /// A message of a topic, as a function gets it or as it stands in the body of a queue's message.

@@ -9,7 +9,7 @@ use crate::detector::Detector;
 use crate::diagnosis::Diagnosis;
 use crate::emf;
 use crate::fault_point;
-use crate::finding::{Finding, Stage, View};
+use crate::finding::{Finding, Stage};
 use crate::folding::Fold;
 use crate::input::Function;
 use crate::invocation::clip;
@@ -183,10 +183,10 @@ impl Report {
         let cause = self.finding.cause;
         let known = self.detector.causes.iter().find(|known| Some(known.name) == cause);
         let advice = known.map_or(self.detector.advice, |known| known.advice);
-        match self.finding.view {
-            // There no other function calls it: it is the one that the line is about.
-            Some(View::Outside) => advice.replace("called function", "function").into(),
-            _ => advice.into(),
+        match self.finding.is_of_itself_outside {
+            // The function that was called is the one that the line is about.
+            true => advice.replace("called function", "function").into(),
+            false => advice.into(),
         }
     }
 }

@@ -162,6 +162,30 @@ fn what_a_rule_of_event_bridge_could_not_deliver() {
     );
 }
 
+/// The handler let through what a call of its own met: that is not about the function of the line.
+#[test]
+fn what_a_function_that_it_called_met() {
+    let mut record = record();
+    record["responseContext"] =
+        json!({"statusCode": 200, "executedVersion": "$LATEST", "functionError": "Unhandled"});
+    record["responsePayload"] = json!({
+        "errorType": "TooManyRequestsException",
+        "errorMessage": "An error occurred (TooManyRequestsException) when calling the Invoke operation: Rate Exceeded.",
+    });
+    let lines = Told::new().lines(&record);
+    assert_eq!(lines.len(), 1, "{lines:#?}");
+    assert_eq!(lines[0]["diagnosis"]["problem"], "throttled");
+    let advice = lines[0]["diagnosis"]["advice"].as_str().unwrap();
+    assert!(advice.contains("the called function's"), "{advice}");
+    let before = json!({"statusCode": 429, "executedVersion": "$LATEST"});
+    let mut record = record_of("other");
+    record["responseContext"] = before;
+    record["responsePayload"] = json!({"Message": "Rate Exceeded."});
+    let lines = Told::new().lines(&record);
+    let advice = lines[0]["diagnosis"]["advice"].as_str().unwrap();
+    assert!(advice.contains("the function's"), "{advice}");
+}
+
 #[test]
 fn what_a_schedule_could_not_deliver() {
     let string = |text: &str| json!({"stringValue": text, "dataType": "String"});

@@ -7,7 +7,7 @@ use crate::snapshot::{Protocol, Socket, SocketState, SystemCall, TcpState};
 use std::cmp::Ordering;
 
 /// What was sent or came in since then is a sign of life.
-const LATELY_MS: u64 = 500;
+pub(super) const LATELY_MS: u64 = 500;
 /// The kernel's clock ticks so seldom at most.
 const TICK_MS: u64 = 10;
 /// A first SYN is sent again after 100 ticks: of one that has waited for 300 ms so many are left.
@@ -155,7 +155,9 @@ impl Seen<'_> {
     /// Whether it took a peer half of the invocation or more to answer: what came after that is not what
     /// took the time.
     pub(super) fn waited_long(&self) -> bool {
-        self.suspects().any(|socket| {
+        // Those that nobody watches while the main thread computes, too.
+        let process = self.main().map(|main| main.process.pid);
+        self.sockets().filter(|socket| Some(socket.pid) == process).any(|socket| {
             let times = socket.last_sent_ms.zip(socket.last_received_ms).zip(self.running.ran_ms);
             times.is_some_and(|((sent_ms, received_ms), ran_ms)| {
                 self.is_in_invocation(sent_ms)

@@ -1,5 +1,6 @@
 //! Causes that a socket shows.
 
+use super::connections::LATELY_MS;
 use super::focus::waits_on;
 use super::service::service;
 use super::{Seen, Why};
@@ -227,6 +228,7 @@ pub(super) fn awaiting_peer(seen: &Seen<'_>) -> Option<Why> {
     let for_ms = for_ms.filter(|ms| seen.is_in_invocation(*ms));
     let silence = match (is_due, for_ms.map(|ms| ms as f64 / 1_000.0)) {
         (true, Some(s)) => format!("nothing has come back for {s:.2} s"),
+        (false, Some(s)) if s * 1_000.0 < LATELY_MS as f64 => "data still come in".to_owned(),
         (false, Some(s)) => format!("nothing has moved for {s:.2} s"),
         (_, None) => "nothing has come back".to_owned(),
     };

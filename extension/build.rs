@@ -1,5 +1,7 @@
 //! How the program is linked.
 
+#![allow(clippy::disallowed_macros, reason = "cargo reads what is printed")]
+
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     // At a fixed address. Else the loader writes every table of pointers anew at each start, before the

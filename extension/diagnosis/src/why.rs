@@ -151,8 +151,11 @@ struct Watched<'a> {
     /// Between the first look that showed it and the last.
     time_us: u64,
     cpu_ns: u64,
+    /// Of that time it wanted to run and had no CPU.
+    cpu_wait_ns: u64,
     first_us: u64,
     first_cpu_ns: Option<u64>,
+    first_cpu_wait_ns: Option<u64>,
 }
 
 impl Watched<'_> {
@@ -277,8 +280,10 @@ fn watched<'a>(snapshot: &Snapshot, process: &'a Process, thread: &'a Thread) ->
         stuck: 0,
         time_us: 0,
         cpu_ns: 0,
+        cpu_wait_ns: 0,
         first_us: 0,
         first_cpu_ns: None,
+        first_cpu_wait_ns: None,
     };
     for look in &snapshot.looks {
         let then = look.processes.iter().find(same_process);
@@ -291,10 +296,14 @@ fn watched<'a>(snapshot: &Snapshot, process: &'a Process, thread: &'a Thread) ->
         if watched.looks == 0 {
             watched.first_us = look.at_us;
             watched.first_cpu_ns = then.cpu_ns;
+            watched.first_cpu_wait_ns = then.cpu_wait_ns;
         }
         if let Some((now, first)) = then.cpu_ns.zip(watched.first_cpu_ns) {
             watched.time_us = look.at_us.saturating_sub(watched.first_us);
             watched.cpu_ns = now.saturating_sub(first);
+        }
+        if let Some((now, first)) = then.cpu_wait_ns.zip(watched.first_cpu_wait_ns) {
+            watched.cpu_wait_ns = now.saturating_sub(first);
         }
         watched.looks += 1;
         watched.running += u32::from(then.state == 'R');

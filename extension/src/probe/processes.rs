@@ -195,7 +195,7 @@ pub(super) fn is_still_there(proc: &mut Proc<'_>, process: &Process) -> bool {
 }
 
 /// Looks again at threads of an earlier look: their times and states alone. Of a whole look at those
-/// that ran since or were to.
+/// that ran since or were to, and at the connections refused.
 pub(super) fn look_again(proc: &mut Proc<'_>, last: &Look, is_whole: bool, begun: Instant) -> Look {
     let at_us = micros_since(begun);
     let mut look = Look { at_us, at_ticks: at_ticks(proc), is_short: true, ..Look::default() };
@@ -224,6 +224,9 @@ pub(super) fn look_again(proc: &mut Proc<'_>, last: &Look, is_whole: bool, begun
         if !threads.is_empty() {
             look.processes.push(Process { threads, ..process_without_threads(process) });
         }
+    }
+    if is_whole {
+        look.refused_connections = refused_connections(proc);
     }
     look
 }

@@ -13,13 +13,18 @@ const LEAST_TIME_US: u64 = 20_000;
 const LEAST_BUSY_US: u64 = 10_000;
 /// Of the CPU that a thread could have had, what it must have used to be bound by it.
 const BUSY_SHARE: f64 = 0.5;
+/// Less does where it ran or waited for a CPU for so much of the time.
+const WANTED_SHARE: f64 = 0.9;
 /// And of the CPU that it could have had since the invocation began: what computes for the last moments
 /// alone is not what took the time.
 const BUSY_LIFE_SHARE: f64 = 0.2;
-/// The same of several threads that take turns.
+/// Several threads that take turns must have used so much of it, or have run or waited for a CPU for
+/// so much of the time.
 const BUSY_TOGETHER_SHARE: f64 = 0.7;
 /// Of the looks, in how many it must have been running, in percent.
 const BUSY_LOOKS_PERCENT: u32 = 75;
+/// The same of threads that take turns: between the readings of their states the turn may change.
+const TOGETHER_LOOKS_PERCENT: usize = 50;
 /// Of all the memory, what must be left for it not to be short, in percent.
 const ROOM_PERCENT: u64 = 30;
 /// What a thread that sleeps may use in all, of the time between the looks.
@@ -73,7 +78,15 @@ impl Watched<'_> {
         self.time_us >= LEAST_BUSY_US
             && self.looks > 1
             && self.running * 100 >= self.looks * BUSY_LOOKS_PERCENT
-            && self.cpu_share() >= quota * BUSY_SHARE
+            && (self.cpu_share() >= quota * BUSY_SHARE
+                || self.cpu_share() >= quota * BUSY_LIFE_SHARE
+                    && self.wanted_share() >= WANTED_SHARE)
+    }
+
+    /// For how much of the time it ran or waited for a CPU that others had.
+    fn wanted_share(&self) -> f64 {
+        let wanted_ns = self.cpu_ns.saturating_add(self.cpu_wait_ns);
+        wanted_ns as f64 / (self.time_us.max(1) as f64 * 1_000.0)
     }
 
     /// Whether it has computed for more than the last moments of an invocation that has run so long.
@@ -230,7 +243,11 @@ fn busy_together(seen: &Seen<'_>) -> Option<Why> {
     let is_busy = |process: &&Process| {
         let of_process = |w: &&Watched<'_>| w.process.pid == process.pid;
         let threads = || seen.threads.iter().filter(of_process);
-        let cpu_ns: u64 = threads().map(|w| w.cpu_ns).fold(0, u64::saturating_add);
+        let cpu_ns = threads().map(|w| w.cpu_ns).fold(0, u64::saturating_add);
+        let wait_ns = threads().map(|w| w.cpu_wait_ns).fold(0, u64::saturating_add);
+        let wanted_ns = cpu_ns.saturating_add(wait_ns);
+        let time_ns = time_us as f64 * 1_000.0;
+        let has_used = |share: f64| cpu_ns as f64 >= time_ns * quota * share;
         let runs_in = |look: &Look| {
             let then = look.processes.iter().find(|p| p.pid == process.pid);
             then.is_some_and(|then| then.threads.iter().any(|thread| thread.state == 'R'))
@@ -238,8 +255,9 @@ fn busy_together(seen: &Seen<'_>) -> Option<Why> {
         let running = seen.snapshot.looks.iter().filter(|look| runs_in(look)).count();
         looks > 1
             && time_us >= LEAST_TIME_US
-            && running * 100 >= looks * BUSY_LOOKS_PERCENT as usize
-            && cpu_ns as f64 >= time_us as f64 * 1_000.0 * quota * BUSY_TOGETHER_SHARE
+            && running * 100 >= looks * TOGETHER_LOOKS_PERCENT
+            && (has_used(BUSY_TOGETHER_SHARE)
+                || has_used(BUSY_LIFE_SHARE) && wanted_ns as f64 >= time_ns * BUSY_TOGETHER_SHARE)
             && threads().any(|w| w.is_long_busy(quota / threads().count() as f64, ran_ms))
             && threads().filter(|w| w.cpu_ns > 0).all(|w| seen.may_await_thread(w))
     };

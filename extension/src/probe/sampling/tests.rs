@@ -114,3 +114,20 @@ fn in_too_little_time_less_is_read() {
     found.read_all(&mut proc, &processes, &sockets, &[]);
     assert!(found.is_partial && found.open.sockets.is_empty());
 }
+
+/// What computes may leave no CPU for more than that.
+#[test]
+fn what_computes_is_looked_at_again_before_what_is_open_is_read() {
+    for (state, is_first) in [('R', true), ('S', false)] {
+        let tree = Tree::new();
+        tree.process(40, INIT, "python", 30).thread(40, 40, "python", state, 1_000);
+        tree.file("40/stat", stat(40, "python", state, INIT, 1, 30));
+        tree.file("self/net/snmp", "Tcp: ActiveOpens AttemptFails\nTcp: 1 7\n");
+        let handed = sampled(&tree, AMPLE);
+        let [_, second, ..] = handed.as_slice() else { panic!("{handed:?}") };
+        assert_eq!(second.open.is_none() && second.looks.len() > LOOKS, is_first, "{second:?}");
+        if is_first {
+            assert_eq!(second.looks[1].refused_connections, Some(7));
+        }
+    }
+}

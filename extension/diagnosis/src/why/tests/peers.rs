@@ -1,5 +1,6 @@
 //! What sockets tell.
 
+use super::threads::working;
 use super::*;
 
 #[test]

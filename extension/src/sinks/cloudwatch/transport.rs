@@ -19,10 +19,7 @@ use hyper::header::{HOST, HeaderValue};
 use hyper::rt::{Read, Write};
 use hyper::{Request, Uri};
 use hyper_util::rt::TokioIo;
-use rustls::crypto::ring::{self, cipher_suite as suite, kx_group};
-use rustls::crypto::{CryptoProvider, KeyProvider};
-use rustls::pki_types::{PrivateKeyDer, ServerName};
-use rustls::sign::SigningKey;
+use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, RootCertStore};
 use std::io;
 use std::net::SocketAddr;
@@ -54,7 +51,8 @@ impl Transport {
         let mut roots = RootCertStore::empty();
         // Without any, each connection ends in a certificate that is not trusted.
         roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-        let tls = ClientConfig::builder_with_provider(Arc::new(cryptography()))
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let tls = ClientConfig::builder_with_provider(provider)
             .with_protocol_versions(rustls::ALL_VERSIONS)
             .expect("ring has suites for every version")
             .with_root_certificates(roots)
@@ -109,39 +107,6 @@ impl Transport {
         // It ends with the answer; its error also reaches the request.
         tokio::spawn(connection);
         Ok(sender)
-    }
-}
-
-/// ring's, without what is never used: keys of our own, and ChaCha20, which is for machines without AES.
-fn cryptography() -> CryptoProvider {
-    let CryptoProvider { signature_verification_algorithms, secure_random, .. } =
-        ring::default_provider();
-    CryptoProvider {
-        cipher_suites: vec![
-            suite::TLS13_AES_256_GCM_SHA384,
-            suite::TLS13_AES_128_GCM_SHA256,
-            suite::TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
-            suite::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
-            suite::TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
-            suite::TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
-        ],
-        kx_groups: vec![kx_group::X25519, kx_group::SECP256R1, kx_group::SECP384R1],
-        signature_verification_algorithms,
-        secure_random,
-        key_provider: &NoKeys,
-    }
-}
-
-/// A client without a certificate has no key to load.
-#[derive(Debug)]
-struct NoKeys;
-
-impl KeyProvider for NoKeys {
-    fn load_private_key(
-        &self,
-        _: PrivateKeyDer<'static>,
-    ) -> Result<Arc<dyn SigningKey>, rustls::Error> {
-        Err(rustls::Error::General("there are no keys here".to_owned()))
     }
 }
 

@@ -47,6 +47,10 @@ pub(super) struct Transport {
 impl Transport {
     /// With the certificates that the system trusts, which are read here. A connection, with the lookup of the
     /// name and TLS, may take that much time awake.
+    #[allow(
+        clippy::expect_used,
+        reason = "it fails only for a version without a suite, and ring has some for each"
+    )]
     pub(super) fn new(time_to_connect: Duration) -> Self {
         let mut roots = RootCertStore::empty();
         // Without any, each connection ends in a certificate that is not trusted.

@@ -166,3 +166,58 @@ impl HttpClient for Transport {
         SharedHttpConnector::new(self.clone())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::{Ipv4Addr, Ipv6Addr};
+    use tokio::net::TcpListener;
+
+    #[test]
+    fn the_host_is_named_as_it_is_signed_and_the_path_goes_without_it() {
+        for (uri, host, path) in [
+            (
+                "https://monitoring.eu-west-1.amazonaws.com/a?b=c",
+                "monitoring.eu-west-1.amazonaws.com",
+                "/a?b=c",
+            ),
+            (
+                "https://monitoring.eu-west-1.amazonaws.com:443",
+                "monitoring.eu-west-1.amazonaws.com",
+                "/",
+            ),
+            ("http://127.0.0.1:80/a", "127.0.0.1", "/a"),
+            ("http://127.0.0.1:443/a", "127.0.0.1:443", "/a"),
+            ("https://[::1]:4566/a/", "[::1]:4566", "/a/"),
+        ] {
+            let uri: Uri = uri.parse().unwrap();
+            let found = host_and_path(&uri).unwrap();
+            assert_eq!((found.0.to_str().unwrap(), found.1.to_string().as_str()), (host, path));
+        }
+        assert!(host_and_path(&"/a".parse().unwrap()).is_none());
+    }
+
+    /// A port of this machine that nobody listens on, and one that somebody does.
+    async fn ports() -> (u16, TcpListener) {
+        let closed = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let open = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        (closed.local_addr().unwrap().port(), open)
+    }
+
+    #[tokio::test]
+    async fn where_one_family_leads_nowhere_the_other_is_used() {
+        let (closed, listener) = ports().await;
+        let open = listener.local_addr().unwrap();
+        let v6 = SocketAddr::from((Ipv6Addr::LOCALHOST, closed));
+        let v4 = SocketAddr::from((Ipv4Addr::LOCALHOST, closed));
+        for addresses in
+            [vec![open], vec![v4, open], vec![v6, open], vec![v6, v4, open], vec![open, v6]]
+        {
+            let stream = connect_to_any(addresses.clone()).await;
+            assert_eq!(stream.unwrap().peer_addr().unwrap(), open, "{addresses:?}");
+        }
+        for addresses in [vec![], vec![v4], vec![v6], vec![v6, v4]] {
+            connect_to_any(addresses).await.unwrap_err();
+        }
+    }
+}

@@ -5,6 +5,7 @@
 
 mod causes;
 mod children;
+mod connections;
 mod focus;
 mod peers;
 mod resources;
@@ -41,6 +42,8 @@ pub(crate) struct Why {
     /// The process that waits, or is waited for.
     pid: Option<u32>,
     peer: Option<SocketAddr>,
+    /// For how long it is known to have been waited for, where what happened since speaks against it.
+    since_ms: Option<u64>,
 }
 
 impl Why {
@@ -119,7 +122,10 @@ pub(crate) fn why(snapshot: &Snapshot, running: Running<'_>) -> Why {
     let mut found = found_all.into_iter();
     let mut why = if is_open { Why::default() } else { found.next().unwrap_or_default() };
     let others: Vec<_> = found.map(|other| other.in_short()).collect();
-    why.evidence.extend(seen.evidence().filter(|_| why.cause.is_none()).into_iter().flatten());
+    if why.cause.is_none() {
+        why.evidence.extend(seen.evidence().into_iter().flatten());
+        why = seen.with_last_moved(why);
+    }
     let why = resources::add_to(why, &seen);
     let why = why.evidence("alsoSeen", Some(others).filter(|others| !others.is_empty()));
     why.evidence("partial", snapshot.is_partial.then_some(true))
@@ -252,7 +258,8 @@ impl<'a> Seen<'a> {
 
     /// What was seen of the main thread, for a line that names no cause.
     fn evidence(&self) -> Option<Map<String, Value>> {
-        let main = self.main()?;
+        // One that is gone by now shows nothing.
+        let main = self.main().filter(|main| !matches!(main.thread.state, 'Z' | 'X'))?;
         let seen = Why::default()
             .evidence("process", Some(shown(&main.process.name)))
             .evidence("state", Some(main.thread.state.to_string()))

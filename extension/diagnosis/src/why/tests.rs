@@ -26,6 +26,7 @@ fn look(at_ms: u64, processes: Vec<Process>) -> Look {
         at_ticks,
         processes,
         refused_connections: Some(7),
+        opened_connections: None,
         is_short: false,
     }
 }

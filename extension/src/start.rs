@@ -17,7 +17,7 @@ use crate::sinks::{Lines, Metrics, Stream};
 use crate::telemetry_api::{Inbox, Subscription, bind, serve, subscribe};
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
-use tokio::runtime::Runtime;
+use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
 use tokio::signal::unix::{SignalKind, signal};
 use triage_diagnosis::Function;
 
@@ -83,14 +83,16 @@ pub fn start() -> ! {
 }
 
 /// What everything runs on. Without descriptors it is tried again: to leave would fail the function.
-fn runtime() -> std::io::Result<Runtime> {
+fn runtime() -> std::io::Result<LocalRuntime> {
     let mut pause = Backoff::new(Duration::from_millis(10), Duration::from_millis(500));
     loop {
         // It needs five, and panics over some of them if they are not to be had.
         let built = [(); 3].map(|()| UnixStream::pair()).into_iter().collect::<Result<Vec<_>, _>>();
         let error = match built.map(drop) {
             Ok(()) => match contained(|| {
-                tokio::runtime::Builder::new_current_thread().enable_all().build()
+                // Of one thread by its type: the program is without the scheduler for several, and without
+                // the library of mathematics that it needs.
+                Builder::new_current_thread().enable_all().build_local(LocalOptions::default())
             }) {
                 Some(Ok(runtime)) => return Ok(runtime),
                 Some(Err(e)) => e,
@@ -120,7 +122,7 @@ fn leave_with_last_words(lines: &Lines, error: &StartError) -> ! {
 /// Runs the loop to its end. If it ends in a bug, the function must not fail for that: it is run
 /// again, as far as that leads anywhere. What is left to do then is to poll, until SHUTDOWN or
 /// SIGTERM.
-fn observe(runtime: &Runtime, observer: Option<Observer>, spare: Extension) {
+fn observe(runtime: &LocalRuntime, observer: Option<Observer>, spare: Extension) {
     let mut polling = match observer {
         Some(mut observer) => {
             for _ in 0..LOOP_PATIENCE {
@@ -285,7 +287,7 @@ mod tests {
     #[test]
     fn after_a_bug_in_the_loop_it_tells_the_place_and_polls_on_until_shutdown() {
         let api = StandIn::start();
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let runtime = runtime().unwrap();
         let paper = Paper::default();
         let lines = paper.lines();
         let config = Config::from_lookup(|name| {

@@ -96,9 +96,13 @@ pub(crate) fn mask_secrets(
 }
 
 /// What ends a word; a backslash, as JSON within JSON escapes its quotes.
+#[inline]
 pub(crate) fn is_boundary(c: char) -> bool {
-    let brackets = ['"', '\'', ',', ';', '(', ')', '[', ']', '{', '}', '<', '>', '`', '\\'];
-    c.is_whitespace() || c.is_control() || brackets.contains(&c)
+    let is_bracket = matches!(
+        c,
+        '"' | '\'' | ',' | ';' | '(' | ')' | '[' | ']' | '{' | '}' | '<' | '>' | '`' | '\\'
+    );
+    is_bracket || c.is_whitespace() || c.is_control()
 }
 
 /// What was put so far.
@@ -241,24 +245,32 @@ fn assigns_secret(word: &str) -> Option<bool> {
     Some(!word[at..].trim_matches(is_punctuation).is_empty())
 }
 
+/// What the name of a secret has in it, in lower case.
+const SECRET_NAMES: [&str; 12] = [
+    "passphrase",
+    "passwort",
+    "password",
+    "passwd",
+    "pwd",
+    "secret",
+    "token",
+    "apikey",
+    "auth",
+    "credential",
+    "cookie",
+    "signature",
+];
+
 fn is_secret_name(name: &str) -> bool {
-    const NAMES: [&str; 12] = [
-        "passphrase",
-        "passwort",
-        "password",
-        "passwd",
-        "pwd",
-        "secret",
-        "token",
-        "apikey",
-        "auth",
-        "credential",
-        "cookie",
-        "signature",
-    ];
-    let name = name.to_ascii_lowercase();
+    let name = name.as_bytes();
+    let stands_in = |part: &[u8], secret: &str| {
+        part.get(..secret.len()).is_some_and(|part| part.eq_ignore_ascii_case(secret.as_bytes()))
+    };
     // `InvalidGrantTokenException` is the name of an error.
-    !name.ends_with("exception") && NAMES.iter().any(|secret| name.contains(secret))
+    let is_error = || stands_in(&name[name.len().saturating_sub(9)..], "exception");
+    let is_begin = |at: &usize| matches!(name[*at] | 0x20, b'a' | b'c' | b'p' | b's' | b't');
+    let is_secret = |at: usize| SECRET_NAMES.iter().any(|secret| stands_in(&name[at..], secret));
+    (0..name.len()).filter(is_begin).any(is_secret) && !is_error()
 }
 
 fn is_punctuation(c: char) -> bool {
@@ -281,6 +293,24 @@ fn is_small_number(word: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_secret_is_named_wherever_the_name_stands_and_in_any_case() {
+        for name in SECRET_NAMES {
+            for name in
+                [name.to_owned(), format!("DB_{}", name.to_ascii_uppercase()), format!("{name}s")]
+            {
+                assert!(is_secret_name(&name), "{name}");
+                assert!(!is_secret_name(&format!("{name}Exception")), "{name}");
+                assert!(is_secret_name(&format!("{name}ExceptionS")), "{name}");
+            }
+            assert!(!is_secret_name(&name[1..]), "{name}");
+            assert!(!is_secret_name(&name[..name.len() - 1]), "{name}");
+        }
+        for name in ["", "p", "é", "exception", "parts"] {
+            assert!(!is_secret_name(name), "{name}");
+        }
+    }
 
     #[test]
     fn what_is_not_known_to_be_harmless_is_masked() {

@@ -1,79 +1,82 @@
 //! The words that AWS's error texts and SDKs are made of: what may be shown of a log line, since it
 //! says nothing of whoever wrote the line.
 
-/// By their first letter, in lower case. A name such as `KMSDisabledException` counts by its parts.
-const WORDS: [&str; 26] = [
-    "a ability able about absent access accessible according account acquire action actions active \
-     address addresses after again alias all allow allowed allows already also amazon amazonaws an and \
-     another answer any api app application applies are arn array as associated assumed async at \
-     attached attempt attempts auth authorization authorized auto availability available aws awskms awssdk",
-    "back backend bad based be because been before being between blocked body botocore boto3 boundary \
-     bucket burst but by",
-    "call called caller calling calls can cannot cause caused change channel check ciphertext class \
-     client closed cluster cmk cmks code com command compatible completed concurrent condition \
-     configuration configured conflict connect connected connection connectivity console contact contains \
-     context control copyfile core could couldn count create credential credentials custom customer",
-    "data database debug decrypt decrypted decrypting decryption default delete deleted deletion delivery \
-     denied denies deny dependency derive desc describe descriptor descriptors details detected device \
-     dial did didn different directory disabled disconnected disk dlq dns do does doesn don down due \
-     dynamodb",
-    "eacces each eagain eai ec2 ecr edquot efs efsio eio elastic elasticfilesystem element emfile enable \
-     enabled encrypt encrypted encrypting encryption endpoint enoent enospc enotconn enotfound enough \
-     entity environment eperm erofs errno error errorfactory errors estale etimedout event events exceed \
-     exceeded exceeds exception exceptions excessive execute executed execution exhausted exist exists \
-     exit exited expired explicit explicitly extended extension extras",
-    "failed failing failure failures false fatal fault field file files filesystem find firehose for \
-     forbidden fork format found free frequency from function functions further",
-    "gaierror generate get getaddrinfo given glue go gone got grant grants group",
-    "had handle handler has have header host hostname hosts http https",
-    "iam id identifier identify identity if import imported in inaccessible inactive incorrect info \
-     initialization initialize initialized initializing inner inode input instance interface interfaces \
-     internal into invalid invocation invocations invoke invoked invoking io ip is isn issue it item its",
-    "java javascript",
-    "key keyid keys kinesis kms",
-    "lambda last later layer left length level limit limited limits line list listen local lock log long \
-     longer lookup loop loops",
-    "mac made make malformed management manager many master match matching max maximum may memory \
-     message messages meta metadata method min misbehaving missing mkdir model more most mount mounted mounting \
-     mounts must",
-    "name named native need needed needs network new nfs no node nodename none not null number",
-    "object occurred of off on one only open operation operations opt or org organization origin os other \
-     out output over own owner",
-    "pair parameter parameters parse part path payload pending per perform performed performing \
-     permission permissions permitted ping plaintext please point policies policy pool port possible \
-     private problem process processing project protected provide provided provider proxy pthread public \
-     publish put",
-    "query queue quota",
-    "raised random rate raw re reach reached read reading ready reason receive received record recursive \
-     reduce reestablish refers refused region registered regular rejected release remote rename request \
-     requested requests required reserved reset resolution resolve resource resources response rest \
-     restore restored result retire retried retries retry retryable retrying role root route rule run \
-     running runtime rust",
-    "s s3 s3files same scan scandir sdk second seconds secret secrets secretsmanager security see select \
-     send sent server service services servname session set settings severe shared should sign signal \
-     signature size slow snap snapshot snapshots sns so socket software some source space spawn specified \
-     specify sqs ssm stack stale start stat state status step stopped storage store stream string subnet \
-     subnets subscription success such support supported sysopen system",
-    "t table taking target task tcp temporarily temporary text than that the their them then there these \
-     they this thread threads throttled throttling through thrown time timed timedout timeout times to \
-     token tokens too trace traceback transient transport trent true try trying two type types",
-    "unable unauthorized unavailable unexpected unhandled unknown unlink unsupported until unusable up \
-     update updates updating upload uri url usage use used user uses using uv",
-    "valid validate validation value values var variable variables verify version via volume vpc",
-    "wait waited waiting warn warning was wasn were what when where which while will with within without \
-     worker workers write writing",
-    "",
-    "yet you your",
-    "zone zones",
-];
+use std::cmp::Ordering;
+
+/// In the order of their bytes, in lower case, parted by single blanks; searched as they stand.
+/// A name such as `KMSDisabledException` counts by its parts.
+const WORDS: &str = "\
+    a ability able about absent access accessible according account acquire action actions active address \
+    addresses after again alias all allow allowed allows already also amazon amazonaws an and another \
+    answer any api app application applies are arn array as associated assumed async at attached attempt \
+    attempts auth authorization authorized auto availability available aws awskms awssdk back backend bad \
+    based be because been before being between blocked body boto3 botocore boundary bucket burst but by \
+    call called caller calling calls can cannot cause caused change channel check ciphertext class client \
+    closed cluster cmk cmks code com command compatible completed concurrent condition configuration \
+    configured conflict connect connected connection connectivity console contact contains context control \
+    copyfile core could couldn count create credential credentials custom customer data database debug \
+    decrypt decrypted decrypting decryption default delete deleted deletion delivery denied denies deny \
+    dependency derive desc describe descriptor descriptors details detected device dial did didn different \
+    directory disabled disconnected disk dlq dns do does doesn don down due dynamodb eacces each eagain \
+    eai ec2 ecr edquot efs efsio eio elastic elasticfilesystem element emfile enable enabled encrypt \
+    encrypted encrypting encryption endpoint enoent enospc enotconn enotfound enough entity environment \
+    eperm erofs errno error errorfactory errors estale etimedout event events exceed exceeded exceeds \
+    exception exceptions excessive execute executed execution exhausted exist exists exit exited expired \
+    explicit explicitly extended extension extras failed failing failure failures false fatal fault field \
+    file files filesystem find firehose for forbidden fork format found free frequency from function \
+    functions further gaierror generate get getaddrinfo given glue go gone got grant grants group had \
+    handle handler has have header host hostname hosts http https iam id identifier identify identity if \
+    import imported in inaccessible inactive incorrect info initialization initialize initialized \
+    initializing inner inode input instance interface interfaces internal into invalid invocation \
+    invocations invoke invoked invoking io ip is isn issue it item its java javascript key keyid keys \
+    kinesis kms lambda last later layer left length level limit limited limits line list listen local lock \
+    log long longer lookup loop loops mac made make malformed management manager many master match \
+    matching max maximum may memory message messages meta metadata method min misbehaving missing mkdir \
+    model more most mount mounted mounting mounts must name named native need needed needs network new nfs \
+    no node nodename none not null number object occurred of off on one only open operation operations opt \
+    or org organization origin os other out output over own owner pair parameter parameters parse part \
+    path payload pending per perform performed performing permission permissions permitted ping plaintext \
+    please point policies policy pool port possible private problem process processing project protected \
+    provide provided provider proxy pthread public publish put query queue quota raised random rate raw re \
+    reach reached read reading ready reason receive received record recursive reduce reestablish refers \
+    refused region registered regular rejected release remote rename request requested requests required \
+    reserved reset resolution resolve resource resources response rest restore restored result retire \
+    retried retries retry retryable retrying role root route rule run running runtime rust s s3 s3files \
+    same scan scandir sdk second seconds secret secrets secretsmanager security see select send sent \
+    server service services servname session set settings severe shared should sign signal signature size \
+    slow snap snapshot snapshots sns so socket software some source space spawn specified specify sqs ssm \
+    stack stale start stat state status step stopped storage store stream string subnet subnets \
+    subscription success such support supported sysopen system t table taking target task tcp temporarily \
+    temporary text than that the their them then there these they this thread threads throttled throttling \
+    through thrown time timed timedout timeout times to token tokens too trace traceback transient \
+    transport trent true try trying two type types unable unauthorized unavailable unexpected unhandled \
+    unknown unlink unsupported until unusable up update updates updating upload uri url usage use used \
+    user uses using uv valid validate validation value values var variable variables verify version via \
+    volume vpc wait waited waiting warn warning was wasn were what when where which while will with within \
+    without worker workers write writing yet you your zone zones";
 
 /// Whether AWS's texts are made of this word, in whatever case of letters.
 fn is_word(word: &str) -> bool {
-    let word = word.to_ascii_lowercase();
-    let group = word.bytes().next().and_then(|first| first.checked_sub(b'a'));
-    group
-        .and_then(|group| WORDS.get(usize::from(group)))
-        .is_some_and(|group| group.split_ascii_whitespace().any(|known| known == word))
+    let (word, words) = (word.as_bytes(), WORDS.as_bytes());
+    // None has a blank in it, which would find the end of one and the beginning of the next.
+    if word.is_empty() || !word.iter().all(u8::is_ascii_alphanumeric) {
+        return false;
+    }
+    let word = word.iter().map(u8::to_ascii_lowercase);
+    let is_blank = |at: &usize| words[*at] == b' ';
+    let (mut begin, mut end) = (0, words.len());
+    while begin < end {
+        // The word that the middle is in, or that it is right before.
+        let middle = usize::midpoint(begin, end);
+        let start = (begin..middle).rev().find(is_blank).map_or(begin, |blank| blank + 1);
+        let stop = (middle.max(start)..end).find(is_blank).unwrap_or(end);
+        match words[start..stop].iter().copied().cmp(word.clone()) {
+            Ordering::Equal => return true,
+            Ordering::Less => begin = stop + 1,
+            Ordering::Greater => end = start.saturating_sub(1),
+        }
+    }
+    false
 }
 
 /// Whether a text is such a word or, like `com.amazonaws.kms#KMSDisabledException` and
@@ -123,15 +126,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_word_stands_once_under_its_letter() {
-        for (group, letter) in WORDS.iter().zip(b'a'..) {
-            let words: Vec<&str> = group.split_ascii_whitespace().collect();
-            for word in &words {
-                assert_eq!(word.as_bytes()[0], letter, "{word}");
-                assert_eq!(words.iter().filter(|other| *other == word).count(), 1, "{word}");
-                assert!(word.len() > 1 || ["a", "s", "t"].contains(word), "{word}");
+    fn each_word_stands_once_and_in_its_place_and_is_found_there() {
+        let words: Vec<&str> = WORDS.split(' ').collect();
+        assert!(words.is_sorted_by(|one, next| one < next), "by their bytes, and each once");
+        for word in &words {
+            assert!(word.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit()), "{word}");
+            assert!(word.len() > 1 || ["a", "s", "t"].contains(word), "{word}");
+            assert!(is_word(word) && is_word(&word.to_ascii_uppercase()), "{word}");
+            // What is next to it in any way is found only if it is a word itself.
+            for other in
+                [&word[1..], &word[..word.len() - 1], &format!("{word}x"), &format!("{word} ")]
+            {
+                assert_eq!(is_word(other), words.contains(&other), "{other}");
             }
         }
+        for pair in words.windows(2) {
+            assert!(!is_word(&pair.join(" ")), "{pair:?}");
+        }
+        assert!(!is_word("") && !is_word(" ") && !is_word("é"));
     }
 
     #[test]

@@ -45,7 +45,9 @@ fn examine(case: &Case<'_>) -> Option<Finding> {
 
 fn at_most(log: &Log<'_>, hit: &Hit) -> Option<Stage> {
     let paths = errno::paths(&log.text, hit.start, hit.end);
-    let is_tmp = |path: &str| path == "/tmp" || path.starts_with("/tmp/");
+    let is_tmp = |path: &str| {
+        path.strip_prefix("/tmp").is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
     match paths.first() {
         // A database says it of its own disk.
         None => errno::is_own_call(&log.text, hit.start, hit.end).then_some(Stage::Suspected),

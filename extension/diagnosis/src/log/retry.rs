@@ -30,12 +30,9 @@ fn will_retry(text: &str) -> bool {
     ];
     // A panic that Go recovered from is what failed.
     const NOT_AFTER: [&str; 6] = ["=false", ": false", "\": false", "\":false", " failed", "panic"];
-    WORDS.iter().any(|word| {
-        text.match_indices(word).any(|(at, _)| {
-            let (before, after) = (&text[..at], &text[at + word.len()..]);
-            !NOT_BEFORE.iter().any(|no| before.ends_with(no))
-                && !NOT_AFTER.iter().any(|no| after.starts_with(no))
-        })
+    any_where(text, &WORDS, |before, after| {
+        !NOT_BEFORE.iter().any(|no| before.ends_with(no))
+            && !NOT_AFTER.iter().any(|no| after.starts_with(no))
     })
 }
 
@@ -45,14 +42,26 @@ fn has_attempts_left(text: &str) -> bool {
         let digits = text.bytes().take_while(u8::is_ascii_digit).count();
         Some((text[..digits].parse().ok()?, digits))
     };
-    ["attempt ", "attempt #", "attempt: ", "attempt=", "try ", "retry "].iter().any(|word| {
-        text.match_indices(word).any(|(at, _)| {
-            let rest = &text[at + word.len()..];
-            let Some((this, digits)) = number(rest) else { return false };
-            let rest = &rest[digits..];
-            let all = ["/", " of ", " / "].iter().find_map(|of| number(rest.strip_prefix(of)?));
-            all.is_some_and(|(all, _)| this < all)
-        })
+    const WORDS: [&str; 6] = ["attempt ", "attempt #", "attempt: ", "attempt=", "try ", "retry "];
+    any_where(text, &WORDS, |_, rest| {
+        let Some((this, digits)) = number(rest) else { return false };
+        let rest = &rest[digits..];
+        let all = ["/", " of ", " / "].iter().find_map(|of| number(rest.strip_prefix(of)?));
+        all.is_some_and(|(all, _)| this < all)
+    })
+}
+
+/// Whether one of the words stands where `is_it` says so of what is before and after it. Each is ASCII, and
+/// begins with one of a few letters: one pass for all of them, as every error's text is asked for these.
+fn any_where(text: &str, words: &[&str], is_it: impl Fn(&str, &str) -> bool) -> bool {
+    let is_begin = |b: u8| matches!(b, b'a' | b'b' | b'r' | b's' | b't' | b'w');
+    debug_assert!(words.iter().all(|word| word.is_ascii() && is_begin(word.as_bytes()[0])));
+    let mut begins = text.bytes().enumerate().filter(|(_, b)| is_begin(*b)).map(|(at, _)| at);
+    begins.any(|at| {
+        let (before, from_here) = text.split_at(at);
+        words
+            .iter()
+            .any(|word| from_here.strip_prefix(word).is_some_and(|after| is_it(before, after)))
     })
 }
 

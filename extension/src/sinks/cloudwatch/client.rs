@@ -5,12 +5,12 @@ use super::awake::{AwakeSleep, Worked, within};
 use super::credentials::{ContainerCredentials, Shared};
 use super::link::PutError;
 use super::pending::Datum;
+use super::transport::{Transport, Unconnected};
 use crate::clock::Clock;
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_cloudwatch::Client;
 use aws_sdk_cloudwatch::config::retry::RetryConfig;
-use aws_sdk_cloudwatch::config::timeout::TimeoutConfig;
 use aws_sdk_cloudwatch::config::{
     BehaviorVersion, Config, IdentityCache, Region, StalledStreamProtectionConfig,
 };
@@ -18,7 +18,6 @@ use aws_sdk_cloudwatch::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_cloudwatch::operation::put_metric_data::PutMetricDataError;
 use aws_sdk_cloudwatch::primitives::DateTime;
 use aws_sdk_cloudwatch::types::{Dimension, MetricDatum, StandardUnit};
-use aws_smithy_http_client::{Builder, tls};
 use std::error::Error;
 use std::io;
 use std::sync::Arc;
@@ -49,20 +48,11 @@ pub(super) struct Api {
 impl Api {
     /// Connects to nothing yet.
     pub(super) fn new(access: &ApiAccess, function_name: String, namespace: String) -> Self {
-        let http = Builder::new()
-            .tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::Ring))
-            // Between two requests there is a freeze as a rule, and a connection that was kept may be dead
-            // after it: then nobody could know whether the request on it was taken.
-            .pool_max_idle_per_host(0)
-            .build_https();
-        // The SDK's own timers would all be over after a freeze: it sleeps by time awake, and the time for the
-        // answer is taken here.
-        let timeouts = TimeoutConfig::builder().connect_timeout(CONNECT).build();
         let config = Config::builder()
             .behavior_version(BehaviorVersion::latest())
             .region(Region::new(access.region.clone()))
-            .http_client(http)
-            .timeout_config(timeouts)
+            .http_client(Transport::new(CONNECT))
+            // The SDK's own timers would all be over after a freeze: the time for the answer is taken here.
             .sleep_impl(AwakeSleep)
             // What may have been taken must not be tried again, as it would count twice: so the tries
             // are made here.
@@ -185,8 +175,7 @@ impl Api {
             }
             return PutError::Unanswered("but with something unreadable");
         }
-        if find::<hyper_util::client::legacy::Error>(error).is_some_and(|error| error.is_connect())
-        {
+        if find::<Unconnected>(error).is_some() {
             let host = self.host.clone();
             return match is_untrusted(error) {
                 true => PutError::Untrusted(host),

@@ -14,6 +14,7 @@ mod credentials;
 mod link;
 mod pending;
 mod sender;
+mod transport;
 
 pub(crate) use access::ApiAccess;
 

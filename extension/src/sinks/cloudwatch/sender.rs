@@ -5,6 +5,7 @@ use super::client::Api;
 use super::link::{Answer, Link, Order, PutError};
 use crate::panics::{contained, contained_future};
 use std::io;
+use tokio::runtime::LocalOptions;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use triage_diagnosis::fault_point;
 
@@ -29,7 +30,7 @@ pub(super) fn start(
             tokio::runtime::Builder::new_current_thread()
                 .enable_all()
                 .max_blocking_threads(1)
-                .build()
+                .build_local(LocalOptions::default())
         });
         // Without it the channels close, which the loop takes for an answer.
         let Some(Ok(runtime)) = runtime else { return };

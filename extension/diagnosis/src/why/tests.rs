@@ -1,3 +1,4 @@
+mod connections;
 mod focus;
 mod peers;
 mod threads;
@@ -98,7 +99,7 @@ fn one_look_names_nothing() {
 }
 
 /// The first thread of process 20 in one call, another in another.
-fn two_threads(main: SystemCall, other: SystemCall) -> Vec<Process> {
+pub(super) fn two_threads(main: SystemCall, other: SystemCall) -> Vec<Process> {
     vec![process(20, 1, vec![thread(20, 'S', Some(main)), thread(21, 'S', Some(other))])]
 }
 

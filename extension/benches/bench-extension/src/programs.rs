@@ -1,0 +1,84 @@
+//! The programs that are measured, each built as it ships.
+
+use crate::Result;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// An extension's program.
+pub(crate) struct Program {
+    /// Of its column.
+    pub(crate) name: String,
+    pub(crate) path: PathBuf,
+    /// Of its environment, beside those that Lambda sets.
+    pub(crate) variables: Vec<(String, String)>,
+}
+
+impl Program {
+    pub(crate) fn new(name: &str, path: PathBuf) -> Self {
+        Self { name: name.to_owned(), path, variables: Vec::new() }
+    }
+
+    /// Anybody's.
+    pub(crate) fn other(path: &Path, variables: &[(String, String)]) -> Result<Self> {
+        let path = path.canonicalize().map_err(|e| format!("{}: {e}", path.display()))?;
+        let name = path.file_name().ok_or("a program has a name")?.to_string_lossy().into_owned();
+        Ok(Self { name, path, variables: variables.to_vec() })
+    }
+}
+
+/// Ours, full and lean, and those that ours is compared with.
+pub(crate) fn built() -> Result<Vec<Program>> {
+    let ours = "lambda-triage";
+    // Their decoding is built for speed, as ours is (profile.release.package).
+    let for_speed = |package| format!("profile.release.package.{package}.opt-level=3");
+    let bare = for_speed("bare-client");
+    let lambda_extension = for_speed("lambda-extension");
+    let client = for_speed("lambda-extension-client");
+    let bare = ["--config", bare.as_str()];
+    let on_lambda_extension = ["--config", lambda_extension.as_str(), "--config", client.as_str()];
+    Ok(vec![
+        Program::new(ours, build(ours, ours, "", &[])?),
+        Program::new("lean", build(ours, ours, "lean", &["--no-default-features"])?),
+        Program::new("bare hyper", build("bare-client", "bare-client", "", &bare)?),
+        Program::new(
+            "lambda-extension",
+            build("lambda-extension-client", "lambda-extension-client", "", &on_lambda_extension)?,
+        ),
+        Program::new("owned values", build("bare-client", "owned-values-client", "", &bare)?),
+    ])
+}
+
+/// Builds a package's program alone, so that no other package's features are on: below target/, or a
+/// folder of its own in there.
+fn build(package: &str, program: &str, folder: &str, options: &[&str]) -> Result<PathBuf> {
+    let target = target().join(folder);
+    let status = cargo()
+        .args(["build", "--quiet", "--release", "--package", package, "--bin", program])
+        .args(options)
+        .arg("--target-dir")
+        .arg(&target)
+        .status()?;
+    if !status.success() {
+        return Err(format!("{program} does not build").into());
+    }
+    Ok(target.join("release").join(program))
+}
+
+/// Cargo, in the workspace's folder.
+pub(crate) fn cargo() -> Command {
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo.current_dir(root());
+    cargo
+}
+
+/// The workspace's folder.
+pub(crate) fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../..")
+}
+
+fn target() -> PathBuf {
+    // This program is in target/debug, wherever that is.
+    let of_this = std::env::current_exe().ok();
+    let target = of_this.as_deref().and_then(|path| path.parent()?.parent());
+    target.map_or_else(|| root().join("target"), Path::to_owned)
+}

@@ -53,7 +53,7 @@ fn healthy(program: &Program) -> Result<[String; 3]> {
     ])
 }
 
-pub(crate) fn printed_bytes(lines: &[Line]) -> usize {
+fn printed_bytes(lines: &[Line]) -> usize {
     lines.iter().map(|line| line.text.len() + 1).sum()
 }
 

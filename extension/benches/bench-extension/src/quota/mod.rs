@@ -18,6 +18,7 @@ use function::Function;
 use group::Group;
 use std::net::TcpStream;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 /// As was measured on Lambda by others.
@@ -85,10 +86,11 @@ fn compare(program: Option<&Program>, work: Work, pairs: usize) -> Result<String
     let (nobody, _) = channel();
     let mut alone = Function::start(&groups[0], nobody)?;
     let mut beside = Function::start(&groups[1], records.clone())?;
+    let mut delivering = None;
     if let Some(extension) = &mut extension {
         groups[1].take_in(extension.pid())?;
         let stream = TcpStream::connect(extension.listens_at()?)?;
-        std::thread::spawn(move || deliver(&platform, stream));
+        delivering = Some(std::thread::spawn(move || deliver(&platform, stream)));
         extension.freeze(true)?;
     }
     let mut ratios = Vec::with_capacity(pairs);
@@ -119,6 +121,9 @@ fn compare(program: Option<&Program>, work: Work, pairs: usize) -> Result<String
     }
     if let Some(extension) = extension {
         extension.freeze(false)?;
+        // With the last who had records to deliver, delivering ends.
+        drop((beside, records));
+        let _ = delivering.map(JoinHandle::join);
         extension.shut_down()?;
     }
     ratios.sort_by(f64::total_cmp);

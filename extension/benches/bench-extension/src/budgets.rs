@@ -2,7 +2,7 @@
 
 use crate::Result;
 use crate::instructions;
-use crate::programs::{Program, cargo, root};
+use crate::programs::{Program, cargo, layer, root};
 use crate::sizes;
 use crate::table::grouped;
 use clap::Args;
@@ -64,15 +64,13 @@ impl Check {
             for (name, measured) in figures {
                 let unit = name.rsplit('_').next().unwrap_or(name);
                 let tolerance = budgets.tolerance_percent.get(unit).copied().unwrap_or_default();
-                match verdict(*measured, stored.get(*name).copied(), tolerance) {
-                    Verdict::Within(change) => println!("{build}.{name}: {change}"),
-                    Verdict::Less(change) => {
-                        shrunk = true;
-                        println!("{build}.{name}: {change}");
-                    }
-                    Verdict::More(change) => grown.push(format!(
-                        "{build}.{name}: {change}, where {tolerance} % are let pass"
-                    )),
+                let (verdict, change) = verdict(*measured, stored.get(*name).copied(), tolerance);
+                println!("{build}.{name}: {change}");
+                shrunk |= verdict == Verdict::Less;
+                if verdict == Verdict::More {
+                    grown.push(format!(
+                        "{build}.{name}: {change}, where {tolerance} % more is let pass"
+                    ));
                 }
             }
         }
@@ -95,10 +93,7 @@ impl Check {
 
     /// Of the full build, or of the one with a prefix.
     fn figures(&self, prefix: &str, can_count: bool) -> Result<Figures> {
-        let architecture =
-            if cfg!(target_arch = "aarch64") { "arm64" } else { std::env::consts::ARCH };
-        let path = format!("{prefix}{architecture}/extensions/lambda-triage");
-        let path = root().join(&self.layers).join(path);
+        let path = layer(&self.layers, prefix);
         let (binary, zip) = sizes::bytes(&path).map_err(|e| {
             format!("{e}; deploy/layer/build and deploy/layer/build --lean make it")
         })?;
@@ -141,23 +136,25 @@ fn crates(is_lean: bool) -> Result<u64> {
 
 #[derive(Debug, PartialEq)]
 enum Verdict {
-    Within(String),
-    Less(String),
-    More(String),
+    Within,
+    Less,
+    More,
 }
 
-fn verdict(measured: u64, budget: Option<u64>, tolerance_percent: f64) -> Verdict {
+/// With what is said of it.
+fn verdict(measured: u64, budget: Option<u64>, tolerance_percent: f64) -> (Verdict, String) {
     let told = grouped(measured);
     let Some(budget) = budget else {
-        return Verdict::More(format!("{told}, and there is no budget"));
+        return (Verdict::More, format!("{told}, and there is no budget"));
     };
     let percent = (measured as f64 - budget as f64) * 1e2 / budget.max(1) as f64;
     let change = format!("{told}, budget {}: {percent:+.1} %", grouped(budget));
-    match percent {
-        more if more > tolerance_percent => Verdict::More(change),
-        less if less < -tolerance_percent => Verdict::Less(change),
-        _ => Verdict::Within(change),
-    }
+    let verdict = match percent {
+        more if more > tolerance_percent => Verdict::More,
+        less if less < -tolerance_percent => Verdict::Less,
+        _ => Verdict::Within,
+    };
+    (verdict, change)
 }
 
 fn written(budgets: &Budgets, full: &Figures, lean: &Figures) -> String {
@@ -182,14 +179,13 @@ mod tests {
 
     #[test]
     fn more_than_the_tolerance_is_over_budget() {
-        let is_more = |measured, budget| matches!(verdict(measured, budget, 2.0), Verdict::More(_));
-        assert!(!is_more(102, Some(100)));
-        assert!(is_more(103, Some(100)));
-        assert!(!is_more(50, Some(100)));
-        assert!(is_more(1, None));
-        assert!(matches!(verdict(97, Some(100), 2.0), Verdict::Less(_)));
-        let Verdict::More(told) = verdict(1_100, Some(1_000), 2.0) else { panic!() };
-        assert_eq!(told, "1,100, budget 1,000: +10.0 %");
+        let of = |measured, budget| verdict(measured, budget, 2.0).0;
+        assert_eq!(of(102, Some(100)), Verdict::Within);
+        assert_eq!(of(103, Some(100)), Verdict::More);
+        assert_eq!(of(98, Some(100)), Verdict::Within);
+        assert_eq!(of(97, Some(100)), Verdict::Less);
+        assert_eq!(of(1, None), Verdict::More);
+        assert_eq!(verdict(1_100, Some(1_000), 2.0).1, "1,100, budget 1,000: +10.0 %");
     }
 
     #[test]

@@ -15,6 +15,8 @@ pub(crate) enum Logs {
     Json,
     /// Nothing but errors that ours diagnoses.
     Errors,
+    /// One healthy record of 0.9 MB, JSON.
+    OneRecord,
 }
 
 /// The id of an invocation.
@@ -61,7 +63,7 @@ pub(crate) fn done(n: usize, status: &str) -> String {
     )
 }
 
-/// A delivery of logs of 256 KiB, which is another each time it is numbered: one that comes again as it
+/// A delivery of logs of 256 KiB or one record, which is another each time it is numbered: one that comes again as it
 /// was may be known as such.
 pub(crate) struct Batch {
     body: Vec<u8>,
@@ -109,6 +111,10 @@ fn record(logs: Logs, n: usize) -> String {
         Logs::Json => format!(
             r#"{{"timestamp":"{time}","level":"INFO","requestId":"{id}","message":"order {n:010} stored","items":[1,2,3],"customer":{{"id":99,"provider":"visa"}}}}"#
         ),
+        Logs::OneRecord => {
+            let numbers: Vec<String> = (0..150_000).map(|n| n.to_string()).collect();
+            format!(r#"["{n:010}",{}]"#, numbers.join(","))
+        }
         Logs::Errors => {
             let error = match n % 4 {
                 0 => {
@@ -146,6 +152,9 @@ mod tests {
             assert_ne!(batch.numbered(2), first);
             assert!((DELIVERY_BYTES..DELIVERY_BYTES + 1_000).contains(&batch.len()));
         }
+        let mut one = Batch::of(Logs::OneRecord).unwrap();
+        assert_eq!(whole(one.numbered(1)), 1);
+        assert!(one.len() > 900_000);
         assert_eq!(whole(healthy(1).as_bytes()), 4);
         assert_eq!(whole(started(1).as_bytes()), 1);
         assert_eq!(whole(ended(1, "timeout").as_bytes()), 2);

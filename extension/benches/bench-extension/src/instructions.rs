@@ -11,8 +11,6 @@ use std::process::{Command, Stdio};
 /// So many are run; what is set up once is in those that are run before them.
 const INVOCATIONS: usize = 100;
 const FIRST: usize = 10;
-/// So much of each kind of logs is delivered.
-const BATCHES: usize = 16;
 const MIB: f64 = 1024.0 * 1024.0;
 
 /// What was counted. Each is a difference of two runs but the first, and a difference may come out below
@@ -67,24 +65,25 @@ pub(crate) fn count(program: &Program) -> Result<Instructions> {
     let start_and_end = run(program, 0, None)?;
     let few = run(program, FIRST, None)?;
     let many = run(program, FIRST + INVOCATIONS, None)?;
-    let a_mib = |logs| -> Result<u64> {
+    let a_mib = |logs, batches: usize| -> Result<u64> {
         let mut batch = Batch::of(logs)?;
-        let mib = (BATCHES * batch.len()) as f64 / MIB;
-        let all = run(program, FIRST, Some(&mut batch))?;
+        let mib = (batches * batch.len()) as f64 / MIB;
+        let all = run(program, FIRST, Some((&mut batch, batches)))?;
         Ok((all.saturating_sub(few) as f64 / mib) as u64)
     };
     Ok(Instructions {
         start_and_end,
         invocation: many.saturating_sub(few) / INVOCATIONS as u64,
-        text_mib: a_mib(Logs::Text)?,
-        json_mib: a_mib(Logs::Json)?,
-        errors_mib: a_mib(Logs::Errors)?,
+        text_mib: a_mib(Logs::Text, 16)?,
+        json_mib: a_mib(Logs::Json, 16)?,
+        // These take longest.
+        errors_mib: a_mib(Logs::Errors, 4)?,
     })
 }
 
 /// Runs a program below callgrind from its start to SHUTDOWN, through so many healthy invocations and
 /// another one with logs, and gives the instructions of all its threads.
-fn run(program: &Program, invocations: usize, logs: Option<&mut Batch>) -> Result<u64> {
+fn run(program: &Program, invocations: usize, logs: Option<(&mut Batch, usize)>) -> Result<u64> {
     let folder = tempfile::tempdir()?;
     let out = folder.path().join("counts");
     let mut extension = Extension::start_below(
@@ -101,10 +100,10 @@ fn run(program: &Program, invocations: usize, logs: Option<&mut Batch>) -> Resul
         extension.deliver(deliveries::healthy(n).as_bytes())?;
         extension.rest_shortly()?;
     }
-    if let Some(batch) = logs {
+    if let Some((batch, batches)) = logs {
         extension.invoke(0)?;
         extension.deliver(deliveries::started(0).as_bytes())?;
-        for number in 0..BATCHES {
+        for number in 0..batches {
             extension.deliver(batch.numbered(number))?;
             extension.rest_shortly()?;
         }

@@ -39,6 +39,9 @@ struct Arguments {
     command: Option<Command>,
     /// Other extensions' programs, to be measured beside ours
     programs: Vec<PathBuf>,
+    /// Ours as deploy/layer/build has put it into this folder, in place of building it here
+    #[arg(long)]
+    layers: Option<PathBuf>,
     /// A variable of the others' environment, as KEY=VALUE; repeat for more
     #[arg(long, value_parser = variable)]
     env: Vec<(String, String)>,
@@ -96,7 +99,7 @@ fn main() -> Result<()> {
 }
 
 fn measure(arguments: &Arguments) -> Result<()> {
-    let mut programs = programs::built()?;
+    let mut programs = programs::built(arguments.layers.as_deref())?;
     for path in &arguments.programs {
         programs.push(programs::Program::other(path, &arguments.env)?);
     }

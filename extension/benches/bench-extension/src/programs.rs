@@ -26,9 +26,16 @@ impl Program {
     }
 }
 
-/// Ours, full and lean, and those that ours is compared with.
-pub(crate) fn built() -> Result<Vec<Program>> {
+/// Ours, full and lean, as they are in the layers or else as cargo builds them, and those that ours is
+/// compared with.
+pub(crate) fn built(layers: Option<&Path>) -> Result<Vec<Program>> {
     let ours = "lambda-triage";
+    let [full, lean] = match layers {
+        Some(layers) => [layer(layers, ""), layer(layers, "lean-")],
+        None => {
+            [build(ours, ours, "", &[])?, build(ours, ours, "lean", &["--no-default-features"])?]
+        }
+    };
     // Their decoding is built for speed, as ours is (profile.release.package).
     let for_speed = |package| format!("profile.release.package.{package}.opt-level=3");
     let bare = for_speed("bare-client");
@@ -37,8 +44,8 @@ pub(crate) fn built() -> Result<Vec<Program>> {
     let bare = ["--config", bare.as_str()];
     let on_lambda_extension = ["--config", lambda_extension.as_str(), "--config", client.as_str()];
     Ok(vec![
-        Program::new(ours, build(ours, ours, "", &[])?),
-        Program::new("lean", build(ours, ours, "lean", &["--no-default-features"])?),
+        Program::new(ours, full),
+        Program::new("lean", lean),
         Program::new("bare hyper", build("bare-client", "bare-client", "", &bare)?),
         Program::new(
             "lambda-extension",
@@ -62,6 +69,15 @@ fn build(package: &str, program: &str, folder: &str, options: &[&str]) -> Result
         return Err(format!("{program} does not build").into());
     }
     Ok(target.join("release").join(program))
+}
+
+/// The program that deploy/layer/build has put into a folder, of the full layer or of one with a prefix.
+pub(crate) fn layer(layers: &Path, prefix: &str) -> PathBuf {
+    let here = std::env::consts::ARCH;
+    // As Lambda calls it.
+    let architecture = if here == "aarch64" { "arm64" } else { here };
+    let path = format!("{prefix}{architecture}/extensions/lambda-triage");
+    root().join(layers).join(path)
 }
 
 /// Cargo, in the workspace's folder.

@@ -31,10 +31,18 @@ pub(crate) struct Check {
 #[derive(Deserialize)]
 struct Budgets {
     architecture: String,
-    /// By how much a figure may exceed its budget: the end of its name, and percent.
+    /// By how much a figure may exceed its budget: its name or the end of it, and percent.
     tolerance_percent: BTreeMap<String, f64>,
     full: BTreeMap<String, u64>,
     lean: BTreeMap<String, u64>,
+}
+
+impl Budgets {
+    fn tolerance_of(&self, name: &str) -> f64 {
+        let unit = name.rsplit('_').next().unwrap_or(name);
+        let tolerance = self.tolerance_percent.get(name).or(self.tolerance_percent.get(unit));
+        tolerance.copied().unwrap_or_default()
+    }
 }
 
 type Figures = Vec<(&'static str, u64)>;
@@ -62,8 +70,7 @@ impl Check {
             [("full", &full, &budgets.full), ("lean", &lean, &budgets.lean)]
         {
             for (name, measured) in figures {
-                let unit = name.rsplit('_').next().unwrap_or(name);
-                let tolerance = budgets.tolerance_percent.get(unit).copied().unwrap_or_default();
+                let tolerance = budgets.tolerance_of(name);
                 let (verdict, change) = verdict(*measured, stored.get(*name).copied(), tolerance);
                 println!("{build}.{name}: {change}");
                 shrunk |= verdict == Verdict::Less;
@@ -91,7 +98,7 @@ impl Check {
         Ok(())
     }
 
-    /// Of the full build, or of the one with a prefix.
+    /// Of the full build, or of the one with a prefix. Of three counts the middle one is taken.
     fn figures(&self, prefix: &str, can_count: bool) -> Result<Figures> {
         let path = layer(&self.layers, prefix);
         let (binary, zip) = sizes::bytes(&path).map_err(|e| {
@@ -103,17 +110,28 @@ impl Check {
             ("crates", crates(!prefix.is_empty())?),
         ];
         if can_count {
-            let counted = instructions::count(&Program::new("lambda-triage", path))?;
-            figures.extend([
-                ("start_and_end_instructions", counted.start_and_end),
-                ("invocation_instructions", counted.invocation),
-                ("text_mib_instructions", counted.text_mib),
-                ("json_mib_instructions", counted.json_mib),
-                ("errors_mib_instructions", counted.errors_mib),
-            ]);
+            let program = Program::new("lambda-triage", path);
+            let counts = [count(&program)?, count(&program)?, count(&program)?];
+            figures.extend((0..counts[0].len()).map(|n| {
+                let (name, _) = counts[0][n];
+                let mut figure = counts.each_ref().map(|counts| counts[n].1);
+                figure.sort_unstable();
+                (name, figure[1])
+            }));
         }
         Ok(figures)
     }
+}
+
+fn count(program: &Program) -> Result<[(&'static str, u64); 5]> {
+    let counted = instructions::count(program)?;
+    Ok([
+        ("start_and_end_instructions", counted.start_and_end),
+        ("invocation_instructions", counted.invocation),
+        ("text_mib_instructions", counted.text_mib),
+        ("json_mib_instructions", counted.json_mib),
+        ("errors_mib_instructions", counted.errors_mib),
+    ])
 }
 
 /// How many packages it is built of, with itself and those that only build it.
@@ -159,7 +177,8 @@ fn verdict(measured: u64, budget: Option<u64>, tolerance_percent: f64) -> (Verdi
 
 fn written(budgets: &Budgets, full: &Figures, lean: &Figures) -> String {
     let mut text = format!("{HEAD}architecture = \"{}\"\n", budgets.architecture);
-    text += "\n# How much more than its budget passes, by the end of a figure's name.\n";
+    text +=
+        "\n# How many percent more than its budget passes, by a figure's name or the end of it.\n";
     text += "[tolerance_percent]\n";
     for (unit, percent) in &budgets.tolerance_percent {
         text += &format!("{unit} = {percent:.1}\n");

@@ -39,17 +39,16 @@ pub(crate) fn built(layers: Option<&Path>) -> Result<Vec<Program>> {
     // Their decoding is built for speed, as ours is (profile.release.package).
     let for_speed = |package| format!("profile.release.package.{package}.opt-level=3");
     let bare = for_speed("bare-client");
-    let lambda_extension = for_speed("lambda-extension");
     let client = for_speed("lambda-extension-client");
     let bare = ["--config", bare.as_str()];
-    let on_lambda_extension = ["--config", lambda_extension.as_str(), "--config", client.as_str()];
+    let client = ["--config", client.as_str()];
     Ok(vec![
         Program::new(ours, full),
         Program::new("lean", lean),
         Program::new("bare hyper", build("bare-client", "bare-client", "", &bare)?),
         Program::new(
             "lambda-extension",
-            build("lambda-extension-client", "lambda-extension-client", "", &on_lambda_extension)?,
+            build("lambda-extension-client", "lambda-extension-client", "", &client)?,
         ),
         Program::new("owned values", build("bare-client", "owned-values-client", "", &bare)?),
     ])

@@ -3,8 +3,8 @@
 use serde_json::Value;
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), bare_client::Error> {
-    bare_client::run(timeouts).await
+async fn main() -> Result<(), hyper_client::Error> {
+    hyper_client::run(timeouts).await
 }
 
 fn timeouts(delivery: &[u8]) -> serde_json::Result<Vec<String>> {

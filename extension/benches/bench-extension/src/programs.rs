@@ -38,7 +38,7 @@ pub(crate) fn built(layers: Option<&Path>) -> Result<Vec<Program>> {
     };
     // Their decoding is built for speed, as ours is (profile.release.package).
     let for_speed = |package| format!("profile.release.package.{package}.opt-level=3");
-    let bare = for_speed("bare-client");
+    let bare = for_speed("telemetry-decoding");
     let client = for_speed("lambda-extension-client");
     let bare = ["--config", bare.as_str()];
     let client = ["--config", client.as_str()];

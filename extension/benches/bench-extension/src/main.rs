@@ -27,6 +27,7 @@ mod volume;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
+use std::process::ExitCode;
 use table::Table;
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
@@ -89,12 +90,19 @@ fn variable(text: &str) -> std::result::Result<(String, String), String> {
     Ok((key.to_owned(), value.to_owned()))
 }
 
-fn main() -> Result<()> {
+fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    match &arguments.command {
+    let done = match &arguments.command {
         Some(Command::Check(check)) => check.run(),
         Some(Command::Function) => quota::function::run(),
         None => measure(&arguments),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
     }
 }
 

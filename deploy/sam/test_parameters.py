@@ -29,6 +29,7 @@ class Parameters(unittest.TestCase):
     CASES = {
         "FunctionName": (["orders", "a-b_C9"], ["", "orders:live", "arn:aws:lambda:x", "a" * 65]),
         "LogGroup": (["/aws/lambda/orders", "a#b.c"], ["", "arn:aws:logs:x", "a b"]),
+        "WatcherLogGroup": (["/aws/lambda/watcher", "none"], ["", "a b", "arn:aws:logs:x"]),
         "AlarmTopicArn": (
             [TOPIC, TOPIC.replace("aws:", "aws-us-gov:", 1), "none"],
             ["", "oncall", TOPIC.replace("sns", "sqs"), TOPIC + ".fifo", TOPIC + ":6d2f", "None"],
@@ -46,6 +47,7 @@ class Parameters(unittest.TestCase):
         "FunctionNames": (["", "orders", "a-b_C9,d"], [",", "orders,", "a b", "arn:aws:lambda:x", "a" * 65]),
         "FunctionErrors": (["on", "off"], ["", "yes"]),
         "Tag": (["", "triage", "triage=yes", "team/x:y=", "a=b=c"], ["=yes", "a b=c", "a=*"]),
+        "DeadLetters": (["", "orders-dlq=orders", "a=b,c_d=e-f"], ["orders", "a=", "a=b,", "a=b, c=d", "a.fifo=b"]),
         "CheckMinutes": (["1", "7"], ["", "0", "8", "often"]),
         "KeyChecks": (["yes", "no"], ["", "true"]),
         "ConcurrencyChecks": (["yes", "no"], ["", "true"]),

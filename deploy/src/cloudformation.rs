@@ -41,15 +41,19 @@ fn resources() -> String {
         let lines: String = query.text.lines().map(|line| format!("        {line}\n")).collect();
         text.push_str(&format!(
             "  {}:\n    Type: AWS::Logs::QueryDefinition\n    Properties:\n      \
-             Name: !Sub 'Lambda Triage/{FUNCTION}/{}'\n      LogGroupNames:\n        - !Ref LogGroup\n      \
-             QueryString: |\n{lines}",
+             Name: !Sub 'Lambda Triage/{FUNCTION}/{}'\n      LogGroupNames:\n        - !Ref LogGroup\n        \
+             - !If [HasWatcher, !Ref WatcherLogGroup, !Ref AWS::NoValue]\n      QueryString: !Sub |\n{lines}",
             query.id, query.name
         ));
     }
-    let body: String = dashboard::body().lines().map(|line| format!("        {line}\n")).collect();
+    let body: String =
+        dashboard::body().lines().map(|line| format!("          {line}\n")).collect();
     text.push_str(&format!(
         "  Dashboard:\n    Type: AWS::CloudWatch::Dashboard\n    Properties:\n      \
-         DashboardName: !Sub 'lambda-triage-{FUNCTION}'\n      DashboardBody: !Sub |\n{body}"
+         DashboardName: !Sub 'lambda-triage-{FUNCTION}'\n      DashboardBody: !Sub\n        - |\n{body}        \
+         - Sources: !If\n            - HasWatcher\n            \
+         - !Sub \"SOURCE '${{LogGroup}}' | SOURCE '${{WatcherLogGroup}}'\"\n            \
+         - !Sub \"SOURCE '${{LogGroup}}'\"\n"
     ));
     text
 }

@@ -3,7 +3,7 @@
 //! [1]: https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/CloudWatch-Dashboard-Body-Structure.html
 
 use crate::alarms::{Meaning, POLICIES};
-use crate::placeholder::{FUNCTION, LOG_GROUP, NAMESPACE, REGION};
+use crate::placeholder::{FUNCTION, NAMESPACE, REGION};
 use crate::queries::Query;
 use serde_json::{Value, json};
 use triage_diagnosis::detectors;
@@ -45,16 +45,16 @@ pub const GROUPS: &[Group] = &[
         title: "File systems",
         metrics: &["EfsFailures"],
         lambda: &[],
-        note: "A function whose own file system cannot be mounted never starts: look at its callers' \
-               lines (view `caller`).",
+        note: "A function whose own file system cannot be mounted never starts: look for lines of \
+               the failure watcher (view `outside`), and at its callers' (view `caller`).",
         query: "FileSystemFailuresQuery",
     },
     Group {
         title: "KMS",
         metrics: &["KmsErrors"],
         lambda: &[],
-        note: "A function whose environment cannot be decrypted never starts: look at its callers' lines \
-               (view `caller`).",
+        note: "A function whose environment cannot be decrypted never starts: look for lines of the \
+               failure watcher (view `outside`), and at its callers' (view `caller`).",
         query: "KmsErrorsByKeyQuery",
     },
     Group {
@@ -239,7 +239,7 @@ fn row(group: &Group, y: u32) -> [Value; 3] {
     let query = Query::find(group.query);
     let table = json!({
         "title": query.map_or("", |query| query.name), "region": REGION, "view": "table",
-        "query": query.map_or_else(String::new, |query| query.for_widget(LOG_GROUP)),
+        "query": query.map_or_else(String::new, Query::for_widget),
     });
     [
         widget("metric", (0, y), (9, ROW), graph),

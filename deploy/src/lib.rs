@@ -20,8 +20,8 @@ pub use terraform::{dashboard_template, monitoring};
 pub mod placeholder {
     /// The function's name.
     pub const FUNCTION: &str = "${FunctionName}";
-    /// The function's log group.
-    pub const LOG_GROUP: &str = "${LogGroup}";
+    /// Where a widget's query reads: the function's log group, and the failure watcher's if there is one.
+    pub const SOURCES: &str = "${Sources}";
     /// The metrics' namespace.
     pub const NAMESPACE: &str = "${Namespace}";
     /// The region.

@@ -1,4 +1,7 @@
-//! The saved queries, in the language of CloudWatch Logs Insights.
+//! The saved queries, in the language of CloudWatch Logs Insights. Each asks for the lines of one function:
+//! the failure watcher's log group holds those of all, and a log group may be several functions'.
+
+use crate::placeholder::SOURCES;
 
 /// A saved query.
 #[derive(Clone, Copy, Debug)]
@@ -7,7 +10,7 @@ pub struct Query {
     pub id: &'static str,
     /// Its name below the function's folder in the console.
     pub name: &'static str,
-    /// Its text, a command a line.
+    /// Its text with the [placeholder](crate::placeholder) of the function, a command a line.
     pub text: &'static str,
 }
 
@@ -17,28 +20,28 @@ pub const QUERIES: &[Query] = &[
         id: "WhatWentWrongQuery",
         name: "What went wrong in the last day",
         text: "fields @timestamp, level, diagnosis.problem, diagnosis.cause, diagnosis.stage, message, requestId, diagnosis.advice\n\
-               | filter ispresent(diagnosis.problem) and toMillis(@timestamp) >= (now() * 1000 - 86400000)\n\
+               | filter FunctionName = \"${FunctionName}\" and ispresent(diagnosis.problem) and toMillis(@timestamp) >= (now() * 1000 - 86400000)\n\
                | sort @timestamp desc\n\
                | limit 1000",
     },
     Query {
         id: "ProblemsByKindQuery",
         name: "Problems by kind",
-        text: "filter ispresent(diagnosis.problem) and diagnosis.stage != \"imminent\"\n\
+        text: "filter FunctionName = \"${FunctionName}\" and ispresent(diagnosis.problem) and diagnosis.stage != \"imminent\"\n\
                | stats sum(diagnosis.occurrences) as occurrences, latest(@timestamp) as last by diagnosis.problem, diagnosis.cause, diagnosis.stage, diagnosis.view\n\
                | sort occurrences desc",
     },
     Query {
         id: "TimeoutsByCauseQuery",
         name: "Timeouts by cause and peer",
-        text: "filter diagnosis.problem = \"timeout\" and diagnosis.stage != \"imminent\"\n\
+        text: "filter FunctionName = \"${FunctionName}\" and diagnosis.problem = \"timeout\" and diagnosis.stage != \"imminent\"\n\
                | stats sum(diagnosis.occurrences) as occurrences, latest(message) as example, latest(@timestamp) as last by diagnosis.cause, diagnosis.evidence.peer\n\
                | sort occurrences desc",
     },
     Query {
         id: "KmsErrorsByKeyQuery",
         name: "KMS errors by key",
-        text: "filter diagnosis.problem like /^kms-/\n\
+        text: "filter FunctionName = \"${FunctionName}\" and diagnosis.problem like /^kms-/\n\
                | fields coalesce(diagnosis.evidence.keyArn, diagnosis.evidence.aliasArn) as key\n\
                | stats sum(diagnosis.occurrences) as occurrences, latest(@timestamp) as last by key, diagnosis.problem, diagnosis.evidence.operation, diagnosis.view\n\
                | sort occurrences desc",
@@ -46,7 +49,7 @@ pub const QUERIES: &[Query] = &[
     Query {
         id: "FileSystemFailuresQuery",
         name: "EFS and S3 Files failures by file system",
-        text: "filter diagnosis.problem like /^(efs|s3-files)-/\n\
+        text: "filter FunctionName = \"${FunctionName}\" and diagnosis.problem like /^(efs|s3-files)-/\n\
                | fields coalesce(diagnosis.evidence.accessPointArn, diagnosis.evidence.fileSystemId, diagnosis.evidence.path) as fileSystem\n\
                | stats sum(diagnosis.occurrences) as occurrences, latest(@timestamp) as last by fileSystem, diagnosis.problem, diagnosis.view\n\
                | sort occurrences desc",
@@ -54,7 +57,7 @@ pub const QUERIES: &[Query] = &[
     Query {
         id: "RecursionChainsQuery",
         name: "Recursion chains by trace",
-        text: "filter diagnosis.problem = \"recursion\"\n\
+        text: "filter FunctionName = \"${FunctionName}\" and diagnosis.problem = \"recursion\"\n\
                | fields coalesce(diagnosis.evidence.root, traceId) as trace\n\
                | stats max(diagnosis.evidence.depth) as depth, max(diagnosis.evidence.passes) as passes, sum(diagnosis.occurrences) as occurrences, earliest(@timestamp) as first, latest(@timestamp) as last by trace, diagnosis.cause\n\
                | sort depth desc, passes desc",
@@ -62,9 +65,9 @@ pub const QUERIES: &[Query] = &[
 ];
 
 impl Query {
-    /// The query for a dashboard's widget: with the log group it reads.
-    pub(crate) fn for_widget(&self, log_group: &str) -> String {
-        format!("SOURCE '{log_group}' | {}", self.text)
+    /// The query for a dashboard's widget: with the log groups it reads.
+    pub(crate) fn for_widget(&self) -> String {
+        format!("{SOURCES} | {}", self.text)
     }
 
     /// The query of this id.

@@ -2,7 +2,7 @@
 
 use crate::alarms::{Meaning, PERIOD_S, POLICIES, Threshold, description};
 use crate::dashboard;
-use crate::placeholder::{FUNCTION, LOG_GROUP, NAMESPACE, REGION};
+use crate::placeholder::{FUNCTION, NAMESPACE, REGION, SOURCES};
 use crate::queries::QUERIES;
 use serde_json::{Value, json};
 
@@ -43,7 +43,7 @@ pub fn monitoring() -> String {
 pub fn dashboard_template() -> String {
     let mut body = dashboard::body()
         .replace(FUNCTION, "${function_name}")
-        .replace(LOG_GROUP, "${log_group}")
+        .replace(SOURCES, "${sources}")
         .replace(NAMESPACE, "${namespace}")
         .replace(REGION, "${region}")
         .replace("${FunctionIsSick.Arn}", "${sick_alarm_arn}");

@@ -2,7 +2,7 @@
 # sandbox sees.
 
 variable "failure_watcher" {
-  description = "The failure watcher, with a queue for the on-failure records of your functions; null for none. zip is the file that deploy/failure-watcher/build makes. The states of the functions that function_names or tag (KEY or KEY=VALUE) choose are checked every check_minutes (1 to 7, for alarms to see what lasts); the other checks may be left out one by one. function_errors = true tells of what failed within a function too: set it where no function has the layer, which tells of that, as it would count twice."
+  description = "The failure watcher, with a queue for the on-failure records of your functions; null for none. zip is the file that deploy/failure-watcher/build makes. The states of the functions that function_names or tag (KEY or KEY=VALUE) choose are checked every check_minutes (1 to 7, for alarms to see what lasts); the other checks may be left out one by one. function_errors = true tells of what failed within a function too: set it where no function has the layer, which tells of that, as it would count twice. dead_letters says whose dead letters a queue or topic holds, the function's name by its own, where copies of dead letters come to the queue."
   type = object({
     zip                = string
     name               = optional(string, "lambda-triage-failure-watcher")
@@ -13,6 +13,7 @@ variable "failure_watcher" {
     concurrency_checks = optional(bool, true)
     recursion_checks   = optional(bool, true)
     function_errors    = optional(bool, false)
+    dead_letters       = optional(map(string), {})
     retention_in_days  = optional(number, 30)
   })
   default = null
@@ -32,6 +33,10 @@ variable "failure_watcher" {
   validation {
     condition     = try(var.failure_watcher.tag, null) == null || can(regex("^[A-Za-z0-9_.:/+@-]{1,128}(=[A-Za-z0-9_.:/+=@-]{0,256})?$", var.failure_watcher.tag))
     error_message = "failure_watcher.tag must be KEY or KEY=VALUE."
+  }
+  validation {
+    condition     = var.failure_watcher == null || alltrue([for from, name in try(var.failure_watcher.dead_letters, {}) : can(regex("^[A-Za-z0-9_-]{1,256}$", from)) && can(regex("^[A-Za-z0-9_-]{1,64}$", name))])
+    error_message = "failure_watcher.dead_letters must be functions' names by the names of queues or topics."
   }
   validation {
     condition     = var.failure_watcher == null || try(var.failure_watcher.check_minutes >= 1 && var.failure_watcher.check_minutes <= 7 && floor(var.failure_watcher.check_minutes) == var.failure_watcher.check_minutes, false)
@@ -89,6 +94,7 @@ resource "aws_lambda_function" "failure_watcher" {
       TRIAGE_FUNCTIONS       = join(",", each.value.function_names)
       TRIAGE_TAG             = each.value.tag == null ? "" : each.value.tag
       TRIAGE_FUNCTION_ERRORS = each.value.function_errors ? "on" : "off"
+      TRIAGE_DEAD_LETTERS    = join(",", [for from, name in each.value.dead_letters : "${from}=${name}"])
     }
   }
 
@@ -167,6 +173,40 @@ resource "aws_lambda_permission" "state_checks" {
   source_arn    = aws_cloudwatch_event_rule.state_checks[each.key].arn
 }
 
+# What is about to fail counts in no metric of the functions': it has one of its own.
+resource "aws_cloudwatch_log_metric_filter" "about_to_fail" {
+  for_each = local.checkers
+
+  name           = "${each.key}-about-to-fail"
+  log_group_name = aws_cloudwatch_log_group.failure_watcher[each.key].name
+  pattern        = "{ $.diagnosis.stage = \"imminent\" }"
+
+  metric_transformation {
+    namespace = var.namespace
+    name      = "ImminentProblems"
+    value     = "1"
+    unit      = "Count"
+  }
+}
+
+resource "aws_cloudwatch_metric_alarm" "about_to_fail" {
+  for_each = local.checkers
+
+  alarm_name        = "lambda-triage.ImminentProblems"
+  alarm_description = "Some function is about to fail, or would not be stopped in a loop: its key is disabled or pending deletion, its reserved concurrency is 0, one function holds the account's concurrency, it is Inactive, or its last update failed. The saved query \"What went wrong in the last day\" of the function shows it."
+  namespace         = var.namespace
+  metric_name       = "ImminentProblems"
+  statistic         = "Sum"
+  # It is told once an hour while it lasts.
+  period              = 3600
+  evaluation_periods  = 2
+  datapoints_to_alarm = 1
+  threshold           = 1
+  comparison_operator = "GreaterThanOrEqualToThreshold"
+  treat_missing_data  = "notBreaching"
+  alarm_actions       = local.topics.warning
+}
+
 resource "aws_iam_role" "failure_watcher" {
   for_each = local.watchers
 
@@ -214,6 +254,11 @@ resource "aws_iam_role_policy" "state_checks" {
 output "failure_queue_arn" {
   description = "The on-failure destination to give to your functions (no dead-letter queue: what is told is deleted); null without failure_watcher."
   value       = one(values(aws_sqs_queue.failures)[*].arn)
+}
+
+output "failure_watcher_log_group" {
+  description = "Where the failure watcher writes, the failure_watcher_log_group of other modules; null without failure_watcher."
+  value       = one(values(aws_cloudwatch_log_group.failure_watcher)[*].name)
 }
 
 output "failure_watcher_arn" {

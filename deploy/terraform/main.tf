@@ -28,6 +28,11 @@ locals {
       for name, text in local.monitoring.queries : "${function_name}/${name}" => { function_name = function_name, text = text }
     }
   ]...)
+  # Where the failure watcher of the account and region writes, if there is one.
+  watcher_log_groups = concat(
+    [for group in aws_cloudwatch_log_group.failure_watcher : group.name],
+    var.failure_watcher_log_group == null ? [] : [var.failure_watcher_log_group],
+  )
   log_groups = { for name in var.function_names : name => lookup(var.log_groups, name, "/aws/lambda/${name}") }
 }
 
@@ -124,7 +129,7 @@ resource "aws_cloudwatch_dashboard" "function" {
   dashboard_name = "lambda-triage-${each.key}"
   dashboard_body = templatefile("${path.module}/dashboard.json.tftpl", {
     function_name  = each.key
-    log_group      = local.log_groups[each.key]
+    sources        = join(" | ", [for group in concat([local.log_groups[each.key]], local.watcher_log_groups) : "SOURCE '${group}'"])
     namespace      = var.namespace
     region         = data.aws_region.current.name
     sick_alarm_arn = aws_cloudwatch_composite_alarm.function_is_sick[each.key].arn
@@ -136,8 +141,8 @@ resource "aws_cloudwatch_query_definition" "function" {
   for_each = local.function_queries
 
   name            = "Lambda Triage/${each.key}"
-  log_group_names = [local.log_groups[each.value.function_name]]
-  query_string    = each.value.text
+  log_group_names = concat([local.log_groups[each.value.function_name]], local.watcher_log_groups)
+  query_string    = replace(each.value.text, "$${FunctionName}", each.value.function_name)
 }
 
 resource "aws_iam_role_policy" "put_metric_data" {

@@ -44,6 +44,17 @@ variable "log_groups" {
   }
 }
 
+variable "failure_watcher_log_group" {
+  description = "The log group of a failure watcher that another module or stack makes, for its lines in the dashboards and the queries; null where there is none, or failure_watcher is set here."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.failure_watcher_log_group == null || can(regex("^[A-Za-z0-9._/#-]{1,512}$", var.failure_watcher_log_group))
+    error_message = "failure_watcher_log_group must be a log group's name, such as /aws/lambda/lambda-triage-failure-watcher."
+  }
+}
+
 variable "namespace" {
   description = "The metrics' namespace, as in the functions' TRIAGE_NAMESPACE."
   type        = string

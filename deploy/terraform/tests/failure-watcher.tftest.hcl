@@ -104,6 +104,21 @@ run "without_functions_to_check_it_reads_its_queue_and_may_do_nothing_else" {
   }
 }
 
+run "its_lines_are_in_the_dashboards_and_queries_of_the_same_module" {
+  variables {
+    function_names  = ["orders"]
+    failure_watcher = { zip = "failure-watcher-x86_64.zip" }
+  }
+  assert {
+    condition     = aws_cloudwatch_query_definition.function["orders/KMS errors by key"].log_group_names == tolist(["/aws/lambda/orders", "/aws/lambda/lambda-triage-failure-watcher"])
+    error_message = "The queries must read them."
+  }
+  assert {
+    condition     = strcontains(aws_cloudwatch_dashboard.function["orders"].dashboard_body, "SOURCE '/aws/lambda/lambda-triage-failure-watcher' | ")
+    error_message = "The dashboard's tables must read them."
+  }
+}
+
 run "all_checks_permit_what_they_ask_and_nothing_else" {
   variables {
     failure_watcher = {
@@ -111,7 +126,9 @@ run "all_checks_permit_what_they_ask_and_nothing_else" {
       function_names = ["orders", "billing"]
       tag            = "triage=yes"
       check_minutes  = 1
+      dead_letters   = { "orders-dlq" = "orders", alerts = "billing" }
     }
+    warning_topic_arn = "arn:aws:sns:eu-west-1:123456789012:chat"
   }
   assert {
     condition = { for statement in jsondecode(aws_iam_role_policy.state_checks["lambda-triage-failure-watcher"].policy).Statement : statement.Action => statement.Resource } == {
@@ -134,8 +151,17 @@ run "all_checks_permit_what_they_ask_and_nothing_else" {
       TRIAGE_FUNCTIONS       = "billing,orders"
       TRIAGE_TAG             = "triage=yes"
       TRIAGE_FUNCTION_ERRORS = "off"
+      TRIAGE_DEAD_LETTERS    = "alerts=billing,orders-dlq=orders"
     })
     error_message = "It must be told what to check."
+  }
+  assert {
+    condition     = aws_cloudwatch_metric_alarm.about_to_fail["lambda-triage-failure-watcher"].alarm_actions == toset(["arn:aws:sns:eu-west-1:123456789012:chat"]) && contains(output.alarm_names, "lambda-triage.ImminentProblems")
+    error_message = "What is about to fail is a warning."
+  }
+  assert {
+    condition     = aws_cloudwatch_log_metric_filter.about_to_fail["lambda-triage-failure-watcher"].metric_transformation[0].name == aws_cloudwatch_metric_alarm.about_to_fail["lambda-triage-failure-watcher"].metric_name
+    error_message = "The alarm must watch what the filter counts."
   }
 }
 
@@ -172,6 +198,7 @@ run "what_means_nothing_is_refused" {
       name           = "a b"
       function_names = ["arn:aws:lambda:eu-west-1:123456789012:function:orders"]
       tag            = "a tag"
+      dead_letters   = { "a b" = "orders" }
       check_minutes  = 0.5
     }
   }

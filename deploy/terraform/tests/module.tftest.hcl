@@ -103,6 +103,39 @@ run "queries_read_the_log_group_of_their_function" {
   }
 }
 
+run "queries_ask_for_their_functions_lines" {
+  assert {
+    condition     = alltrue([for key, query in aws_cloudwatch_query_definition.function : strcontains(query.query_string, "FunctionName = \"${split("/", key)[0]}\" and ")])
+    error_message = "A log group may hold other functions' lines."
+  }
+  assert {
+    condition     = alltrue([for widget in jsondecode(aws_cloudwatch_dashboard.function["orders"].dashboard_body).widgets : strcontains(widget.properties.query, "FunctionName = \"orders\" and ") if widget.type == "log"])
+    error_message = "So may the dashboard's tables."
+  }
+}
+
+run "the_failure_watchers_lines_are_read_too" {
+  variables {
+    failure_watcher_log_group = "/aws/lambda/watcher"
+  }
+  assert {
+    condition     = aws_cloudwatch_query_definition.function["orders/KMS errors by key"].log_group_names == tolist(["/aws/lambda/orders", "/aws/lambda/watcher"])
+    error_message = "The queries must read them."
+  }
+  assert {
+    condition     = alltrue([for widget in jsondecode(aws_cloudwatch_dashboard.function["orders"].dashboard_body).widgets : startswith(widget.properties.query, "SOURCE '/aws/lambda/orders' | SOURCE '/aws/lambda/watcher' | ") if widget.type == "log"])
+    error_message = "The dashboard's tables must read them."
+  }
+}
+
+run "a_log_group_that_is_none_is_refused" {
+  command = plan
+  variables {
+    failure_watcher_log_group = "a b"
+  }
+  expect_failures = [var.failure_watcher_log_group]
+}
+
 run "the_fleet_has_alarms_where_asked_for" {
   variables {
     function_names      = []

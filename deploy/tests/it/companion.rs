@@ -115,6 +115,62 @@ fn every_resource_is_of_this_account_and_region_but_where_the_action_knows_none(
     }
 }
 
+/// A configuration holds environment variables: without a tag, those of the list alone are read.
+#[test]
+fn a_list_permits_no_other_functions() {
+    for (names, expected) in [
+        ("orders", &["arn:*:lambda:*:*:function:orders"][..]),
+        ("orders,a-b_C", &["arn:*:lambda:*:*:function:orders", "arn:*:lambda:*:*:function:a-b_C"]),
+    ] {
+        let parameters = [("FunctionNames", names)];
+        let expected: BTreeSet<String> = expected.iter().map(|&arn| arn.to_owned()).collect();
+        let permissions = permissions(&parameters);
+        let on_functions =
+            permissions.iter().filter(|(action, _)| action.starts_with("lambda:GetFunction"));
+        let on_functions: Vec<_> = on_functions.map(|(_, resources)| resources).collect();
+        assert_eq!(on_functions, [&expected; 3], "{names}");
+        for (id, policy) in stack(&parameters).resources("AWS::IAM::RolePolicy").unwrap() {
+            let statement = &policy["PolicyDocument"]["Statement"][0];
+            if statement["Resource"].to_string().contains(":*:*:") {
+                let region = &statement["Condition"]["StringEquals"]["aws:RequestedRegion"];
+                assert_eq!(region, "eu-west-1", "{id}");
+            }
+        }
+    }
+}
+
+/// Those lines carry no metric.
+#[test]
+fn what_is_about_to_fail_raises_an_alarm_of_its_own() {
+    const TOPIC: &str = "arn:aws:sns:eu-west-1:123456789012:chat";
+    let checks = ("FunctionNames", "orders");
+    let made = stack(&[checks, ("WarningTopicArn", TOPIC)]);
+    let (_, filter) = made.resources("AWS::Logs::MetricFilter").unwrap().remove(0);
+    assert_eq!(filter["FilterPattern"], "{ $.diagnosis.stage = \"imminent\" }");
+    assert_eq!(filter["LogGroupName"], format!("/aws/lambda/{NAME}"));
+    let counted = &filter["MetricTransformations"][0];
+    let (_, alarm) = made.resources("AWS::CloudWatch::Alarm").unwrap().remove(0);
+    for (of_filter, of_alarm) in [("MetricNamespace", "Namespace"), ("MetricName", "MetricName")] {
+        assert_eq!(counted[of_filter], alarm[of_alarm]);
+    }
+    assert_eq!(alarm["AlarmActions"], json!([TOPIC]));
+    // Told once an hour while it lasts: two hours cannot both be without.
+    let number = |name: &str| {
+        alarm[name].as_u64().unwrap_or_else(|| alarm[name].as_str().unwrap().parse().unwrap())
+    };
+    assert!(number("Period") * number("EvaluationPeriods") >= 2 * 3600);
+    let silent = stack(&[checks]).resources("AWS::CloudWatch::Alarm").unwrap().remove(0).1;
+    assert_eq!(silent["AlarmActions"], json!([]));
+    assert!(stack(&[]).resources("AWS::CloudWatch::Alarm").unwrap().is_empty());
+}
+
+#[test]
+fn whose_dead_letters_a_queue_holds_can_be_told() {
+    let of = stack(&[("DeadLetters", "alerts=billing")]);
+    let (_, function) = of.resources("AWS::Serverless::Function").unwrap().remove(0);
+    assert_eq!(function["Environment"]["Variables"]["TRIAGE_DEAD_LETTERS"], "alerts=billing");
+}
+
 /// What the failure watcher names where it asks AWS is what it is permitted.
 #[test]
 fn it_may_ask_what_its_code_asks_and_nothing_else() {

@@ -137,6 +137,9 @@ fn log(properties: &Value, name: &str, found: &mut Vec<String>) {
     if !query.starts_with("SOURCE '/aws/lambda/orders' | ") {
         found.push(format!("{name} does not say where it reads"));
     }
+    if !query.contains("FunctionName = \"orders\"") {
+        found.push(format!("{name} shows what is other functions'"));
+    }
     if !["table", "timeSeries", "bar", "pie"].map(Value::from).contains(&properties["view"]) {
         found.push(format!("{name} has the view {}", properties["view"]));
     }
@@ -250,6 +253,27 @@ fn the_body_holds_what_widgets_may_hold() {
     }
 }
 
+/// What the failure watcher tells of the function stands in another log group.
+#[test]
+fn the_tables_read_the_failure_watchers_log_group_too_if_there_is_one() {
+    for template in TEMPLATES {
+        let sources = |parameters: &[(&str, &str)]| -> BTreeSet<String> {
+            let body = body(&stack(template, parameters));
+            let widgets = body["widgets"].as_array().unwrap().clone();
+            let queries = widgets.iter().filter_map(|w| w["properties"]["query"].as_str());
+            let before = |query: &str| {
+                let commands = query.split(" | ").take_while(|part| part.starts_with("SOURCE '"));
+                commands.collect::<Vec<_>>().join(" | ")
+            };
+            queries.map(before).collect()
+        };
+        let own = "SOURCE '/aws/lambda/orders'";
+        assert_eq!(sources(&[]), [own.to_owned()].into());
+        let with = sources(&[("WatcherLogGroup", "/aws/lambda/watcher")]);
+        assert_eq!(with, [format!("{own} | SOURCE '/aws/lambda/watcher'")].into());
+    }
+}
+
 #[test]
 fn each_metric_is_drawn_with_the_statistic_of_its_alarm() {
     let stack = stack(TEMPLATES[0], &[]);
@@ -324,6 +348,7 @@ fn each_broken_rule_is_noticed() {
         (&metric, "metrics", json!([[{"id": "a"}]])),
         (&metric, "query", json!("fields @message")),
         (&log, "query", json!("fields @message")),
+        (&log, "query", json!("SOURCE '/aws/lambda/orders' | fields @message")),
         (&log, "view", json!("lines")),
         (&alarm, "alarms", json!([])),
         (&alarm, "alarms", json!(["lambda-triage.orders.Timeouts"])),

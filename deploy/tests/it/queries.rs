@@ -3,6 +3,7 @@
 
 use crate::{TEMPLATES, in_deploy, stack};
 use std::collections::BTreeSet;
+use triage_deploy::placeholder::FUNCTION;
 use triage_deploy::{POLICIES, QUERIES};
 
 /// The fields that CloudWatch Logs Insights has for each log event.
@@ -78,7 +79,7 @@ fn problems(query: &str) -> Vec<String> {
             found.push(format!("the alias {name} hides a field"));
         }
     }
-    let known: Vec<_> = triage_diagnosis::problems().chain(["imminent"]).collect();
+    let known: Vec<_> = triage_diagnosis::problems().chain(["imminent", FUNCTION]).collect();
     for literal in literals {
         // A regex of a family's beginnings, ^(efs|s3-files)-, or a name.
         let beginnings = literal.trim_start_matches('^').replace(['(', ')'], "");
@@ -124,15 +125,36 @@ fn a_wrong_query_is_noticed() {
 }
 
 #[test]
-fn the_templates_save_each_query_for_the_functions_log_group() {
-    for template in TEMPLATES {
-        let saved = stack(template, &[]).resources("AWS::Logs::QueryDefinition").unwrap();
+fn the_templates_save_each_query_for_the_functions_log_group_and_the_watchers() {
+    const WATCHER: (&str, &str) = ("WatcherLogGroup", "/aws/lambda/watcher");
+    let none: &[(&str, &str)] = &[];
+    for (template, with) in TEMPLATES.into_iter().flat_map(|t| [(t, none), (t, &[WATCHER])]) {
+        let saved = stack(template, with).resources("AWS::Logs::QueryDefinition").unwrap();
+        let groups: Vec<_> = ["/aws/lambda/orders"]
+            .into_iter()
+            .chain(with.iter().map(|(_, group)| *group))
+            .collect();
         assert_eq!(saved.len(), QUERIES.len());
         for query in QUERIES {
             let (_, properties) = saved.iter().find(|(id, _)| id == query.id).unwrap();
             assert_eq!(properties["Name"], format!("Lambda Triage/orders/{}", query.name));
-            assert_eq!(properties["QueryString"].as_str().unwrap().trim_end(), query.text);
-            assert_eq!(properties["LogGroupNames"], serde_json::json!(["/aws/lambda/orders"]));
+            let text = query.text.replace(FUNCTION, "orders");
+            assert_eq!(properties["QueryString"].as_str().unwrap().trim_end(), text);
+            assert_eq!(properties["LogGroupNames"], serde_json::json!(groups));
         }
+    }
+}
+
+/// The failure watcher's log group holds the lines of all functions.
+#[test]
+fn each_query_asks_for_the_functions_own_lines() {
+    for query in QUERIES {
+        let filter = query
+            .text
+            .lines()
+            .find_map(|line| line.strip_prefix("| ").unwrap_or(line).strip_prefix("filter "));
+        let own = format!("FunctionName = \"{FUNCTION}\" and ");
+        assert!(filter.is_some_and(|filter| filter.starts_with(&own)), "{}", query.name);
+        assert!(!query.text.contains(" or "), "{}: it may let others in", query.name);
     }
 }

@@ -1,11 +1,8 @@
 //! What an event holds: failed requests, in whatever wrapping and mixture, or the wish for a check.
 
-use crate::dead_letter::{self, Attributes};
-use crate::function_name::FunctionName;
-use crate::record::{Recorded, timestamp};
 use crate::settings::Settings;
 use serde_json::Value;
-use triage_diagnosis::{FailedRequest, Timestamp};
+use triage_diagnosis::failed_requests::{self, Item};
 
 /// An event, read.
 #[derive(Debug, PartialEq)]
@@ -19,47 +16,13 @@ pub enum Arrival {
 /// Which functions' states are to be looked at.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CheckOf {
-    /// Those of the settings.
+    /// Those of the settings, by the clock: what lasts is not told at each check.
+    Scheduled,
+    /// Those of the settings, as somebody asks.
     Chosen,
     /// These, by name or ARN.
     Named(Vec<String>),
 }
-
-/// One message, record or event.
-#[derive(Debug, PartialEq)]
-pub struct Item {
-    /// The id by which a queue's message is answered; None for what came in another way.
-    pub message_id: Option<String>,
-    /// What it tells; None of an invocation that succeeded.
-    pub told: Result<Option<Box<Request>>, NoFailure>,
-}
-
-/// A request that failed, and whose.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Request {
-    /// What is known of it.
-    pub failure: FailedRequest,
-    /// The function; empty where nothing names it.
-    pub function_name: String,
-    /// Its version; empty if it is not told.
-    pub function_version: String,
-    /// The id of the message that tells of it, a queue's or a topic's, if it came in one.
-    pub message_id: Option<String>,
-}
-
-/// Why an item tells of no invocation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum NoFailure {
-    /// It is neither JSON nor does it have the attributes of a dead-letter message.
-    #[error("it is no JSON")]
-    NotJson,
-    /// It is JSON of something else.
-    #[error("it is none of the records of failed invocations")]
-    Other,
-}
-
-/// Wrappings within wrappings are looked into so deep.
-const MAX_WRAPPINGS: usize = 8;
 
 impl Arrival {
     /// Reads an event.
@@ -68,9 +31,7 @@ impl Arrival {
         if let Some(check) = check(event) {
             return Self::Check(check);
         }
-        let items = event["Records"].as_array().or_else(|| event.as_array());
-        let items = items.map_or(std::slice::from_ref(event), Vec::as_slice);
-        Self::Items(items.iter().map(|item| Item::read(item, settings)).collect())
+        Self::Items(failed_requests::read(event, &settings.dead_letters))
     }
 }
 
@@ -83,120 +44,6 @@ fn check(event: &Value) -> Option<CheckOf> {
             names.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
         )),
         Value::Bool(true) => Some(CheckOf::Chosen),
-        _ => is_scheduled.then_some(CheckOf::Chosen),
+        _ => is_scheduled.then_some(CheckOf::Scheduled),
     }
-}
-
-impl Item {
-    fn read(item: &Value, settings: &Settings) -> Self {
-        let is_sqs = item["eventSource"] == "aws:sqs";
-        let message_id = item["messageId"].as_str().filter(|_| is_sqs).map(str::to_owned);
-        let mut wrapping = Wrapping { settings, at: None, function: None, message_id: None };
-        Self { message_id, told: wrapping.open(item, MAX_WRAPPINGS) }
-    }
-}
-
-/// What the wrappings opened so far tell of what is in them.
-struct Wrapping<'a> {
-    settings: &'a Settings,
-    /// When the message was sent.
-    at: Option<Timestamp>,
-    /// Whose failures come this way.
-    function: Option<String>,
-    /// The id of the innermost message: one of a topic's may stand in several of a queue's.
-    message_id: Option<String>,
-}
-
-impl Wrapping<'_> {
-    fn open(&mut self, json: &Value, depth: usize) -> Result<Option<Box<Request>>, NoFailure> {
-        let Some(depth) = depth.checked_sub(1) else { return Err(NoFailure::Other) };
-        if json["eventSource"] == "aws:sqs" {
-            return self.open_sqs(json, depth);
-        }
-        if json["EventSource"] == "aws:sns" {
-            return self.open_sns(&json["Sns"], depth);
-        }
-        if json["Type"] == "Notification" && json["TopicArn"].is_string() {
-            return self.open_sns(json, depth);
-        }
-        if json["detail-type"].is_string() {
-            let is_lambdas = json["source"] == "lambda";
-            return if is_lambdas {
-                self.open(&json["detail"], depth)
-            } else {
-                Err(NoFailure::Other)
-            };
-        }
-        if let Value::String(text) = json {
-            return self.open_text(text, depth);
-        }
-        match Recorded::read(json) {
-            Recorded::Failure(failure, version) => Ok(Some(self.request(*failure, version))),
-            Recorded::Success => Ok(None),
-            Recorded::Other => Err(NoFailure::Other),
-        }
-    }
-
-    fn open_text(&mut self, text: &str, depth: usize) -> Result<Option<Box<Request>>, NoFailure> {
-        let json = serde_json::from_str(text).map_err(|_| NoFailure::NotJson)?;
-        self.open(&json, depth)
-    }
-
-    /// A message of a queue, as an event source mapping gives it.
-    fn open_sqs(&mut self, json: &Value, depth: usize) -> Result<Option<Box<Request>>, NoFailure> {
-        let attributes = &json["attributes"];
-        self.at = timestamp(&attributes["SentTimestamp"]);
-        self.message_id = json["messageId"].as_str().map(str::to_owned);
-        self.came_by(&json["eventSourceARN"]);
-        // SenderId does not say whose a dead letter is: it is a session of the function's role by the name
-        // of `awslambda_`, a number and the time.
-        let attributes = named(&json["messageAttributes"], "stringValue");
-        match dead_letter::read(&attributes, self.at) {
-            Some(failure) => Ok(Some(self.request(failure, None))),
-            None => self.open_text(json["body"].as_str().unwrap_or_default(), depth),
-        }
-    }
-
-    /// A message of a topic, as a function gets it or as it stands in the body of a queue's message.
-    fn open_sns(&mut self, json: &Value, depth: usize) -> Result<Option<Box<Request>>, NoFailure> {
-        self.at = timestamp(&json["Timestamp"]).or(self.at);
-        let message_id = json["MessageId"].as_str().map(str::to_owned);
-        self.message_id = message_id.or(self.message_id.take());
-        self.came_by(&json["TopicArn"]);
-        let attributes = named(&json["MessageAttributes"], "Value");
-        match dead_letter::read(&attributes, self.at) {
-            Some(failure) => Ok(Some(self.request(failure, None))),
-            None => self.open_text(json["Message"].as_str().unwrap_or_default(), depth),
-        }
-    }
-
-    fn came_by(&mut self, arn: &Value) {
-        let name = arn.as_str().and_then(|arn| arn.rsplit(':').next()).unwrap_or_default();
-        self.function = self.settings.dead_letters.get(name).cloned().or(self.function.take());
-    }
-
-    fn request(&self, failure: FailedRequest, version: Option<String>) -> Box<Request> {
-        let of_arn = failure.function_arn.as_deref().and_then(FunctionName::of_arn);
-        let (name, qualifier) = match of_arn {
-            Some(function) => (Some(function.name), function.qualifier),
-            None => (self.function.clone(), None),
-        };
-        let is_name = |name: &String| crate::function_name::is_name(name);
-        Box::new(Request {
-            failure,
-            function_name: name.filter(is_name).unwrap_or_default(),
-            function_version: version.or(qualifier).filter(is_name).unwrap_or_default(),
-            message_id: self.message_id.clone(),
-        })
-    }
-}
-
-/// `{"NAME": {FIELD: "…"}}`
-fn named(attributes: &Value, field: &str) -> Attributes {
-    let text = |attribute: &Value| {
-        let value = attribute.get(field)?;
-        value.as_str().map(str::to_owned).or_else(|| value.is_number().then(|| value.to_string()))
-    };
-    let attributes = attributes.as_object().into_iter().flatten();
-    attributes.filter_map(|(name, value)| Some((name.clone(), text(value)?))).collect()
 }

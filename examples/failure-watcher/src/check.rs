@@ -55,12 +55,21 @@ impl Checks {
         let by = begun + budget / 2;
         let mut skipped = Skipped::default();
         let functions = match of {
-            CheckOf::Named(names) => chosen::each_once(names),
-            CheckOf::Chosen => {
+            CheckOf::Named(names) => {
+                let choice = &watcher.settings().functions;
+                let chosen = chosen::among(&self.api, names, choice, by, &mut skipped).await;
+                let left = chosen::each_once(names).len() - chosen.len();
+                if left > 0 {
+                    watcher.warn(&format!("{left} not looked at: their tag says no"), now());
+                }
+                chosen
+            }
+            CheckOf::Chosen | CheckOf::Scheduled => {
                 let choice = &watcher.settings().functions;
                 chosen::functions(&self.api, choice, by, &mut skipped).await
             }
         };
+        let is_scheduled = *of == CheckOf::Scheduled;
         let mut checked = Checked::default();
         let mut keys = BTreeMap::new();
         let account = match functions.is_empty() {
@@ -73,13 +82,12 @@ impl Checks {
                 checked.left_out = functions.len() - index;
                 break;
             };
+            let Some((name, state)) = state else { continue };
             checked.functions += 1;
-            let (name, state) = state;
-            watcher.handle_state(&name, &FunctionState { account, ..state }, now());
+            let state = FunctionState { account, ..state };
+            watcher.handle_state(&name, &state, is_scheduled, now());
         }
-        for line in skipped.lines() {
-            watcher.warn(&line, now());
-        }
+        watcher.warn_of_check(skipped.lines(), is_scheduled, now());
         if checked.left_out > 0 {
             let line =
                 format!("{} functions were not looked at: no time was left", checked.left_out);
@@ -88,14 +96,19 @@ impl Checks {
         checked
     }
 
-    /// All that may be known of one function, and its name.
+    /// All that may be known of one function, and its name; None if there is no such function.
     async fn state(
         &self,
         function: &str,
         keys: &mut BTreeMap<String, Option<KeyState>>,
         skipped: &mut Skipped,
-    ) -> (String, FunctionState) {
-        let asked = skipped.noted(configuration::ask(&self.api, function).await);
+    ) -> Option<(String, FunctionState)> {
+        let asked = configuration::ask(&self.api, function).await;
+        if let Err(CallError::NoFunction(_)) = asked {
+            skipped.noted(asked);
+            return None;
+        }
+        let asked = skipped.noted(asked);
         let mut known = asked.unwrap_or_else(|| configuration::unknown(function));
         known.state.reserved_concurrency =
             skipped.noted(concurrency::reserved(&self.api, function).await).flatten();
@@ -109,7 +122,7 @@ impl Checks {
             }
             known.state.key = keys.get(&arn).cloned().flatten();
         }
-        (known.name, known.state)
+        Some((known.name, known.state))
     }
 }
 

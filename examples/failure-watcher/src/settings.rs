@@ -1,8 +1,8 @@
 //! The watcher's settings, from its environment.
 
-use crate::function_name::is_name;
 use std::collections::BTreeMap;
 use std::fmt;
+use triage_diagnosis::failed_requests::is_name;
 
 /// Everything that may be set; all of it has a default.
 #[derive(Clone, Debug, PartialEq, Eq)]

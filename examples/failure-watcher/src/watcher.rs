@@ -1,11 +1,12 @@
 //! Failed requests and states to lines, each under the name of the function it is about.
 
-use crate::arrival::{Item, Request};
 use crate::delivered::{Delivered, Remembered};
+use crate::lasting::Lasting;
 use crate::settings::Settings;
 use serde_json::json;
 use std::collections::VecDeque;
-use triage_diagnosis::{FailedRequest, Function, FunctionState, Timestamp, Triage};
+use triage_diagnosis::failed_requests::{Item, Request};
+use triage_diagnosis::{FailedRequest, Function, FunctionState, Report, Timestamp, Triage};
 
 /// Functions that are remembered with what was told of them; of those beyond, the oldest is forgotten.
 const MAX_FUNCTIONS: usize = 1_000;
@@ -24,6 +25,7 @@ pub struct Watcher {
     delivered: Delivered,
     /// Requests that are told for the first time in the event at hand.
     new: Vec<Remembered>,
+    lasting: Lasting,
     unknown: u64,
     lines: Vec<String>,
 }
@@ -45,6 +47,7 @@ impl Watcher {
             functions: VecDeque::new(),
             delivered: Delivered::default(),
             new: Vec::new(),
+            lasting: Lasting::default(),
             unknown: 0,
             lines: Vec::new(),
         }
@@ -105,7 +108,7 @@ impl Watcher {
                 "failure": {},
             });
             let shown = |text: &Option<String>| {
-                text.clone().filter(|text| crate::function_name::is_name(text))
+                text.clone().filter(|text| triage_diagnosis::failed_requests::is_name(text))
             };
             line["requestId"] = failure.request_id.clone().into();
             line["functionArn"] = failure.function_arn.clone().into();
@@ -128,9 +131,50 @@ impl Watcher {
         is_known
     }
 
-    /// Takes in what is known of a function's state.
-    pub fn handle_state(&mut self, name: &str, state: &FunctionState, now: Timestamp) {
-        self.triage(name, "", now).handle_function_state(state, now);
+    /// Takes in what is known of a function's state. What is only about to happen is told of a scheduled
+    /// check where it is new, and once an hour.
+    pub fn handle_state(
+        &mut self,
+        name: &str,
+        state: &FunctionState,
+        is_scheduled: bool,
+        now: Timestamp,
+    ) {
+        let is_pending = state.state.as_deref() == Some("Pending");
+        let pending_since = self.lasting.pending_since(name, is_pending, now);
+        let state = FunctionState { pending_since, ..state.clone() };
+        let triage = self.triage(name, "", now);
+        triage.handle_function_state(&state, now);
+        triage.finish(now);
+        let reports: Vec<_> = std::iter::from_fn(|| triage.poll_report(now)).collect();
+        self.lasting.begin(name);
+        for report in reports {
+            let what = (report.problem(), report.message());
+            let is_due = report.is_problem() || self.lasting.is_due(name, what, now);
+            if is_due || !is_scheduled {
+                self.tell(&report);
+            }
+        }
+    }
+
+    /// Lines of a check's own, at WARN: at each scheduled one those that are new, and each once an hour.
+    pub fn warn_of_check(
+        &mut self,
+        messages: impl IntoIterator<Item = String>,
+        is_scheduled: bool,
+        now: Timestamp,
+    ) {
+        self.lasting.begin("");
+        for message in messages {
+            if self.lasting.is_due("", &message, now) || !is_scheduled {
+                self.warn(&message, now);
+            }
+        }
+    }
+
+    fn tell(&mut self, report: &Report) {
+        // Empty where a bug leaves none.
+        self.lines.extend(Some(report.to_line(true)).filter(|line| !line.is_empty()));
     }
 
     /// A line of the watcher's own, at WARN.
@@ -159,6 +203,7 @@ impl Watcher {
         let new = std::mem::take(&mut self.new);
         if !is_written {
             self.delivered.forget(&new);
+            self.lasting.forget_told();
         }
     }
 

@@ -25,6 +25,8 @@ pub struct Finding {
     pub occurrences: u64,
     /// Whether a later record may explain it away, so that it waits for the platform's report.
     pub awaits_report: bool,
+    /// Whether it is told from outside of the function itself, and not of one that it called.
+    pub is_of_itself_outside: bool,
 }
 
 impl Finding {
@@ -41,6 +43,7 @@ impl Finding {
             values: Vec::new(),
             occurrences: 1,
             awaits_report: false,
+            is_of_itself_outside: false,
         }
     }
 

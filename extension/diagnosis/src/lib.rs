@@ -18,6 +18,7 @@ mod emf;
 mod errno;
 mod excerpt;
 mod failed_call;
+pub mod failed_requests;
 #[cfg(feature = "faults")]
 pub mod faults;
 mod finding;

@@ -56,7 +56,7 @@ impl FailedRequest {
 pub struct FunctionState {
     /// Its ARN.
     pub function_arn: Option<String>,
-    /// `State`: `Pending`, `Active`, `Inactive` or `Failed`.
+    /// `State`: `Pending`, `Active`, `Inactive`, `Failed` or another.
     pub state: Option<String>,
     /// `StateReasonCode`
     pub state_reason_code: Option<String>,
@@ -66,6 +66,9 @@ pub struct FunctionState {
     pub last_update_status_reason_code: Option<String>,
     /// `LastModified`
     pub last_modified: Option<Timestamp>,
+    /// Since when it has been seen in the state `Pending`, each time that it was asked for; None if it is
+    /// not, or was not asked for before.
+    pub pending_since: Option<Timestamp>,
     /// The key of its environment variables, where it is a customer's.
     pub key: Option<KeyState>,
     /// How many concurrent executions are reserved for it; None if none are, or it is not known.

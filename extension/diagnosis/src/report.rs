@@ -18,6 +18,7 @@ use crate::metric::{MetricValue, PROBLEMS, SUSPECTED_PROBLEMS, Unit};
 use crate::{Settings, Timestamp};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::{Value, json};
+use std::borrow::Cow;
 
 /// The longest line, without its newline: a pipe takes 4,096 bytes in one piece.
 pub const MAX_LINE_BYTES: usize = 4_095;
@@ -172,10 +173,21 @@ impl Report {
         }
     }
 
-    fn advice(&self) -> &'static str {
+    /// What it says of it, in a sentence.
+    #[must_use]
+    pub fn message(&self) -> &str {
+        &self.finding.message
+    }
+
+    fn advice(&self) -> Cow<'static, str> {
         let cause = self.finding.cause;
         let known = self.detector.causes.iter().find(|known| Some(known.name) == cause);
-        known.map_or(self.detector.advice, |known| known.advice)
+        let advice = known.map_or(self.detector.advice, |known| known.advice);
+        match self.finding.is_of_itself_outside {
+            // The function that was called is the one that the line is about.
+            true => advice.replace("called function", "function").into(),
+            false => advice.into(),
+        }
     }
 }
 
@@ -245,7 +257,9 @@ impl Line<'_> {
             "occurrences": finding.occurrences,
         });
         // A user's signature may have neither.
-        for (name, text) in [("advice", self.report.advice()), ("reference", detector.reference)] {
+        for (name, text) in
+            [("advice", self.report.advice()), ("reference", detector.reference.into())]
+        {
             if !text.is_empty() {
                 diagnosis[name] = text.into();
             }

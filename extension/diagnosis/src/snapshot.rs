@@ -13,7 +13,7 @@ mod socket_table;
 mod system_call;
 mod thread_files;
 
-pub use counters::{parse_attempt_fails, parse_limit, parse_meminfo, parse_uptime};
+pub use counters::{parse_attempts, parse_limit, parse_meminfo, parse_uptime};
 pub use epoll::{Descriptor, parse_epoll};
 pub use mount_stats::parse_mountstats;
 pub use process_stat::Stat;
@@ -21,7 +21,7 @@ use serde::Deserialize;
 pub use socket_diag::{DiagAnswer, LastMoved, diag_request, parse_diag_answer, parse_refused};
 pub use socket_table::{TableEntry, parse_socket_line};
 use std::net::SocketAddr;
-pub use system_call::{Architecture, SystemCall};
+pub use system_call::{Architecture, CallArguments, SystemCall};
 pub use thread_files::{parse_schedstat, parse_syscall, parse_wchan};
 
 /// What was read for one invocation, so far. A later one of the same invocation holds all of the
@@ -61,6 +61,8 @@ pub struct Look {
     /// How many TCP connections were refused or given up since the sandbox began (`AttemptFails` of
     /// `/proc/net/snmp`).
     pub refused_connections: Option<u64>,
+    /// How many were begun (`ActiveOpens`).
+    pub opened_connections: Option<u64>,
 }
 
 /// A process of the function.
@@ -101,6 +103,8 @@ pub struct Thread {
     pub wait_channel: Option<String>,
     /// The system call that it waits in, where the kernel tells.
     pub waits_in: Option<SystemCall>,
+    /// What that call's arguments say.
+    pub waits_with: CallArguments,
 }
 
 /// What the suspects have open.
@@ -252,7 +256,7 @@ mod tests {
         let _ = parse_epoll(&text);
         let _ = Descriptor::from_link(&text);
         let _ = parse_mountstats(&text);
-        let _ = parse_attempt_fails(&text);
+        let _ = parse_attempts(&text);
         let _ = parse_meminfo(&text, "MemTotal");
         let _ = parse_uptime(&text);
         let _ = parse_limit(&text, "Max open files");

@@ -5,6 +5,7 @@
 
 mod causes;
 mod children;
+mod connections;
 mod focus;
 mod peers;
 mod resources;
@@ -41,6 +42,8 @@ pub(crate) struct Why {
     /// The process that waits, or is waited for.
     pid: Option<u32>,
     peer: Option<SocketAddr>,
+    /// For how long it is known to have been waited for, where what happened since speaks against it.
+    since_ms: Option<u64>,
 }
 
 impl Why {
@@ -119,7 +122,10 @@ pub(crate) fn why(snapshot: &Snapshot, running: Running<'_>) -> Why {
     let mut found = found_all.into_iter();
     let mut why = if is_open { Why::default() } else { found.next().unwrap_or_default() };
     let others: Vec<_> = found.map(|other| other.in_short()).collect();
-    why.evidence.extend(seen.evidence().filter(|_| why.cause.is_none()).into_iter().flatten());
+    if why.cause.is_none() {
+        why.evidence.extend(seen.evidence().into_iter().flatten());
+        why = seen.with_last_moved(why);
+    }
     let why = resources::add_to(why, &seen);
     let why = why.evidence("alsoSeen", Some(others).filter(|others| !others.is_empty()));
     why.evidence("partial", snapshot.is_partial.then_some(true))
@@ -151,8 +157,11 @@ struct Watched<'a> {
     /// Between the first look that showed it and the last.
     time_us: u64,
     cpu_ns: u64,
+    /// Of that time it wanted to run and had no CPU.
+    cpu_wait_ns: u64,
     first_us: u64,
     first_cpu_ns: Option<u64>,
+    first_cpu_wait_ns: Option<u64>,
 }
 
 impl Watched<'_> {
@@ -249,7 +258,8 @@ impl<'a> Seen<'a> {
 
     /// What was seen of the main thread, for a line that names no cause.
     fn evidence(&self) -> Option<Map<String, Value>> {
-        let main = self.main()?;
+        // One that is gone by now shows nothing.
+        let main = self.main().filter(|main| !matches!(main.thread.state, 'Z' | 'X'))?;
         let seen = Why::default()
             .evidence("process", Some(shown(&main.process.name)))
             .evidence("state", Some(main.thread.state.to_string()))
@@ -277,8 +287,10 @@ fn watched<'a>(snapshot: &Snapshot, process: &'a Process, thread: &'a Thread) ->
         stuck: 0,
         time_us: 0,
         cpu_ns: 0,
+        cpu_wait_ns: 0,
         first_us: 0,
         first_cpu_ns: None,
+        first_cpu_wait_ns: None,
     };
     for look in &snapshot.looks {
         let then = look.processes.iter().find(same_process);
@@ -291,10 +303,14 @@ fn watched<'a>(snapshot: &Snapshot, process: &'a Process, thread: &'a Thread) ->
         if watched.looks == 0 {
             watched.first_us = look.at_us;
             watched.first_cpu_ns = then.cpu_ns;
+            watched.first_cpu_wait_ns = then.cpu_wait_ns;
         }
         if let Some((now, first)) = then.cpu_ns.zip(watched.first_cpu_ns) {
             watched.time_us = look.at_us.saturating_sub(watched.first_us);
             watched.cpu_ns = now.saturating_sub(first);
+        }
+        if let Some((now, first)) = then.cpu_wait_ns.zip(watched.first_cpu_wait_ns) {
+            watched.cpu_wait_ns = now.saturating_sub(first);
         }
         watched.looks += 1;
         watched.running += u32::from(then.state == 'R');

@@ -9,7 +9,7 @@ use std::cell::RefCell;
 use std::io;
 use std::time::Instant;
 use triage_diagnosis::snapshot::{
-    Architecture, Look, Process, Stat, Thread, parse_attempt_fails, parse_schedstat, parse_syscall,
+    Architecture, Look, Process, Stat, Thread, parse_attempts, parse_schedstat, parse_syscall,
     parse_uptime, parse_wchan,
 };
 
@@ -92,8 +92,10 @@ pub(super) fn look(
         processes.push(process);
     }
     is_partial |= !read_waits(proc, &mut processes);
-    let refused_connections = refused_connections(proc);
-    let look = Look { at_us, at_ticks, is_short: false, processes, refused_connections };
+    let (opened_connections, refused_connections) = attempts(proc).unzip();
+    let is_short = false;
+    let look =
+        Look { at_us, at_ticks, is_short, processes, refused_connections, opened_connections };
     Ok(Found { look, other_extensions: found.other_extensions, threads, is_partial })
 }
 
@@ -132,8 +134,8 @@ fn process(proc: &mut Proc<'_>, stat: Stat, max: usize, ids: &mut Vec<u32>) -> (
 fn thread(proc: &mut Proc<'_>, pid: u32, stat: &Stat) -> Thread {
     let (cpu_ns, cpu_wait_ns) = cpu_times(proc, pid, stat.id).unzip();
     let name = stat.name.clone();
-    let (wait_channel, waits_in) = (None, None);
-    Thread { tid: stat.id, name, state: stat.state, cpu_ns, cpu_wait_ns, wait_channel, waits_in }
+    let (tid, state) = (stat.id, stat.state);
+    Thread { tid, name, state, cpu_ns, cpu_wait_ns, ..Thread::default() }
 }
 
 fn cpu_times(proc: &mut Proc<'_>, pid: u32, tid: u32) -> Option<(u64, u64)> {
@@ -171,7 +173,10 @@ fn read_waits(proc: &mut Proc<'_>, processes: &mut [Process]) -> bool {
         thread.wait_channel = wchan.ok().and_then(parse_wchan);
         let syscall = proc.small(format_args!("{pid}/task/{tid}/syscall"));
         let syscall = syscall.inspect_err(|e| notes.note("syscall", e));
-        thread.waits_in = syscall.ok().and_then(|text| parse_syscall(text, ARCHITECTURE));
+        let call = syscall.ok().and_then(|text| parse_syscall(text, ARCHITECTURE));
+        if let Some((call, arguments)) = call {
+            (thread.waits_in, thread.waits_with) = (Some(call), arguments);
+        }
     }
     waiting.len() <= MAX_WAITING
 }
@@ -182,10 +187,10 @@ fn at_ticks(proc: &mut Proc<'_>) -> Option<u64> {
     parse_uptime(std::str::from_utf8(uptime.ok()?).ok()?)
 }
 
-fn refused_connections(proc: &mut Proc<'_>) -> Option<u64> {
+fn attempts(proc: &mut Proc<'_>) -> Option<(u64, u64)> {
     let snmp = proc.text(format_args!("self/net/snmp"), SNMP_BYTES);
     let (snmp, _) = snmp.inspect_err(|e| proc.notes.note_absent("net/snmp", e)).ok()?;
-    parse_attempt_fails(&snmp)
+    parse_attempts(&snmp)
 }
 
 /// Whether the process of an earlier look is still there: its id may have been given to another.
@@ -195,7 +200,7 @@ pub(super) fn is_still_there(proc: &mut Proc<'_>, process: &Process) -> bool {
 }
 
 /// Looks again at threads of an earlier look: their times and states alone. Of a whole look at those
-/// that ran since or were to.
+/// that ran since or were to, and at the connections refused.
 pub(super) fn look_again(proc: &mut Proc<'_>, last: &Look, is_whole: bool, begun: Instant) -> Look {
     let at_us = micros_since(begun);
     let mut look = Look { at_us, at_ticks: at_ticks(proc), is_short: true, ..Look::default() };
@@ -216,14 +221,16 @@ pub(super) fn look_again(proc: &mut Proc<'_>, last: &Look, is_whole: bool, begun
             let stat = proc.small(format_args!("{}/task/{}/stat", process.pid, thread.tid));
             let Some(stat) = stat.ok().and_then(Stat::parse) else { continue };
             let (cpu_ns, cpu_wait_ns) = times.unzip();
-            let (wait_channel, waits_in) = (None, None);
             let (tid, name) = (thread.tid, thread.name.clone());
             let state = stat.state;
-            threads.push(Thread { tid, name, state, cpu_ns, cpu_wait_ns, wait_channel, waits_in });
+            threads.push(Thread { tid, name, state, cpu_ns, cpu_wait_ns, ..Thread::default() });
         }
         if !threads.is_empty() {
             look.processes.push(Process { threads, ..process_without_threads(process) });
         }
+    }
+    if is_whole {
+        (look.opened_connections, look.refused_connections) = attempts(proc).unzip();
     }
     look
 }

@@ -23,10 +23,10 @@ const LEAST_RESERVE: Duration = Duration::from_millis(30);
 const MOST_RESERVE: Duration = Duration::from_millis(150);
 /// So long at most the line about the first look is waited for.
 const LINE_PAUSE: Duration = Duration::from_millis(40);
-/// Between two looks at who runs.
-const LOOK_PAUSE: Duration = Duration::from_millis(3);
-/// How often that is looked at in the second stage.
-const LOOKS: usize = 5;
+/// How often it is looked at who runs in the second stage, and the time between two such looks.
+const LOOKS: (usize, Duration) = (5, Duration::from_millis(3));
+/// The same of a function that feels each of them.
+const LOOKS_OF_SMALL: (usize, Duration) = (2, Duration::from_millis(15));
 /// How late the last stage may begin at least, as it wakes for it.
 const WAKING: Duration = Duration::from_millis(15);
 /// A look takes no longer, however far the deadline is.
@@ -38,6 +38,8 @@ const LEAST_SPAN: Duration = Duration::from_millis(20);
 #[derive(Clone, Debug, Default)]
 pub(super) struct Scene {
     pub(super) extension_names: Vec<String>,
+    /// Whether the function has so little CPU that it feels what is read.
+    pub(super) is_small: bool,
     pub(super) own: Arc<OwnEndpoints>,
     pub(super) notes: Arc<Notes>,
     pub(super) signals: Arc<Signals>,
@@ -96,6 +98,26 @@ pub(super) fn sample(root: &Path, scene: &Scene, left: Duration, hand_over: impl
     let refused = Refused::listen();
     let refused = refused.inspect_err(|e| scene.notes.note_absent("refused connections", e));
     let mut refused = refused.ok();
+    // What computes leaves little CPU for reading more: its next look comes first.
+    let is_running = |look: &Look| {
+        look.processes.iter().flat_map(|process| &process.threads).any(|thread| thread.state == 'R')
+    };
+    let is_computing = snapshot.looks.first().is_some_and(is_running);
+    if is_computing {
+        look_at_who_runs(proc, &mut snapshot.looks, scene.is_small, begun);
+        if let Some(refused) = &mut refused {
+            refused.add_to(&mut snapshot.refused_peers);
+        }
+        if is_too_late() {
+            return;
+        }
+        hand_over(taken(&snapshot, begun));
+        // The rest would take from it what it may need to end in time.
+        if scene.is_small && snapshot.looks.iter().all(is_running) {
+            meter.tell("second", &snapshot);
+            return;
+        }
+    }
     let second_begun = Instant::now();
     let mut found = OpenFound::default();
     let mut network_mounts = Vec::new();
@@ -116,7 +138,9 @@ pub(super) fn sample(root: &Path, scene: &Scene, left: Duration, hand_over: impl
         snapshot.is_partial |= found.is_partial;
     }
     let open_took = second_begun.elapsed();
-    look_at_who_runs(proc, &mut snapshot.looks, begun);
+    if !is_computing {
+        look_at_who_runs(proc, &mut snapshot.looks, scene.is_small, begun);
+    }
     if let Some(refused) = &mut refused {
         refused.add_to(&mut snapshot.refused_peers);
     }
@@ -160,14 +184,15 @@ fn taken(snapshot: &Snapshot, begun: Instant) -> Snapshot {
 }
 
 /// Adds short looks at the threads that ran since the first look or were to, a few ms apart.
-fn look_at_who_runs(proc: &mut Proc<'_>, looks: &mut Vec<Look>, begun: Instant) {
+fn look_at_who_runs(proc: &mut Proc<'_>, looks: &mut Vec<Look>, is_small: bool, begun: Instant) {
+    let (times, pause) = if is_small { LOOKS_OF_SMALL } else { LOOKS };
     let Some(first) = looks.first() else { return };
     let mut last = look_again(proc, first, true, begun);
-    for _ in 1..LOOKS {
+    for _ in 1..times {
         if last.processes.is_empty() {
             return;
         }
-        let next_at = Instant::now() + LOOK_PAUSE;
+        let next_at = Instant::now() + pause;
         looks.push(last);
         proc.budget.wait_until(next_at);
         if proc.budget.is_over() {

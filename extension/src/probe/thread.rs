@@ -164,7 +164,7 @@ impl ProcessProbe {
         // Whatever happens to the look, the line is not later for it.
         let at = now.plus_ms((left_ms / 2).min(OWED_MAX_MS));
         self.owed = Some((order.request_id.clone(), at));
-        if !self.begin(&order.request_id, left_ms, extension_names(), now) {
+        if !self.begin(order, left_ms, extension_names(), now) {
             self.owed = Some((order.request_id.clone(), now));
         }
     }
@@ -172,7 +172,7 @@ impl ProcessProbe {
     /// Says whether it could.
     fn begin(
         &mut self,
-        request_id: &str,
+        order: &ProbeOrder,
         left_ms: u64,
         extension_names: Vec<String>,
         now: Timestamp,
@@ -191,6 +191,7 @@ impl ProcessProbe {
         let signals = Arc::<Signals>::default();
         let scene = Scene {
             extension_names,
+            is_small: order.is_small,
             own: self.own.clone(),
             notes: self.notes.clone(),
             signals: signals.clone(),
@@ -208,7 +209,7 @@ impl ProcessProbe {
         match started {
             Ok(thread) => {
                 self.under_way = Some(UnderWay {
-                    request_id: request_id.to_owned(),
+                    request_id: order.request_id.clone(),
                     begun: now,
                     begun_at,
                     signals,

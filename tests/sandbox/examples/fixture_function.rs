@@ -34,7 +34,14 @@ fn serve() -> io::Result<()> {
         let id = next.header("lambda-runtime-aws-request-id").unwrap_or_default().to_owned();
         let event = next.json();
         if event["headers"] == true {
-            for name in ["aws-request-id", "deadline-ms", "invoked-function-arn", "trace-id"] {
+            let names = [
+                "aws-request-id",
+                "deadline-ms",
+                "invoked-function-arn",
+                "trace-id",
+                "client-context",
+            ];
+            for name in names {
                 let name = format!("lambda-runtime-{name}");
                 println!("{name}: {}", next.header(&name).unwrap_or("absent"));
             }

@@ -111,6 +111,9 @@ pub(super) enum CallError {
     /// AWS gave another error.
     #[error("{0} failed: {1}")]
     Refused(&'static str, String),
+    /// There is no function of this name: it was misspelt, or deleted since. It is the user's own setting.
+    #[error("there is no function {0}")]
+    NoFunction(String),
     /// There was no answer.
     #[error("{0} was not answered")]
     Unanswered(&'static str),

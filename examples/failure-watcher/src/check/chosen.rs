@@ -2,10 +2,10 @@
 
 use super::Skipped;
 use super::access::{Api, CallError};
-use crate::function_name::ListedName;
 use crate::settings::FunctionChoice;
 use aws_sdk_resourcegroupstagging::types::TagFilter;
 use tokio::time::Instant;
+use triage_diagnosis::failed_requests::ListedName;
 
 /// `tag:GetResources`
 const ACTION: &str = "tag:GetResources";
@@ -18,23 +18,51 @@ pub(super) async fn functions(
     by: Instant,
     skipped: &mut Skipped,
 ) -> Vec<String> {
-    let mut chosen = each_once(&choice.names);
-    if let Some((key, value)) = &choice.tag {
-        let tagged = tokio::time::timeout_at(by, tagged(api, key)).await;
-        let tagged = tagged.unwrap_or(Err(CallError::Unanswered(ACTION)));
-        for (arn, found) in skipped.noted(tagged).unwrap_or_default() {
-            let tagged = ListedName::of(&arn);
-            let is_listed = |listed: &String| ListedName::of(listed).is_same_function(&tagged);
-            if says_no(&found) {
-                chosen.retain(|listed| !is_listed(listed));
-            } else if value.as_ref().is_none_or(|value| *value == found)
-                && !chosen.iter().any(is_listed)
-            {
-                chosen.push(arn);
-            }
+    let tagged = asked(api, choice, by, skipped).await;
+    let mut chosen = without_no(&choice.names, &tagged);
+    let wanted = choice.tag.as_ref().and_then(|(_, value)| value.as_ref());
+    for (arn, found) in tagged {
+        let is_wanted = !says_no(&found) && wanted.is_none_or(|value| *value == found);
+        if is_wanted && !chosen.iter().any(|listed| is_same_function(listed, &arn)) {
+            chosen.push(arn);
         }
     }
     chosen
+}
+
+/// Those of these names whose tag does not say no, each once.
+pub(super) async fn among(
+    api: &Api,
+    names: &[String],
+    choice: &FunctionChoice,
+    by: Instant,
+    skipped: &mut Skipped,
+) -> Vec<String> {
+    without_no(names, &asked(api, choice, by, skipped).await)
+}
+
+fn without_no(names: &[String], tagged: &[(String, String)]) -> Vec<String> {
+    let mut left = each_once(names);
+    for (arn, _) in tagged.iter().filter(|(_, value)| says_no(value)) {
+        left.retain(|listed| !is_same_function(listed, arn));
+    }
+    left
+}
+
+fn is_same_function(listed: &str, arn: &str) -> bool {
+    ListedName::of(listed).is_same_function(&ListedName::of(arn))
+}
+
+/// Which functions have the tag of the settings, with its values; none if there is no tag, or no answer.
+async fn asked(
+    api: &Api,
+    choice: &FunctionChoice,
+    by: Instant,
+    skipped: &mut Skipped,
+) -> Vec<(String, String)> {
+    let Some((key, _)) = &choice.tag else { return Vec::new() };
+    let tagged = tokio::time::timeout_at(by, tagged(api, key)).await;
+    skipped.noted(tagged.unwrap_or(Err(CallError::Unanswered(ACTION)))).unwrap_or_default()
 }
 
 /// The ARNs of the functions that have this tag, with its values.

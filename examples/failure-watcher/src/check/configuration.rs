@@ -1,7 +1,7 @@
 //! The state of a function and of its last update, and the key of its environment.
 
 use super::access::{Api, CallError};
-use crate::function_name::FunctionName;
+use triage_diagnosis::failed_requests::FunctionName;
 use triage_diagnosis::{FunctionState, Timestamp};
 
 const ACTION: &str = "lambda:GetFunctionConfiguration";
@@ -27,7 +27,12 @@ pub(super) fn unknown(function: &str) -> Configuration {
 /// Asks for it, by the function's name or ARN. Its environment variables are not looked at.
 pub(super) async fn ask(api: &Api, function: &str) -> Result<Configuration, CallError> {
     let answer = api.lambda.get_function_configuration().function_name(function).send().await;
-    let answer = answer.map_err(|error| CallError::of(ACTION, &error))?;
+    let answer = answer.map_err(|error| match error.as_service_error() {
+        Some(refused) if refused.is_resource_not_found_exception() => {
+            CallError::NoFunction(function.to_owned())
+        }
+        _ => CallError::of(ACTION, &error),
+    })?;
     let word = |text: Option<&str>| text.map(str::to_owned);
     let name = answer.function_name().map(str::to_owned);
     Ok(Configuration {

@@ -2,12 +2,12 @@
 
 use crate::function::Running;
 use crate::told::ARN;
-use failure_watcher::Handler;
+use failure_watcher::{Handler, Settings, Watcher};
 use serde_json::{Value, json};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use triage_diagnosis::Timestamp;
+use triage_diagnosis::{FunctionState, Timestamp};
 
 const KEY: &str = "arn:aws:kms:eu-west-1:123456789012:key/12345678-90ab-cdef-1234-567890abcdef";
 
@@ -265,4 +265,48 @@ async fn a_tag_that_says_no_holds_in_whatever_form_the_function_is_listed() {
         let (answer, _) = Running::start(&variables).await.invoke(&json!({"check": true})).await;
         assert_eq!(answer["functions"], 0, "{listed}");
     }
+}
+
+/// Else a reserved concurrency of 0 that is meant would be told 288 times a day.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_schedule_tells_what_lasts_once_and_what_is_wrong_each_time() {
+    let url = aws(&["lambda:GetFunctionRecursionConfig"], &[]).await;
+    let variables = [("AWS_ENDPOINT_URL", url.as_str()), ("TRIAGE_FUNCTIONS", "orders")];
+    let mut running = Running::start(&variables).await;
+    let tick = json!({"detail-type": "Scheduled Event", "source": "aws.events", "detail": {}});
+    let stages = |lines: &[Value]| -> Vec<String> {
+        let stage = |line: &Value| line["diagnosis"]["stage"].as_str().unwrap_or("-").to_owned();
+        let mut stages: Vec<_> = lines.iter().map(stage).collect();
+        stages.sort();
+        stages
+    };
+    let first = stages(&running.invoke(&tick).await.1);
+    assert!(first.contains(&"-".to_owned()) && first.contains(&"imminent".to_owned()), "{first:?}");
+    let wrong: Vec<_> = first.iter().filter(|stage| *stage == "confirmed").cloned().collect();
+    assert!(!wrong.is_empty());
+    assert_eq!(stages(&running.invoke(&tick).await.1), wrong);
+    let asked = running.invoke(&json!({"check": true})).await.1;
+    assert_eq!(stages(&asked), first, "who asks is told all");
+}
+
+/// Lambda does not tell since when an idle function is being restored.
+#[test]
+fn a_function_that_is_restored_without_end_is_seen_by_two_checks() {
+    let mut watcher = Watcher::new(Settings::default());
+    let state = FunctionState {
+        state: Some("Pending".to_owned()),
+        state_reason_code: Some("Restoring".to_owned()),
+        last_modified: Timestamp::parse("2025-11-07T02:33:00Z"),
+        ..FunctionState::default()
+    };
+    let begun = Timestamp::parse("2026-03-01T12:00:00Z").unwrap().as_ms();
+    let told: Vec<u64> = (0..=15)
+        .step_by(5)
+        .filter(|minutes| {
+            let now = Timestamp::from_ms(begun + minutes * 60_000);
+            watcher.handle_state("orders", &state, true, now);
+            watcher.take_lines(now).iter().any(|line| line.contains("stuck-pending"))
+        })
+        .collect();
+    assert_eq!(told, [10, 15]);
 }

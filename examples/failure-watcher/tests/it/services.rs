@@ -140,23 +140,22 @@ async fn states_and_messages_of_real_services() {
         "what is imminent counts in nothing"
     );
 
-    // On request, by name.
-    let (answer, lines) = running.invoke(&json!({"check": ["left-alone"]})).await;
-    assert_eq!(answer["functions"], 1);
-    let expected = [
-        "left-alone kms-disabled/- imminent",
-        "left-alone throttled/reserved-concurrency imminent",
-    ];
+    // What lasts is not told at each check of a schedule; who asks is answered.
+    let (answer, lines) = running.invoke(&scheduled).await;
+    assert_eq!((answer, lines), (json!({"functions": 5, "leftOut": 0}), vec![]));
+    let (_, lines) = running.invoke(&json!({"check": true})).await;
     assert_eq!(told(&lines), expected);
+
+    // On request, by name: but for the one whose tag says no.
+    let (answer, lines) = running.invoke(&json!({"check": ["left-alone", "billing"]})).await;
+    assert_eq!(answer["functions"], 1);
+    assert_eq!(told(&lines), ["billing kms-invalid-state/pending-deletion imminent"]);
+    let left = lines.iter().any(|line| line["message"] == "1 not looked at: their tag says no");
+    assert!(left, "{lines:#?}");
     let (_, lines) = running.invoke(&json!({"check": ["missing"]})).await;
-    let skipped = lines.iter().filter_map(|line| line["message"].as_str());
-    assert!(
-        skipped
-            .clone()
-            .any(|m| m
-                == "skipped: lambda:GetFunctionConfiguration failed: ResourceNotFoundException"),
-        "{lines:#?}"
-    );
+    let is_named =
+        lines.iter().any(|line| line["message"] == "skipped: there is no function missing");
+    assert!(is_named && lines.len() == 1, "{lines:#?}");
 
     // Real messages of a real queue.
     let (answer, lines) = running.invoke(&prepared["event"]).await;

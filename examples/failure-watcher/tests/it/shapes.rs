@@ -162,6 +162,67 @@ fn what_a_rule_of_event_bridge_could_not_deliver() {
     );
 }
 
+/// The handler let through what a call of its own met: that is not about the function of the line.
+#[test]
+fn what_a_function_that_it_called_met() {
+    let mut record = record();
+    record["responseContext"] =
+        json!({"statusCode": 200, "executedVersion": "$LATEST", "functionError": "Unhandled"});
+    record["responsePayload"] = json!({
+        "errorType": "TooManyRequestsException",
+        "errorMessage": "An error occurred (TooManyRequestsException) when calling the Invoke operation: Rate Exceeded.",
+    });
+    let lines = Told::new().lines(&record);
+    assert_eq!(lines.len(), 1, "{lines:#?}");
+    assert_eq!(lines[0]["diagnosis"]["problem"], "throttled");
+    let advice = lines[0]["diagnosis"]["advice"].as_str().unwrap();
+    assert!(advice.contains("the called function's"), "{advice}");
+    let before = json!({"statusCode": 429, "executedVersion": "$LATEST"});
+    let mut record = record_of("other");
+    record["responseContext"] = before;
+    record["responsePayload"] = json!({"Message": "Rate Exceeded."});
+    let lines = Told::new().lines(&record);
+    let advice = lines[0]["diagnosis"]["advice"].as_str().unwrap();
+    assert!(advice.contains("the function's"), "{advice}");
+}
+
+#[test]
+fn what_a_schedule_could_not_deliver() {
+    let string = |text: &str| json!({"stringValue": text, "dataType": "String"});
+    let invoke = "arn:aws:scheduler:::aws-sdk:lambda:invoke";
+    for (target, message, function, expected) in [
+        (ARN, "{}", "orders", "throttled"),
+        (invoke, r#"{"FunctionName": "billing", "Payload": "{}"}"#, "billing", "throttled"),
+        (invoke, &format!(r#"{{"FunctionName": "{ARN}:live"}}"#), "orders", "throttled"),
+        (invoke, r#"{"FunctionName": "123456789012:function:a"}"#, "a", "throttled"),
+        // Nobody says whose it is.
+        (invoke, "no JSON", "", "throttled"),
+        (invoke, r#"{"FunctionName": "a b"}"#, "", "throttled"),
+    ] {
+        let attributes = json!({
+            "TARGET_ARN": string(target),
+            "SCHEDULE_ARN": string("arn:aws:scheduler:eu-west-1:123456789012:schedule/default/s"),
+            "ERROR_CODE": string("ThrottlingException"),
+            "ERROR_MESSAGE": string("Rate exceeded"),
+            "EXHAUSTED_RETRY_CONDITION": string("MaximumRetryAttempts"),
+            "RETRY_ATTEMPTS": string("3"),
+        });
+        let (answer, lines) = Told::new().handle(&sqs([(message, attributes)]));
+        assert_eq!(answer, json!({"batchItemFailures": []}));
+        assert_eq!(lines.len(), 1, "{lines:#?}");
+        assert_eq!(lines[0]["diagnosis"]["problem"], expected);
+        assert_eq!(lines[0]["FunctionName"].as_str().unwrap_or_default(), function, "{message}");
+        assert!(lines[0].get("functionVersion").is_none(), "an alias is no version");
+    }
+    // Another target's dead letters are none of Lambda's.
+    let other = json!({
+        "TARGET_ARN": string("arn:aws:scheduler:::aws-sdk:sqs:sendMessage"),
+        "ERROR_CODE": string("ThrottlingException"),
+    });
+    let (answer, _) = Told::new().handle(&sqs([(r#"{"FunctionName": "orders"}"#, other)]));
+    assert_eq!(answer["batchItemFailures"].as_array().unwrap().len(), 1);
+}
+
 #[test]
 fn a_mixture_is_told_function_by_function_and_answered_message_by_message() {
     let mut billing = record_of("11111111-b738-4d2c-8880-a18cdf61200e");

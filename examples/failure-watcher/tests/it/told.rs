@@ -39,6 +39,10 @@ impl Told {
         let text = String::from_utf8(written).unwrap();
         assert!(text.is_empty() || text.ends_with('\n'));
         let lines = text.lines().inspect(|line| assert!(line.len() <= 4_095, "{line}"));
+        let is_of_callee = |line: &str| line.contains(" it called");
+        let lines = lines.inspect(|line| {
+            assert_eq!(line.contains("called function"), is_of_callee(line), "{line}");
+        });
         (answer.unwrap(), lines.map(|line| serde_json::from_str(line).unwrap()).collect())
     }
 

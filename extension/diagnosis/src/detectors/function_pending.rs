@@ -7,6 +7,7 @@
 //! - `failed`: its last creation or update failed, or it could not be restored after it was idle.
 //! - `update-failed`: its last update failed, so that what is invoked is what was before it.
 //! - `update-in-progress`: an update is under way.
+//! - `not-invocable`: it is in the state Deactivated or ActiveNonInvocable.
 //! - `snap-start`: its snapshot is being made.
 //! - `vpc-configuration`: its subnet or security group does not exist, or Lambda may not use EC2 for it.
 //!
@@ -24,8 +25,9 @@
 //!
 //! From outside: the error in the record of a failed request, or its HTTP status 409 (suspected); and what
 //! GetFunctionConfiguration says: `failed`, `stuck-pending`, `update-failed` and `vpc-configuration` are
-//! confirmed, `inactive` is imminent. `stuck-pending` is told of a function that is being created alone: since
-//! when an idle one is being restored, Lambda does not tell.
+//! confirmed, `inactive` is imminent. Since when an idle function is being restored Lambda does not tell: then
+//! `stuck-pending` takes two checks that saw it so, more than six minutes apart. `not-invocable`, which AWS's
+//! guide does not describe, and an update that has been under way for more than an hour are suspected.
 //!
 //! ## What to do
 //! Wait for `State: Active` (`aws lambda wait function-active-v2`) before invoking, and retry with
@@ -71,6 +73,10 @@ pub(crate) const DETECTOR: Detector = Detector {
         Cause {
             name: "update-in-progress",
             advice: "An update of the called function is under way: retry with back-off, and let deployments publish versions behind an alias so that invocations keep a version that is ready.",
+        },
+        Cause {
+            name: "not-invocable",
+            advice: "Lambda invokes functions in the state Active alone: look at the function's StateReason and, on Managed Instances, at its capacity provider, and activate or deploy it again.",
         },
         Cause {
             name: "snap-start",
@@ -161,23 +167,33 @@ fn from_state(case: &Case<'_>, state: &FunctionState) -> Option<Finding> {
     }
     let code = state.state_reason_code.as_deref();
     let finding = match state.state.as_deref()? {
-        "Failed" => {
-            let message = "the function is Failed: it cannot be invoked until it is corrected";
-            Finding::confirmed(case.at, message.to_owned()).cause("failed")
-        }
-        // What could not be restored returns to it, and no invocation wakes it.
-        "Inactive" if code.is_some_and(|code| code != "Idle" && code != "Restoring") => {
-            let message = "the function is Inactive, and not for being idle: it cannot be invoked until \
-                           the reason is corrected and it is deployed again";
-            Finding::confirmed(case.at, message.to_owned()).cause("failed")
+        // What could not be restored returns to Inactive, and no invocation wakes it.
+        name @ ("Failed" | "Inactive")
+            if name == "Failed"
+                || code.is_some_and(|code| code != "Idle" && code != "Restoring") =>
+        {
+            let until = match code {
+                // Lambda's own, and nothing to correct.
+                Some("InternalError") => {
+                    "for an internal error of Lambda: it cannot be invoked until it is deployed again"
+                }
+                _ if name == "Failed" => "and cannot be invoked until it is corrected",
+                _ => {
+                    "and not for being idle: it cannot be invoked until the reason is corrected and it is \
+                      deployed again"
+                }
+            };
+            Finding::confirmed(case.at, format!("the function is {name}, {until}")).cause("failed")
         }
         "Inactive" => {
             let message = "the function is Inactive: the next invocation fails and wakes it";
             Finding::imminent(case.at, message.to_owned()).cause("inactive")
         }
-        // LastModified is when it was deployed, which is not when an idle function began to be restored.
-        "Pending" if code.is_none_or(|code| code == "Creating") => {
-            let pending_ms = case.at.ms_since(state.last_modified?);
+        "Pending" => {
+            // LastModified is when it was deployed, which is not when an idle function began to be restored.
+            let created =
+                state.last_modified.filter(|_| code.is_none_or(|code| code == "Creating"));
+            let pending_ms = case.at.ms_since(created.or(state.pending_since)?);
             if pending_ms <= STUCK_MS {
                 return None;
             }
@@ -186,18 +202,42 @@ fn from_state(case: &Case<'_>, state: &FunctionState) -> Option<Finding> {
             let finding = Finding::confirmed(case.at, message).cause("stuck-pending");
             finding.evidence("pendingMs", Some(pending_ms))
         }
-        "Pending" => return None,
-        _ => {
-            let code = state.last_update_status_reason_code.as_deref();
-            if state.last_update_status.as_deref() != Some("Failed") {
-                return None;
-            }
-            let message = "the function's last update failed: invocations use what was before it";
-            let finding = Finding::confirmed(case.at, message.to_owned()).cause("update-failed");
-            return Some(finding.evidence("lastUpdateStatusReasonCode", code.filter(is_code)));
+        name @ ("Deactivated" | "ActiveNonInvocable") => {
+            let message = format!("the function is {name}: Lambda may not invoke it");
+            Finding::suspected(case.at, message).cause("not-invocable")
         }
+        // They end by themselves, and somebody asked for them.
+        "Deactivating" | "Deleting" => return None,
+        _ => return from_update(case, state),
     };
     Some(finding.evidence("stateReasonCode", code.filter(is_code)))
+}
+
+/// Some updates take many minutes: of a network, of a large image, of a snapshot.
+const LONG_UPDATE_MS: u64 = 60 * 60_000;
+
+/// The last update of a function that can be invoked.
+fn from_update(case: &Case<'_>, state: &FunctionState) -> Option<Finding> {
+    match state.last_update_status.as_deref()? {
+        "Failed" => {
+            let message = "the function's last update failed: invocations use what was before it";
+            let finding = Finding::confirmed(case.at, message.to_owned()).cause("update-failed");
+            let code = state.last_update_status_reason_code.as_deref();
+            Some(finding.evidence("lastUpdateStatusReasonCode", code.filter(is_code)))
+        }
+        "InProgress" => {
+            let updating_ms = case.at.ms_since(state.last_modified?);
+            let minutes = updating_ms / 60_000;
+            let message = format!(
+                "an update of the function has been under way for {minutes} minutes: invocations use what \
+                 was before it"
+            );
+            let finding = Finding::suspected(case.at, message).cause("update-in-progress");
+            (updating_ms > LONG_UPDATE_MS)
+                .then(|| finding.evidence("updatingMs", Some(updating_ms)))
+        }
+        _ => None,
+    }
 }
 
 /// A word of Lambda's API, such as `ImageDeleted`, which may be one that is not known here; some have a dot.

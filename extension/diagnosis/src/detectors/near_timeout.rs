@@ -62,12 +62,14 @@ fn examine(case: &Case<'_>) -> Option<Finding> {
     let timeout_ms = case.timeout_ms?;
     let duration_ms = done.duration_ms?;
     let percent = duration_ms * 100.0 / timeout_ms as f64;
+    // Of one that was told to be about to time out it is said that it did not.
+    let was_told = case.attempt.is_some_and(|attempt| attempt.why.is_some()) && percent >= 50.0;
     // What took longer than its timeout and ended well shows that the timeout is not known: INVOKE was
     // read too late to tell it.
     // One that had little time from its beginning is none by the timeout's measure.
     if limit_percent == 0.0
         || (percent > 100.0 && done.status == Status::Success)
-        || percent < limit_percent
+        || percent < limit_percent && !was_told
         || done.status == Status::Timeout
     {
         return None;

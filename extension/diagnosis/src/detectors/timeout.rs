@@ -2,29 +2,36 @@
 //! `Sandbox.Timedout`.
 //!
 //! ## Causes
-//! Shortly before the deadline (3 % of the timeout, at least 150 ms, or 250 ms below 512 MB, and at most 2 s) the function's processes
+//! Shortly before the deadline (3 % of the timeout, at least 150 ms, or 250 ms below 512 MB, and at
+//! most 2 s) the function's processes
 //! are looked at twice or more, and what the looks have in common may name the cause:
 //! - `unreachable-peer`: a SYN was sent to that address, and nothing came back. No route leads there, or a
 //!   security group or network ACL drops it.
 //! - `refused-peer`: connections are refused again and again. By whom is told of those that did not wait in
 //!   the call itself: of the others the kernel has forgotten the port.
-//! - `awaiting-peer`: a connection is there, something was sent on it, and no answer came.
+//! - `awaiting-peer`: a connection is there, something was sent on it, and no answer came; or a thread that is
+//!   waited for reads from it, or polls it alone, and nothing moves.
 //! - `peer-not-reading`: the other end takes nothing more.
 //! - `dns`: the name server does not answer.
-//! - `cpu-bound`: a thread was running at every look, and has had a fifth of the CPU of the whole invocation.
+//! - `cpu-bound`: a thread was running at every look, or several took turns. In its whole life, which may have
+//!   begun before, it has had a fifth of the CPU that this invocation could have; and no peer took half of the
+//!   invocation to answer.
 //! - `memory-pressure`: memory is nearly full, and the function's own code is read again and again.
 //! - `file-system-stall`: a thread waits for a file system and cannot be interrupted.
 //! - `child-process`: a parent waits for its child, or (then the line says that it is running) a child of this
 //!   invocation is there and nothing else was seen.
-//! - `idle`: everything sleeps, and nothing is on its way that could wake it.
-//! - `slow-init`: the initialization began anew within the invocation and took half of its time or more.
+//! - `idle`: everything sleeps, no connection has moved in this invocation, and nothing is on its way that could
+//!   wake it but, if the line says so, a timer: a pause between two tries looks the same.
+//! - `slow-init`: the initialization began anew within the invocation and took half of its time or more, and no
+//!   peer and no file system was seen to be waited for after it.
 //! - `extension-overhead`: the function had answered, and another extension held the invocation.
 //!
 //! Only what the thread that runs the handler may wait for counts, itself or by another thread or process: not
 //! what others do while it waits on a connection of its own, computes or sleeps. Where several things may be
 //! it, as in an event loop, none is named, and `alsoSeen` holds them.
 //!
-//! Without a cause the line says what was seen of the main thread. `TRIAGE_PROBE=off` turns the looks off.
+//! Without a cause the line says what was seen of the main thread, and on which of its connections data moved
+//! last: an answer that came in part cannot be told from a whole one. `TRIAGE_PROBE=off` turns the looks off.
 //!
 //! ## Evidence
 //! Confirmed by the platform: `platform.runtimeDone` or `platform.report` with the status `timeout`,
@@ -37,8 +44,12 @@
 //! after it; it counts in no metric. `peer` is an address and port as the kernel lists it, `service` what
 //! the port stands for. `waitedMs` is since when data were sent that are not answered; `synsSent` counts the
 //! first one too. `cpuPercent` is of one CPU, `quotaPercent` what the memory size gives. `otherPeers`
-//! are those from which an answer is due too, `alsoSeen` causes for which there was evidence, `partial` says that not all could be read in time. A stall of a network
-//! file system counts in EfsFailures too.
+//! are those from which an answer is due too, `alsoSeen` causes for which there was evidence, `partial` says
+//! that not all could be read in time. `process`, `thread` and `state` are as the kernel has them (`R` runs,
+//! `S` sleeps, `D` cannot be interrupted), `waitsIn` is the system call that the main thread is in,
+//! `waitChannel` the kernel's function, `timer` whether an event loop has one; `threadCpuMs` is the CPU time of
+//! the thread's whole life. `lastMovedPeer` and `lastMovedMs` tell on which connection data moved last, and how
+//! long ago. A stall of a network file system counts in EfsFailures too.
 //!
 //! ## What to do
 //! Give every client a time-out shorter than what is left of the invocation's, so that the handler

@@ -1,15 +1,18 @@
 //! Files of one counter or limit a line: `/proc/net/snmp`, `/proc/meminfo`, `/proc/uptime`,
 //! `/proc/PID/limits`.
 
-/// How many TCP connections were refused or given up since the network namespace began:
-/// `AttemptFails` of `/proc/net/snmp`. It has a line of names for each protocol, and below it one of
-/// values.
+/// How many TCP connections were begun, and refused or given up, since the network namespace began:
+/// `ActiveOpens` and `AttemptFails` of `/proc/net/snmp`. It has a line of names for each protocol, and below
+/// it one of values.
 #[must_use]
-pub fn parse_attempt_fails(snmp: &str) -> Option<u64> {
+pub fn parse_attempts(snmp: &str) -> Option<(u64, u64)> {
     let mut lines = snmp.lines().filter_map(|line| line.strip_prefix("Tcp: "));
     let (names, values) = (lines.next()?, lines.next()?);
-    let place = names.split(' ').position(|name| name == "AttemptFails")?;
-    values.split(' ').nth(place)?.parse().ok()
+    let value = |wanted: &str| {
+        let place = names.split(' ').position(|name| name == wanted)?;
+        values.split(' ').nth(place)?.parse().ok()
+    };
+    Some((value("ActiveOpens")?, value("AttemptFails")?))
 }
 
 /// A line of `/proc/meminfo`, in KiB.
@@ -58,11 +61,11 @@ Max nice priority         0                    0                    \n";
 
     #[test]
     fn refused_connections_are_counted() {
-        assert_eq!(parse_attempt_fails(SNMP), Some(2_836_890));
+        assert_eq!(parse_attempts(SNMP), Some((4_280_287, 2_836_890)));
         let newer = SNMP.replace("RtoMin ", "New RtoMin ").replace(" 200 ", " 5 200 ");
-        assert_eq!(parse_attempt_fails(&newer), Some(2_836_890));
-        for bad in ["", "Tcp: AttemptFails", "Tcp: AttemptFails\nTcp: ", "Tcp: X\nTcp: 1\n"] {
-            assert_eq!(parse_attempt_fails(bad), None, "{bad}");
+        assert_eq!(parse_attempts(&newer), Some((4_280_287, 2_836_890)));
+        for bad in ["", "Tcp: AttemptFails", "Tcp: AttemptFails\nTcp: 1", "Tcp: X\nTcp: 1\n"] {
+            assert_eq!(parse_attempts(bad), None, "{bad}");
         }
     }
 

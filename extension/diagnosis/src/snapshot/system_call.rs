@@ -40,6 +40,50 @@ pub enum SystemCall {
     Other(u64),
 }
 
+/// What the arguments of a call say of what is waited for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct CallArguments {
+    /// How many descriptors are polled (poll, ppoll).
+    pub polled: Option<u32>,
+    /// Whether an event loop's wait ends by itself: a timer of its own runs (`epoll_wait` and its kin).
+    pub is_timed: Option<bool>,
+    /// The one child that is waited for (wait4, waitid).
+    pub child: Option<u32>,
+}
+
+impl CallArguments {
+    /// From a call's number and its first four arguments.
+    #[must_use]
+    pub fn from_number(number: u64, arguments: [u64; 4], architecture: Architecture) -> Self {
+        #[allow(clippy::cast_possible_truncation, reason = "of an int the lower half")]
+        let [first, second, _, fourth] = arguments.map(|argument| argument as u32);
+        let as_pid = |id: u32| (1..=i32::MAX.cast_unsigned()).contains(&id).then_some(id);
+        let none = Self::default();
+        match (architecture, number) {
+            // poll, ppoll
+            (Architecture::X86_64, 7 | 271) | (Architecture::Arm64, 73) => {
+                Self { polled: Some(second), ..none }
+            }
+            // epoll_wait, epoll_pwait: in ms, -1 for ever
+            (Architecture::X86_64, 232 | 281) | (Architecture::Arm64, 22) => {
+                Self { is_timed: Some(fourth != u32::MAX), ..none }
+            }
+            // epoll_pwait2: a pointer
+            (_, 441) => Self { is_timed: Some(arguments[3] != 0), ..none },
+            // wait4
+            (Architecture::X86_64, 61) | (Architecture::Arm64, 260) => {
+                Self { child: as_pid(first), ..none }
+            }
+            // waitid: of one process, where the first argument is P_PID
+            (Architecture::X86_64, 247) | (Architecture::Arm64, 95) if first == 1 => {
+                Self { child: as_pid(second), ..none }
+            }
+            _ => none,
+        }
+    }
+}
+
 impl SystemCall {
     /// From its number and its first argument, which is the descriptor where it takes one.
     #[must_use]
@@ -227,5 +271,30 @@ mod tests {
                 assert_eq!(call, expected, "{name} of {architecture:?}");
             }
         }
+    }
+
+    #[test]
+    fn the_arguments_of_some_calls_say_more() {
+        let of = CallArguments::from_number;
+        let none = CallArguments::default();
+        for (x86_64, arm64, arguments, expected) in [
+            (271, 73, [0x7ffd, 1, 0, 8], CallArguments { polled: Some(1), ..none }),
+            (281, 22, [9, 0x7ffd, 1, 0xffff_ffff], CallArguments { is_timed: Some(false), ..none }),
+            (281, 22, [9, 0x7ffd, 1, 0], CallArguments { is_timed: Some(true), ..none }),
+            (441, 441, [9, 0x7ffd, 1, 0], CallArguments { is_timed: Some(false), ..none }),
+            (441, 441, [9, 0x7ffd, 1, 0x7ffd], CallArguments { is_timed: Some(true), ..none }),
+            (61, 260, [40, 0x7ffd, 0, 0], CallArguments { child: Some(40), ..none }),
+            (61, 260, [0xffff_ffff_ffff_ffff, 0, 0, 0], none),
+            (61, 260, [0, 0, 0, 0], none),
+            (247, 95, [1, 40, 0x7ffd, 4], CallArguments { child: Some(40), ..none }),
+            (247, 95, [3, 40, 0x7ffd, 4], none),
+            (0, 63, [7, 1, 1, 1], none),
+        ] {
+            assert_eq!(of(x86_64, arguments, Architecture::X86_64), expected, "{x86_64}");
+            assert_eq!(of(arm64, arguments, Architecture::Arm64), expected, "{arm64}");
+        }
+        let polls = CallArguments { polled: Some(2), ..none };
+        assert_eq!(of(7, [0x7ffd, 2, 0x1388, 0], Architecture::X86_64), polls);
+        assert_eq!(of(232, [9, 0, 1, 0xffff_ffff], Architecture::X86_64).is_timed, Some(false));
     }
 }

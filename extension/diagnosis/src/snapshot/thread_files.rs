@@ -1,6 +1,6 @@
 //! The small files of a thread: `schedstat`, `wchan`, `syscall`.
 
-use super::system_call::{Architecture, SystemCall};
+use super::system_call::{Architecture, CallArguments, SystemCall};
 
 /// A wait channel's name is a function of the kernel's; longer ones are cut.
 const MAX_NAME: usize = 64;
@@ -26,18 +26,24 @@ pub fn parse_wchan(wchan: &[u8]) -> Option<String> {
     is_told.then(|| name[..name.len().min(MAX_NAME)].to_owned())
 }
 
-/// The system call that the thread waits in, from `syscall`: `NUMBER ARGUMENT… SP PC`. It holds
-/// `running` for a thread that does not wait, and `-1` for one that waits outside of any, as for a
-/// page of its memory.
+/// The system call that the thread waits in, and what its arguments say, from `syscall`: `NUMBER
+/// ARGUMENT… SP PC`. It holds `running` for a thread that does not wait, and `-1` for one that waits outside
+/// of any, as for a page of its memory.
 #[must_use]
-pub fn parse_syscall(syscall: &[u8], architecture: Architecture) -> Option<SystemCall> {
+pub fn parse_syscall(
+    syscall: &[u8],
+    architecture: Architecture,
+) -> Option<(SystemCall, CallArguments)> {
     let mut words = std::str::from_utf8(syscall).ok()?.split_ascii_whitespace();
     let number = words.next()?.parse().ok()?;
-    let mut argument = || u64::from_str_radix(words.next()?.strip_prefix("0x")?, 16).ok();
-    let first = argument()?;
-    // The second shows that the first is whole.
-    argument()?;
-    Some(SystemCall::from_number(number, first, architecture))
+    let mut arguments = [0; 4];
+    for argument in &mut arguments {
+        *argument = u64::from_str_radix(words.next()?.strip_prefix("0x")?, 16).ok()?;
+    }
+    // What follows shows that the last of them is whole.
+    words.next()?;
+    let call = SystemCall::from_number(number, arguments[0], architecture);
+    Some((call, CallArguments::from_number(number, arguments, architecture)))
 }
 
 #[cfg(test)]
@@ -65,7 +71,8 @@ mod tests {
 
     #[test]
     fn a_system_call_is_read_with_its_descriptor() {
-        let parse = |text: &str| parse_syscall(text.as_bytes(), Architecture::X86_64);
+        let both = |text: &str| parse_syscall(text.as_bytes(), Architecture::X86_64);
+        let parse = |text: &str| both(text).map(|(call, _)| call);
         let read =
             "0 0x3 0x7fa294ef8000 0x20000 0x7fa294f8bb60 0xffffffff 0x0 0x7ffdfb0918b8 0x7f\n";
         assert_eq!(parse(read), Some(SystemCall::Receive(3)));
@@ -73,7 +80,18 @@ mod tests {
             parse("42 0x7 0x7ffd 0x10 0x0 0x0 0x0 0x7ffd 0x7f"),
             Some(SystemCall::Connect(7))
         );
-        for none in ["running\n", "-1 0x7ffd 0x7f\n", "", "0", "0 0x3", "0 3 4", "x 0x3 0x4"] {
+        let polls = both("7 0x7ffd 0x1 0x7530 0x0 0x0 0x0 0x7ffd 0x7f");
+        assert_eq!(polls.unwrap().1.polled, Some(1));
+        for none in [
+            "running\n",
+            "-1 0x7ffd 0x7f\n",
+            "",
+            "0",
+            "0 0x3",
+            "0 3 4",
+            "x 0x3 0x4",
+            "0 0x3 0x4 0x5 0x6",
+        ] {
             assert_eq!(parse(none), None, "{none}");
         }
     }

@@ -109,7 +109,9 @@ impl Triage {
         attempt: &Attempt,
         now: Timestamp,
     ) {
-        let finding = Finding { view: Some(View::Outside), ..finding };
+        // What a function met that it called, its own error may tell.
+        let is_of_itself_outside = finding.view != Some(View::Caller);
+        let finding = Finding { view: Some(View::Outside), is_of_itself_outside, ..finding };
         let diagnosis = Diagnosis::of(self.detectors[detector], finding, Some(attempt));
         self.make_ready(diagnosis, now);
     }

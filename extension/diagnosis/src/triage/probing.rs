@@ -32,6 +32,8 @@ pub struct ProbeOrder {
     pub at: Timestamp,
     /// When the invocation times out.
     pub deadline: Timestamp,
+    /// Whether the function has so little CPU that it feels what is read.
+    pub is_small: bool,
 }
 
 impl Triage {
@@ -50,7 +52,7 @@ impl Triage {
         // Of an invocation that has less than that from its beginning, no more than half.
         let margin_ms = margin_ms.min(given_ms / 2);
         let at = deadline.minus_ms(margin_ms);
-        Some(ProbeOrder { request_id: running.request_id.clone(), at, deadline })
+        Some(ProbeOrder { request_id: running.request_id.clone(), at, deadline, is_small })
     }
 
     /// Whether the invocation still runs, as far as is known: if not, nothing more is to be read.

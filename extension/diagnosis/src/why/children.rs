@@ -81,7 +81,11 @@ pub(super) fn child_process(seen: &Seen<'_>) -> Option<Why> {
             && seen.may_await_process(p)
     };
     let child = seen.processes().iter().filter(is_new).max_by_key(|p| (p.started_at_ticks, p.pid));
-    waits_for_child(seen, child?, "its child process is running:")
+    let child = child?;
+    let why = waits_for_child(seen, child, "its child process is running:")?;
+    let why = Why { since_ms: seen.age_ms(child), ..why };
+    // Beside an answer that came since, or a part of it, it may be there for something else.
+    (!seen.has_moved_since(&why)).then_some(why)
 }
 
 fn waits_for_child(seen: &Seen<'_>, child: &Process, what: &str) -> Option<Why> {
@@ -101,7 +105,10 @@ fn waits_for_child(seen: &Seen<'_>, child: &Process, what: &str) -> Option<Why> 
 
 /// Whether a child may be waited for: by another thread, or by an event loop.
 pub(super) fn may_wait_for_child(seen: &Seen<'_>) -> bool {
-    let is_deaf = seen.main().is_some_and(|main| seen.waits_for_no_socket(main));
+    // Between two sleeps it may look after it.
+    let is_deaf = seen.main().is_some_and(|main| {
+        main.waits_in(|call| call == SystemCall::Futex) || seen.is_above_main(main)
+    });
     let is_new = |p: &Process| {
         seen.main().is_some_and(|main| !seen.is_below(main.process.pid, p.pid))
             && seen.began_in_invocation(p) != Some(false)

@@ -63,6 +63,9 @@ impl<'a> Seen<'a> {
 
     pub(super) fn parent_waits_for(&self, watched: &Watched<'_>) -> Option<&'a Process> {
         let is_child = |p: &&Process| p.parent_pid == watched.process.pid;
+        if let Some(pid) = watched.thread.waits_with.child {
+            return self.processes().iter().filter(is_child).find(|p| p.pid == pid);
+        }
         // The youngest, as one that is there all the time is not waited for.
         self.processes().iter().filter(is_child).max_by_key(|p| (p.started_at_ticks, p.pid))
     }

@@ -1,5 +1,6 @@
 mod focus;
 mod peers;
+mod threads;
 
 use super::*;
 use crate::snapshot::{Protocol, Socket, SocketState, TcpState, Used};
@@ -25,6 +26,7 @@ fn look(at_ms: u64, processes: Vec<Process>) -> Look {
         at_ticks,
         processes,
         refused_connections: Some(7),
+        opened_connections: None,
         is_short: false,
     }
 }
@@ -166,41 +168,6 @@ fn the_faults_of_a_process_that_began_meanwhile_are_its_own_beginning() {
     assert_ne!(cause(&began), Some("memory-pressure"));
     let thrashes = Snapshot { looks: looks(vec![full(210)]), ..Snapshot::default() };
     assert_eq!(cause(&thrashes), Some("memory-pressure"));
-}
-
-/// A thread with that state at both looks, `cpu_ms` of CPU between them and 2 s before.
-fn working(state: char, cpu_ms: u64, threads: Vec<Thread>) -> Snapshot {
-    let at = |cpu_ms| {
-        let cpu_ns = Some((2_000 + cpu_ms) * 1_000_000);
-        let main = Thread { cpu_ns, ..thread(20, state, None) };
-        vec![process(20, 1, [main].into_iter().chain(threads.clone()).collect())]
-    };
-    let looks = vec![look(0, at(0)), look(100, at(cpu_ms))];
-    Snapshot { looks, open: Some(Open::default()), ..Snapshot::default() }
-}
-
-#[test]
-fn what_computes_uses_its_share_of_the_cpu() {
-    assert_eq!(cause(&working('R', 97, Vec::new())), Some("cpu-bound"));
-    assert_eq!(cause(&working('R', 10, Vec::new())), None);
-    assert_eq!(cause(&working('S', 97, Vec::new())), None, "it ran, and sleeps at both looks");
-    let small = Running { memory_size_mb: Some(128), ..RUNNING };
-    assert_eq!(why(&working('R', 7, Vec::new()), small).cause, Some("cpu-bound"));
-    assert_eq!(why(&working('R', 7, Vec::new()), small).evidence["cpuPercent"], 7.0);
-}
-
-#[test]
-fn a_computing_main_thread_comes_before_a_connection_in_the_background() {
-    let mut snapshot = working('R', 97, vec![thread(21, 'S', Some(SystemCall::Connect(7)))]);
-    let syn = [state(TcpState::SynSent); 2];
-    snapshot.open = Some(Open { sockets: vec![socket("10.0.3.7:4317", &syn)], ..Open::default() });
-    let why = why(&snapshot, RUNNING);
-    assert_eq!(why.cause, Some("cpu-bound"));
-    let also = why.evidence["alsoSeen"].as_array().unwrap();
-    assert!(
-        also[0].as_str().unwrap().starts_with("unreachable-peer: connecting to 10.0.3.7:4317"),
-        "{also:?}"
-    );
 }
 
 #[test]

@@ -13,13 +13,18 @@ const LEAST_TIME_US: u64 = 20_000;
 const LEAST_BUSY_US: u64 = 10_000;
 /// Of the CPU that a thread could have had, what it must have used to be bound by it.
 const BUSY_SHARE: f64 = 0.5;
+/// Less does where it ran or waited for a CPU for so much of the time.
+const WANTED_SHARE: f64 = 0.9;
 /// And of the CPU that it could have had since the invocation began: what computes for the last moments
 /// alone is not what took the time.
 const BUSY_LIFE_SHARE: f64 = 0.2;
-/// The same of several threads that take turns.
+/// Several threads that take turns must have used so much of it, or have run or waited for a CPU for
+/// so much of the time.
 const BUSY_TOGETHER_SHARE: f64 = 0.7;
 /// Of the looks, in how many it must have been running, in percent.
 const BUSY_LOOKS_PERCENT: u32 = 75;
+/// The same of threads that take turns: between the readings of their states the turn may change.
+const TOGETHER_LOOKS_PERCENT: usize = 50;
 /// Of all the memory, what must be left for it not to be short, in percent.
 const ROOM_PERCENT: u64 = 30;
 /// What a thread that sleeps may use in all, of the time between the looks.
@@ -28,6 +33,9 @@ const ASLEEP_SHARE: f64 = 0.05;
 const FULL_PERCENT: u64 = 85;
 /// Major faults a second that mean that code or data is read again and again.
 const THRASHING_FAULTS_PER_S: u64 = 100;
+
+/// Parts of kernel functions that wait for a disk of this machine.
+const LOCAL_CHANNELS: [&str; 7] = ["jbd2", "ext4", "xfs_", "xlog", "btrfs", "blk_", "fuse"];
 
 /// A call's name as one knows it.
 pub(super) const fn call_name(call: SystemCall) -> &'static str {
@@ -73,14 +81,15 @@ impl Watched<'_> {
         self.time_us >= LEAST_BUSY_US
             && self.looks > 1
             && self.running * 100 >= self.looks * BUSY_LOOKS_PERCENT
-            && self.cpu_share() >= quota * BUSY_SHARE
+            && (self.cpu_share() >= quota * BUSY_SHARE
+                || self.cpu_share() >= quota * BUSY_LIFE_SHARE
+                    && self.wanted_share() >= WANTED_SHARE)
     }
 
-    /// Whether it has computed for more than the last moments of an invocation that has run so long.
-    fn is_long_busy(&self, quota: f64, ran_ms: Option<u64>) -> bool {
-        let share_ns = |ran_ms: u64| ran_ms as f64 * 1e6 * quota * BUSY_LIFE_SHARE;
-        let used = self.thread.cpu_ns.zip(ran_ms);
-        used.is_none_or(|(cpu_ns, ran_ms)| cpu_ns as f64 >= share_ns(ran_ms))
+    /// For how much of the time it ran or waited for a CPU that others had.
+    fn wanted_share(&self) -> f64 {
+        let wanted_ns = self.cpu_ns.saturating_add(self.cpu_wait_ns);
+        wanted_ns as f64 / (self.time_us.max(1) as f64 * 1_000.0)
     }
 
     /// In uninterruptible sleep at every look, without progress.
@@ -90,6 +99,13 @@ impl Watched<'_> {
             && self.stuck == self.looks
             && self.cpu_share() < ASLEEP_SHARE
     }
+}
+
+/// Whether this much CPU is more than that of the last moments of an invocation that has run so long. Only that of
+/// a thread's whole life is known.
+fn is_long_busy(cpu_ns: Option<u64>, quota: f64, ran_ms: Option<u64>) -> bool {
+    let share_ns = |ran_ms: u64| ran_ms as f64 * 1e6 * quota * BUSY_LIFE_SHARE;
+    cpu_ns.zip(ran_ms).is_none_or(|(cpu_ns, ran_ms)| cpu_ns as f64 >= share_ns(ran_ms))
 }
 
 /// Nearly all memory is in use, and what had to make room is read again and again.
@@ -143,7 +159,8 @@ pub(super) fn file_system_stall(seen: &Seen<'_>) -> Option<Why> {
     let stuck: Vec<_> = stuck.collect();
     let first = stuck.iter().find(|w| w.is_main()).or(stuck.first())?;
     let is_of_server = stuck.iter().find(|w| w.waits_at(&["nfs", "rpc_"])).is_some();
-    let files = seen.open().map_or(&[][..], |open| &open.network_files);
+    let is_local = stuck.iter().all(|w| w.waits_at(&LOCAL_CHANNELS));
+    let files = seen.open().filter(|_| !is_local).map_or(&[][..], |open| &open.network_files);
     // A thread that reads or writes names its descriptor: then no other counts.
     let may_be = |pid: u32, descriptor: u32| {
         stuck.iter().filter(|w| w.process.pid == pid).any(|w| match w.thread.waits_in {
@@ -181,8 +198,11 @@ pub(super) fn file_system_stall(seen: &Seen<'_>) -> Option<Why> {
 fn busy(seen: &Seen<'_>, is_it: impl Fn(&Watched<'_>) -> bool) -> Option<Why> {
     let quota = seen.quota();
     let ran_ms = seen.running.ran_ms;
-    let busy = seen.threads.iter().filter(|w| w.is_busy(quota) && w.is_long_busy(quota, ran_ms));
-    let busy = busy.filter(|w| is_it(w) && seen.may_await_thread(w));
+    let busy = seen
+        .threads
+        .iter()
+        .filter(|w| w.is_busy(quota) && is_long_busy(w.thread.cpu_ns, quota, ran_ms));
+    let busy = busy.filter(|w| is_it(w) && seen.may_await_thread(w) && !seen.waited_long());
     let most = busy.max_by(|a, b| a.cpu_ns.cmp(&b.cpu_ns))?;
     let share = most.cpu_share();
     let of_quota = (share / quota * 100.0).round().min(100.0);
@@ -230,7 +250,11 @@ fn busy_together(seen: &Seen<'_>) -> Option<Why> {
     let is_busy = |process: &&Process| {
         let of_process = |w: &&Watched<'_>| w.process.pid == process.pid;
         let threads = || seen.threads.iter().filter(of_process);
-        let cpu_ns: u64 = threads().map(|w| w.cpu_ns).fold(0, u64::saturating_add);
+        let cpu_ns = threads().map(|w| w.cpu_ns).fold(0, u64::saturating_add);
+        let wait_ns = threads().map(|w| w.cpu_wait_ns).fold(0, u64::saturating_add);
+        let wanted_ns = cpu_ns.saturating_add(wait_ns);
+        let time_ns = time_us as f64 * 1_000.0;
+        let has_used = |share: f64| cpu_ns as f64 >= time_ns * quota * share;
         let runs_in = |look: &Look| {
             let then = look.processes.iter().find(|p| p.pid == process.pid);
             then.is_some_and(|then| then.threads.iter().any(|thread| thread.state == 'R'))
@@ -238,9 +262,11 @@ fn busy_together(seen: &Seen<'_>) -> Option<Why> {
         let running = seen.snapshot.looks.iter().filter(|look| runs_in(look)).count();
         looks > 1
             && time_us >= LEAST_TIME_US
-            && running * 100 >= looks * BUSY_LOOKS_PERCENT as usize
-            && cpu_ns as f64 >= time_us as f64 * 1_000.0 * quota * BUSY_TOGETHER_SHARE
-            && threads().any(|w| w.is_long_busy(quota / threads().count() as f64, ran_ms))
+            && running * 100 >= looks * TOGETHER_LOOKS_PERCENT
+            && (has_used(BUSY_TOGETHER_SHARE)
+                || has_used(BUSY_LIFE_SHARE) && wanted_ns as f64 >= time_ns * BUSY_TOGETHER_SHARE)
+            && is_long_busy(threads().map(|w| w.thread.cpu_ns).sum(), quota, ran_ms)
+            && !seen.waited_long()
             && threads().filter(|w| w.cpu_ns > 0).all(|w| seen.may_await_thread(w))
     };
     let process = seen.processes().iter().find(is_busy)?;
@@ -252,7 +278,12 @@ fn busy_together(seen: &Seen<'_>) -> Option<Why> {
         .map(|w| w.cpu_ns)
         .fold(0, u64::saturating_add);
     let share = cpu_ns as f64 / (time_us as f64 * 1_000.0);
-    let clause = format!("while computing: threads of process {name} were running at every look");
+    let of_quota = (share / quota * 100.0).round().min(100.0);
+    let clause = format!(
+        "while computing: threads of process {name} took turns, on {of_quota} % of the CPU that they can \
+         have in the last {} ms",
+        time_us / 1_000
+    );
     let why = Why::of("cpu-bound", clause)
         .of_process(process.pid)
         .evidence("process", Some(name))
@@ -297,17 +328,28 @@ pub(super) fn idle(seen: &Seen<'_>) -> Option<Why> {
         return None;
     }
     let main = seen.main()?;
-    let what = match main.thread.waits_in {
-        Some(SystemCall::Sleep) => "it sleeps",
-        Some(SystemCall::Futex) => "its threads wait for one another",
-        _ => "no connection and no child process is waited for",
+    let lost = "a callback or promise may have been lost";
+    let clause = match (main.thread.waits_in, main.thread.waits_with.is_timed) {
+        (Some(SystemCall::Sleep), _) => {
+            "while sleeping, as its own code asks for: so does what pauses before it tries again"
+                .to_owned()
+        }
+        (_, Some(true)) => format!(
+            "while waiting for a timer of its own: no connection and no child process is waited for; {lost}, or \
+             it pauses before it tries again"
+        ),
+        (Some(SystemCall::Futex), _) => format!(
+            "while waiting for nothing that could come: its threads wait for one another; {lost}"
+        ),
+        _ => format!(
+            "while waiting for nothing that could come: no connection and no child process is waited for; \
+             {lost}"
+        ),
     };
-    let clause = format!(
-        "while waiting for nothing that could come: {what}; a callback or promise may have been lost"
-    );
     let why = Why::of("idle", clause)
         .evidence("process", Some(shown(&main.process.name)))
         .evidence("waitsIn", main.thread.waits_in.map(call_name))
+        .evidence("timer", main.thread.waits_with.is_timed)
         .evidence("threads", Some(seen.threads.len()));
     Some(why)
 }

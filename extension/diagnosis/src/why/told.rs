@@ -13,15 +13,34 @@ const INIT_SHARE_PERCENT: u64 = 50;
 /// The metric that a stall of a network file system counts in, beside the timeout's own.
 const NETWORK_FILES_METRIC: &str = "EfsFailures";
 
+/// Causes that may be gone in the time that an initialization took.
+const ENDS_IN_TIME: [&str; 3] = ["cpu-bound", "child-process", "idle"];
+
 impl Why {
     /// Why an invocation timed out (or is about to), from what telemetry tells and what was seen before
     /// its deadline. None where nothing was looked at.
     pub(crate) fn at_timeout(case: &Case<'_>) -> Option<Self> {
         let seen = case.attempt.and_then(|attempt| attempt.why.as_deref());
-        let told = extension_overhead(case).or_else(|| slow_init(case));
-        let Some(told) = told else { return seen.cloned() };
-        let also = seen.filter(|seen| seen.cause.is_some()).map(|seen| vec![seen.in_short()]);
-        Some(told.evidence("alsoSeen", also))
+        let in_short = |why: &Self| vec![why.in_short()];
+        if let Some(told) = extension_overhead(case) {
+            let also = seen.filter(|seen| seen.cause.is_some()).map(in_short);
+            return Some(told.evidence("alsoSeen", also));
+        }
+        let Some(slow_init) = slow_init(case) else { return seen.cloned() };
+        // What would have been waited for in any time that is left leads.
+        match seen.filter(|seen| seen.cause.is_some_and(|cause| !ENDS_IN_TIME.contains(&cause))) {
+            Some(seen) => {
+                let mut also = in_short(&slow_init);
+                let others = seen.evidence.get("alsoSeen").and_then(|others| others.as_array());
+                let others = others.into_iter().flatten().filter_map(|other| other.as_str());
+                also.extend(others.map(str::to_owned));
+                Some(seen.clone().evidence("alsoSeen", Some(also)))
+            }
+            None => {
+                let also = seen.filter(|seen| seen.cause.is_some()).map(in_short);
+                Some(slow_init.evidence("alsoSeen", also))
+            }
+        }
     }
 
     /// A sentence about what happened, with what it was waiting for.
@@ -32,15 +51,31 @@ impl Why {
             None if others.is_some() => {
                 format!("{what}; which of several things it waited for is not known")
             }
-            None => format!("{what}; what it waited for is not known"),
+            None => match (self.text("lastMovedPeer"), self.evidence.get("lastMovedMs")) {
+                (Some(peer), Some(ms)) => format!(
+                    "{what}; what it waited for is not known: the last of its connections on which data \
+                     moved was that to {peer}, {:.2} s ago",
+                    ms.as_f64().unwrap_or_default() / 1_000.0
+                ),
+                _ => format!("{what}; what it waited for is not known"),
+            },
         }
+    }
+
+    fn text(&self, evidence: &str) -> Option<&str> {
+        self.evidence.get(evidence).and_then(|value| value.as_str())
     }
 
     /// The same of what is about to happen: of one look, which names no cause, what the main thread did.
     pub(crate) fn told_before(&self, what: &str) -> String {
-        let text = |name: &str| self.evidence.get(name).and_then(|value| value.as_str());
-        match (self.cause, text("process"), text("waitsIn"), text("state")) {
+        match (self.cause, self.text("process"), self.text("waitsIn"), self.text("state")) {
             (Some(_), ..) => self.told_after(what),
+            (_, Some(process), Some("file"), _) => {
+                format!("{what}; process {process} is in a call on files")
+            }
+            (_, Some(process), Some("other"), _) => {
+                format!("{what}; process {process} is in a system call")
+            }
             (_, Some(process), Some(call), _) => format!("{what}; process {process} is in {call}"),
             (_, Some(process), _, Some("R")) => format!("{what}; process {process} is running"),
             (_, Some(process), _, Some("D")) => {

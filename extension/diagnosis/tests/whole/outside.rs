@@ -29,6 +29,7 @@ pub(crate) fn function_state(json: &Value) -> FunctionState {
         last_update_status: text(&json["LastUpdateStatus"]),
         last_update_status_reason_code: text(&json["LastUpdateStatusReasonCode"]),
         last_modified: text(&json["LastModified"]).and_then(|text| Timestamp::parse(&text)),
+        pending_since: text(&json["pendingSince"]).and_then(|text| Timestamp::parse(&text)),
         key: text(&json["KMSKeyArn"]).map(|arn| KeyState { arn, state: text(&json["KeyState"]) }),
         reserved_concurrency: json["ReservedConcurrentExecutions"].as_u64(),
         account: json["ConcurrentExecutions"].as_u64().map(|limit| AccountConcurrency {

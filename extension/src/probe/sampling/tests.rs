@@ -10,10 +10,13 @@ const AMPLE: Duration = Duration::from_millis(1_500);
 
 /// What is handed over of a look at this, on as little stack as it has.
 fn sampled(tree: &Tree, left: Duration) -> Vec<Snapshot> {
+    sampled_by(Scene::default(), tree, left)
+}
+
+fn sampled_by(scene: Scene, tree: &Tree, left: Duration) -> Vec<Snapshot> {
     let (root, handed) = (tree.root().to_owned(), Arc::<Mutex<Vec<Snapshot>>>::default());
     let into = handed.clone();
     // Each line is written at once.
-    let scene = Scene::default();
     scene.signals.written.store(true, Ordering::Relaxed);
     let thread = std::thread::Builder::new().stack_size(STACK_BYTES);
     let sampling = thread.spawn(move || {
@@ -27,7 +30,7 @@ fn sampled(tree: &Tree, left: Duration) -> Vec<Snapshot> {
 fn is_bounded(snapshot: &Snapshot) -> bool {
     let threads = |look: &Look| look.processes.iter().map(|p| p.threads.len()).sum::<usize>();
     let open = snapshot.open.as_ref();
-    snapshot.looks.len() <= 2 + LOOKS
+    snapshot.looks.len() <= 2 + LOOKS.0
         && snapshot.looks.iter().all(|look| look.processes.len() <= 256 && threads(look) <= 1_280)
         && open.is_none_or(|open| open.sockets.len() <= 2_048 && open.network_files.len() <= 64)
         && snapshot.other_extensions.len() <= 32
@@ -113,4 +116,25 @@ fn in_too_little_time_less_is_read() {
     }];
     found.read_all(&mut proc, &processes, &sockets, &[]);
     assert!(found.is_partial && found.open.sockets.is_empty());
+}
+
+/// What computes may leave no CPU for more than that.
+#[test]
+fn what_computes_is_looked_at_again_before_what_is_open_is_read() {
+    for (state, is_first) in [('R', true), ('S', false)] {
+        let tree = Tree::new();
+        tree.process(40, INIT, "python", 30).thread(40, 40, "python", state, 1_000);
+        tree.file("40/stat", stat(40, "python", state, INIT, 1, 30));
+        tree.file("self/net/snmp", "Tcp: ActiveOpens AttemptFails\nTcp: 1 7\n");
+        let handed = sampled(&tree, AMPLE);
+        let [_, second, ..] = handed.as_slice() else { panic!("{handed:?}") };
+        assert_eq!(second.open.is_none() && second.looks.len() > LOOKS.0, is_first, "{second:?}");
+        if is_first {
+            assert_eq!(second.looks[1].refused_connections, Some(7));
+        }
+        // What has hardly any CPU for itself is left to it then.
+        let handed = sampled_by(Scene { is_small: true, ..Scene::default() }, &tree, AMPLE);
+        let is_read = handed.iter().any(|snapshot| snapshot.open.is_some());
+        assert_eq!(is_read, !is_first, "{handed:?}");
+    }
 }

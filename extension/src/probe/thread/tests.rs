@@ -12,7 +12,7 @@ fn ms(ms: u64) -> Timestamp {
 
 fn order(request_id: &str, at: u64) -> ProbeOrder {
     let request_id = request_id.to_owned();
-    ProbeOrder { request_id, at: ms(at), deadline: ms(DEADLINE) }
+    ProbeOrder { request_id, at: ms(at), deadline: ms(DEADLINE), is_small: false }
 }
 
 fn tree() -> Tree {

@@ -4,6 +4,7 @@ use super::Values;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
+use triage_diagnosis::failed_requests::{self, DeadLetterNames};
 
 /// A format of the input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -12,6 +13,8 @@ pub(crate) enum Format {
     Telemetry,
     /// What `aws logs filter-log-events` or `get-log-events` prints as JSON
     Cloudwatch,
+    /// Records of failed requests: what an on-failure destination or a dead-letter queue holds
+    FailedRequests,
     /// Lines of a log: as the function and Lambda wrote them, as `aws logs tail` prints them
     Text,
 }
@@ -55,11 +58,15 @@ pub(crate) fn detect(sample: &[u8]) -> Format {
         return Format::Text;
     }
     let mut is_all_platform = true;
+    let mut is_first = true;
     let mut values = Values::new(sample);
     // Bytes in memory: reading them cannot fail.
     while let Ok(Some(piece)) = values.next() {
         let text = String::from_utf8_lossy(piece.bytes);
         let is_cut_off = piece.place.byte as usize + piece.bytes.len() >= sample.len();
+        if std::mem::take(&mut is_first) && holds_failed_requests(&text, is_cut_off) {
+            return Format::FailedRequests;
+        }
         match serde_json::from_str::<Probe<'_>>(&text) {
             Ok(probe) => match kind(&probe) {
                 Kind::Of(format) => return format,
@@ -75,6 +82,29 @@ pub(crate) fn detect(sample: &[u8]) -> Format {
         (false, true) => Format::Telemetry,
         // Lines of Lambda's JSON log format: the platform's records among the function's own.
         (false, false) => Format::Text,
+    }
+}
+
+/// Whether a value is a record of a failed request, or holds some. Functions log their events, too, and
+/// lines of their own: what is none of the records says nothing.
+fn holds_failed_requests(text: &str, is_cut_off: bool) -> bool {
+    // What no record is without, however it is wrapped and encoded.
+    let is_possible = ["approximateInvokeCount", "functionArn", "RequestID", "TARGET_ARN"]
+        .iter()
+        .any(|name| text.contains(name));
+    if !is_possible {
+        return false;
+    }
+    match serde_json::from_str(text) {
+        Ok(json) => {
+            let mut items = failed_requests::read(&json, &DeadLetterNames::new()).into_iter();
+            items.any(|item| item.told.is_ok())
+        }
+        Err(_) => {
+            let is_letter = text.contains("RequestID") && text.contains("ErrorCode");
+            let is_record = text.contains("approximateInvokeCount");
+            is_cut_off && (is_record || is_letter) && !text.contains("\"record\"")
+        }
     }
 }
 
@@ -116,6 +146,8 @@ mod tests {
         let function = r#"{"time":"2026-03-01T12:00:00.000Z","type":"function","record":"x"}"#;
         let event = r#"{"logStreamName":"s","timestamp":1,"message":"START","ingestionTime":2}"#;
         let json_line = r#"{"timestamp":"2026-03-01T12:00:00Z","level":"INFO","message":"x"}"#;
+        let failed = r#"{"requestContext":{"requestId":"a","functionArn":"arn:aws:lambda:eu-west-1:123456789012:function:orders","condition":"RetriesExhausted","approximateInvokeCount":3}}"#;
+        let letter = r#"{"eventSource":"aws:sqs","messageAttributes":{"RequestID":{"stringValue":"a"},"ErrorCode":{"stringValue":"429"}},"body":"x"}"#;
         for (text, expected) in [
             (String::new(), Format::Text),
             ("START RequestId: a".to_owned(), Format::Text),
@@ -135,6 +167,20 @@ mod tests {
             (format!("{record}\n{}", &function[..function.len() - 3]), Format::Telemetry),
             (json_line[..json_line.len() - 3].to_owned(), Format::Text),
             ("{\"a\":".repeat(9), Format::Text),
+            (format!("{failed}\n{failed}"), Format::FailedRequests),
+            (format!("[{failed}]"), Format::FailedRequests),
+            (format!("{{\"Records\":[{letter}]}}"), Format::FailedRequests),
+            (format!("{{\"Records\":[{letter},{}", &letter[..90]), Format::FailedRequests),
+            (failed[..failed.len() - 3].to_owned(), Format::FailedRequests),
+            // A function's log of its own events.
+            (
+                "{\"Records\":[{\"eventSource\":\"aws:sqs\",\"body\":\"functionArn\"}]}".to_owned(),
+                Format::Text,
+            ),
+            (
+                "{\"requestContext\":{\"requestId\":\"a\",\"functionArn\":\"x\"}}".to_owned(),
+                Format::Text,
+            ),
         ] {
             assert_eq!(detect(text.as_bytes()), expected, "{text}");
         }

@@ -12,6 +12,8 @@ pub(crate) struct Diagnosed {
     pub(crate) message: String,
     pub(crate) request_id: Option<String>,
     pub(crate) trace_id: Option<String>,
+    #[serde(rename = "FunctionName")]
+    pub(crate) function_name: Option<String>,
     pub(crate) diagnosis: Diagnosis,
 }
 

@@ -5,6 +5,7 @@ mod diagnosed;
 mod labelled;
 mod log_line;
 mod output;
+mod outside;
 mod platform_line;
 mod progress;
 mod sandbox;
@@ -21,11 +22,14 @@ use crate::signatures;
 use cloudwatch::{Entry, LogEvent};
 use log_line::{LogLines, LogRecord};
 use output::Output;
-use sandboxes::Sandboxes;
+use outside::Outside;
+use sandboxes::{Counts, Sandboxes};
+use serde_json::Value;
 use std::fs::File;
 use std::io::{self, BufRead, IsTerminal, Read, Write, stderr};
 use std::path::PathBuf;
 use triage_diagnosis::Body;
+use triage_diagnosis::failed_requests::{self, DeadLetterNames};
 use triage_diagnosis::signatures::Signatures;
 use unreadable::Unreadable;
 
@@ -109,6 +113,8 @@ pub(crate) fn replay(options: &ReplayOptions) -> Result<Found, ReplayError> {
             options.timeout_ms(),
             options.mounts(),
         ),
+        outside: (format == Format::FailedRequests)
+            .then(|| Outside::new(options.settings(), options.function())),
         output: Output::new(options, size),
         unreadable: Unreadable::default(),
         records: 0,
@@ -116,6 +122,7 @@ pub(crate) fn replay(options: &ReplayOptions) -> Result<Found, ReplayError> {
     let read = match format {
         Format::Telemetry => replay.telemetry(Values::new(reader)),
         Format::Cloudwatch => replay.cloudwatch(Values::new(reader)),
+        Format::FailedRequests => replay.failed_requests(Values::new(reader)),
         Format::Text => replay.text(Lines::new(reader)),
     };
     replay.end(read, format)
@@ -151,6 +158,8 @@ fn signatures(options: &ReplayOptions) -> Result<Signatures, ReplayError> {
 
 struct Replay {
     sandboxes: Sandboxes,
+    /// Where the input is of records of failed requests.
+    outside: Option<Outside>,
     output: Output,
     unreadable: Unreadable,
     /// What could be read.
@@ -234,6 +243,40 @@ impl Replay {
         }
     }
 
+    /// Records of requests that failed, in whatever they came in.
+    fn failed_requests(&mut self, mut values: Values<impl BufRead>) -> Result<(), Stop> {
+        // --function-name says whose those are that do not say it.
+        let dead_letters = DeadLetterNames::new();
+        loop {
+            let at = values.place();
+            let Some(piece) = values.next().map_err(|error| Stop::Read(at, error))? else {
+                self.output.progress(values.place().byte);
+                return Ok(());
+            };
+            let place = piece.place;
+            let bytes = piece.bytes.len() as u64 + piece.left_out;
+            let read = serde_json::from_slice::<Value>(piece.bytes);
+            let items = read.map(|json| failed_requests::read(&json, &dead_letters));
+            let mut unread = u64::from(items.is_err());
+            for item in items.unwrap_or_default() {
+                match (item.told, &mut self.outside) {
+                    (Ok(Some(request)), Some(outside)) => outside.request(&request),
+                    (Ok(_), _) => {}
+                    (Err(_), _) => {
+                        unread += 1;
+                        continue;
+                    }
+                }
+                self.records += 1;
+            }
+            if unread > 0 {
+                self.output.clear_progress();
+                self.unreadable.note(place, bytes, "no record of a failed request");
+            }
+            self.tell(place)?;
+        }
+    }
+
     fn text(&mut self, mut lines: Lines<impl BufRead>) -> Result<(), Stop> {
         let mut records = LogLines::default();
         loop {
@@ -266,7 +309,8 @@ impl Replay {
     }
 
     fn tell(&mut self, place: Place) -> Result<(), Stop> {
-        for told in self.sandboxes.told() {
+        let outside = self.outside.as_mut().map(Outside::told).unwrap_or_default();
+        for told in self.sandboxes.told().into_iter().chain(outside) {
             self.output.tell(&told)?;
         }
         self.output.progress(place.byte);
@@ -280,6 +324,9 @@ impl Replay {
             Err(stop) => return self.stopped(stop),
         };
         self.sandboxes.finish();
+        if let Some(outside) = &mut self.outside {
+            outside.finish();
+        }
         let told = self.tell(Place::START);
         self.output.clear_progress();
         self.unreadable.tell_the_rest();
@@ -292,10 +339,12 @@ impl Replay {
             return Err(ReplayError::Nothing(match format {
                 Format::Telemetry => "telemetry",
                 Format::Cloudwatch => "events of CloudWatch Logs",
+                Format::FailedRequests => "records of failed requests",
                 Format::Text => "text",
             }));
         }
-        let counts = self.sandboxes.counts();
+        let outside = self.outside.as_ref().map(|outside| (outside.requests, outside.unknown));
+        let counts = Counts { outside, ..self.sandboxes.counts() };
         match told.and_then(|()| Ok(self.output.summary(counts)?)) {
             Ok(()) => Ok(self.output.found()),
             Err(stop) => self.stopped(stop),

@@ -61,6 +61,9 @@ impl Output {
         self.page.line(&mut text, style, &format!("{level} {message}"))?;
         let cause = diagnosis.cause.as_ref().map(|cause| format!(", cause {cause}"));
         let view = diagnosis.view.as_ref().map(|view| format!(", view {view}"));
+        // A log is of one function, which who reads it knows.
+        let function =
+            diagnosed.function_name.clone().filter(|_| view.as_deref() == Some(", view outside"));
         let (cause, view) = (cause.unwrap_or_default(), view.unwrap_or_default());
         let problem = format!("{}{cause} ({}{view})", diagnosis.problem, diagnosis.stage);
         let times = Some(diagnosis.occurrences).filter(|times| *times > 1);
@@ -74,6 +77,7 @@ impl Output {
         for (label, value) in [
             ("problem", problem),
             ("time", known_time(&diagnosed.timestamp).unwrap_or_default().to_owned()),
+            ("function", function.unwrap_or_default()),
             ("request", diagnosed.request_id.clone().unwrap_or_default()),
             ("stream", stream.to_owned()),
             ("trace", diagnosed.trace_id.clone().unwrap_or_default()),
@@ -115,14 +119,24 @@ impl Output {
     /// Sums up, where it cannot be mistaken for the lines.
     pub(crate) fn summary(&mut self, counts: Counts) -> io::Result<()> {
         self.clear_progress();
-        let Counts { invocations, sandboxes, given_up } = counts;
+        let Counts { invocations, sandboxes, given_up, outside } = counts;
         let mut text = Vec::new();
         let page = if self.is_terminal { self.page } else { Page::plain() };
         self.summary.write(&mut text, &page)?;
         let read = amount(self.read_bytes);
         let invocations = counted(invocations, "invocation");
         let sandboxes = counted(sandboxes as u64, "environment");
-        writeln!(text, "{read} read: {invocations} in {sandboxes}")?;
+        match outside {
+            None => writeln!(text, "{read} read: {invocations} in {sandboxes}")?,
+            Some((requests, 0)) => writeln!(text, "{read} read: {}", counted(requests, FAILED))?,
+            Some((requests, unknown)) => {
+                let requests = counted(requests, FAILED);
+                writeln!(
+                    text,
+                    "{read} read: {requests}, {unknown} for none of the known problems"
+                )?;
+            }
+        }
         if given_up > 0 {
             writeln!(
                 text,
@@ -138,6 +152,8 @@ impl Output {
         Ok(())
     }
 }
+
+const FAILED: &str = "failed request";
 
 fn counted(count: u64, what: &str) -> String {
     let plural = if count == 1 { "" } else { "s" };

@@ -54,6 +54,8 @@ pub(crate) struct Counts {
     pub(crate) sandboxes: usize,
     /// How many times a log stream was taken for over, as too many were open at once.
     pub(crate) given_up: u64,
+    /// How many failed requests there were records of, and how many of them failed for no known problem.
+    pub(crate) outside: Option<(u64, u64)>,
 }
 
 impl Sandboxes {
@@ -167,7 +169,8 @@ impl Sandboxes {
     /// What was gone through; all of it once they are finished.
     pub(crate) fn counts(&self) -> Counts {
         let Self { invocations, given_up, .. } = *self;
-        Counts { invocations, sandboxes: self.streams.len() + self.followed, given_up }
+        let sandboxes = self.streams.len() + self.followed;
+        Counts { invocations, sandboxes, given_up, outside: None }
     }
 }
 
@@ -226,7 +229,7 @@ mod tests {
         assert_eq!(sandboxes.open.len(), MAX_SANDBOXES);
         assert!(sandboxes.open.contains_key("0") && !sandboxes.open.contains_key("1"));
         sandboxes.finish();
-        let Counts { invocations, sandboxes, given_up } = sandboxes.counts();
+        let Counts { invocations, sandboxes, given_up, .. } = sandboxes.counts();
         let all = MAX_SANDBOXES + 10;
         assert_eq!((invocations, sandboxes, given_up), (all as u64, all, 10));
     }

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod bounds;
+mod failed_requests;
 mod fixtures;
 mod hostile;
 mod log_forms;

@@ -224,17 +224,25 @@ impl Stack {
                 self.attribute(place, id, attribute).map(Value::String).map(Some)
             }
             ("Fn::Sub", Value::String(pattern), _) => {
-                self.substitute(place, pattern).map(Value::String).map(Some)
+                self.substitute(place, pattern, &Map::new()).map(Value::String).map(Some)
+            }
+            ("Fn::Sub", _, [Value::String(pattern), Value::Object(own)]) => {
+                self.substitute(place, pattern, own).map(Value::String).map(Some)
             }
             ("Fn::If", _, [Value::String(condition), yes, no]) => {
                 self.resolve(place, if self.condition(condition)? { yes } else { no })
             }
-            ("Fn::Join", _, [Value::String(separator), Value::Array(parts)]) => {
-                let mut texts = Vec::new();
-                for part in parts {
-                    texts.extend(self.resolve(place, part)?.as_ref().map(text));
-                }
+            ("Fn::Join", _, [Value::String(separator), parts]) => {
+                let Some(Value::Array(parts)) = self.resolve(place, parts)? else {
+                    return self.wrong(place, format!("{name} of no list"));
+                };
+                let texts: Vec<String> = parts.iter().map(text).collect();
                 Ok(Some(Value::String(texts.join(separator))))
+            }
+            ("Fn::Split", _, [Value::String(separator), whole]) => {
+                let whole = self.resolve(place, whole)?.as_ref().map(text).unwrap_or_default();
+                let parts = whole.split(separator.as_str()).map(Value::from).collect();
+                Ok(Some(Value::Array(parts)))
             }
             _ => self.wrong(place, format!("{name} of {argument} is not modelled")),
         }
@@ -299,7 +307,13 @@ impl Stack {
         }
     }
 
-    fn substitute(&self, place: &str, pattern: &str) -> Result<String, TemplateError> {
+    /// A text with what stands in `${}` filled in, by its `own` names first.
+    fn substitute(
+        &self,
+        place: &str,
+        pattern: &str,
+        own: &Map<String, Value>,
+    ) -> Result<String, TemplateError> {
         let mut parts = pattern.split("${");
         let mut filled = parts.next().unwrap_or_default().to_owned();
         for part in parts {
@@ -309,6 +323,10 @@ impl Stack {
             match (name.strip_prefix('!'), name.split_once('.')) {
                 // ${!literal}
                 (Some(literal), _) => filled.push_str(&format!("${{{literal}}}")),
+                (None, _) if own.contains_key(name) => {
+                    let value = self.resolve(place, &own[name])?;
+                    filled.push_str(&value.as_ref().map(text).unwrap_or_default());
+                }
                 (None, Some((id, attribute))) => {
                     filled.push_str(&self.attribute(place, id, attribute)?)
                 }

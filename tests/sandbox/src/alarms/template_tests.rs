@@ -21,6 +21,7 @@ Resources:
       Name: !Join ['/', [a, !Ref FunctionName]]
       QueryString: !Sub '${AWS::Region} ${FunctionName} ${!Literal} ${Alarm} ${Alarm.Arn}'
       Left: !If [IsOn, !Ref AWS::NoValue, x]
+      Lines: !Split [',', !Sub ['${a},${FunctionName}', {a: !Join [';', !Split ['-', x-y]]}]]
       LogGroupNames: [!If [IsOff, x, !Ref AWS::NoValue], !Ref Group]
   Alarm: {Type: AWS::CloudWatch::Alarm, Properties: {AlarmName: !Sub 'x-${FunctionName}'}}
   Group: {Type: AWS::Logs::LogGroup}
@@ -42,6 +43,7 @@ fn functions_and_conditions_are_carried_out() {
         "Name": "a/orders",
         "QueryString": "eu-west-1 orders ${Literal} x-orders \
                         arn:aws:cloudwatch:eu-west-1:123456789012:alarm:x-orders",
+        "Lines": ["x;y", "orders"],
         "LogGroupNames": ["lambda-triage-Group"],
     });
     let queries = stack.resources("AWS::Logs::QueryDefinition").unwrap();
@@ -67,7 +69,7 @@ fn what_is_not_there_is_named() {
         ("!Ref Group", "!Ref 'Off'", "Query: Off is not made"),
         ("Condition: IsOn", "Condition: IsMade", "IsMade: there is no such condition"),
         ("${Alarm.Arn}", "${Alarm.Name}", "Query: Alarm.Name is not modelled"),
-        ("!Join ['/'", "!Split ['/'", "Query: Fn::Split"),
+        ("!Join ['/'", "!Select ['/'", "Query: Fn::Select"),
     ] {
         let text = TEMPLATE.replace(old, new);
         let stack =

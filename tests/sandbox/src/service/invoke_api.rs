@@ -1,8 +1,12 @@
 //! The Invoke API: `POST /2015-03-31/functions/NAME/invocations`.
+//!
+//! A function has its one version, and no aliases: another `Qualifier` finds no function. What `LogType`
+//! asks for is not answered, and 429 comes without `Retry-After`.
 
 use std::convert::Infallible;
 use std::sync::Arc;
 
+use base64::prelude::{BASE64_STANDARD, Engine};
 use bytes::Bytes;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
@@ -105,8 +109,13 @@ pub(crate) async fn handle(
 ) -> Result<Reply, Infallible> {
     let path = request.uri().path().to_owned();
     let segments: Vec<&str> = path.trim_matches('/').split('/').collect();
-    let name = match (request.method(), &segments[..]) {
-        (&Method::POST, ["2015-03-31", "functions", name, "invocations"]) => function_name(name),
+    let (name, qualifier) = match (request.method(), &segments[..]) {
+        (&Method::POST, ["2015-03-31", "functions", name, "invocations"]) => {
+            let (name, qualifier) = function_name(name);
+            let query = request.uri().query().unwrap_or_default();
+            let asked = query.split('&').find_map(|pair| pair.strip_prefix("Qualifier="));
+            (name, asked.map(decoded).or(qualifier))
+        }
         _ => {
             let error = InvokeError::new(404, "UnknownOperationException", "");
             return Ok(InvokeAnswer::of_error(&error, request_id()).reply());
@@ -122,12 +131,26 @@ pub(crate) async fn handle(
             return Ok(InvokeAnswer::of_error(&error, request_id()).reply());
         }
     };
+    let client_context = match header(&request, "x-amz-client-context").map(client_context) {
+        Some(None) => {
+            let message = "Client context must be a valid Base64-encoded JSON object.";
+            let error = InvokeError::new(400, "InvalidRequestContentException", message);
+            return Ok(InvokeAnswer::of_error(&error, request_id()).reply());
+        }
+        context => context.flatten(),
+    };
     let trace_header = header(&request, "x-amzn-trace-id").map(str::to_owned);
     let Ok(body) = request.into_body().collect().await else {
         let error = InvokeError::new(400, "InvalidRequestContentException", "The body broke off");
         return Ok(InvokeAnswer::of_error(&error, request_id()).reply());
     };
-    let invocation = Invocation { trace_header, ..Invocation::new(body.to_bytes()) };
+    let invocation =
+        Invocation { trace_header, client_context, ..Invocation::new(body.to_bytes()) };
+    if let Some(error) =
+        qualifier.and_then(|qualifier| service.refuses_qualifier(&name, &qualifier))
+    {
+        return Ok(InvokeAnswer::of_error(&error, request_id()).reply());
+    }
     // A caller that goes away does not end what it began.
     let answered =
         tokio::spawn(async move { service.invoke(&name, invocation_type, invocation).await });
@@ -142,12 +165,26 @@ pub(crate) fn request_id() -> String {
     uuid::Uuid::new_v4().to_string()
 }
 
-/// The name alone of a name, a partial ARN or an ARN, each with or without a qualifier, as it stands in
-/// a path.
-fn function_name(named: &str) -> String {
-    let named = named.replace("%3A", ":").replace("%3a", ":").replace("%24", "$");
+/// The name and the qualifier, if there is one, of a name, a partial ARN or an ARN, as they stand in a path.
+fn function_name(named: &str) -> (String, Option<String>) {
+    let named = decoded(named);
     let name = named.split_once("function:").map_or(named.as_str(), |(_, name)| name);
-    name.split(':').next().unwrap_or_default().to_owned()
+    let mut parts = name.split(':').map(str::to_owned);
+    (parts.next().unwrap_or_default(), parts.next())
+}
+
+/// What may be escaped in them.
+fn decoded(text: &str) -> String {
+    text.replace("%3A", ":").replace("%3a", ":").replace("%24", "$")
+}
+
+/// The JSON that stands in the header in Base64; None if it does not.
+fn client_context(header: &str) -> Option<String> {
+    let bytes = BASE64_STANDARD.decode(header).ok()?;
+    let text = String::from_utf8(bytes).ok()?;
+    serde_json::from_str::<serde_json::Map<_, _>>(&text)
+        .ok()
+        .map(|_: serde_json::Map<String, _>| text)
 }
 
 #[cfg(test)]
@@ -156,15 +193,16 @@ mod tests {
 
     #[test]
     fn a_function_is_named_in_each_way_that_lambda_takes() {
-        for named in [
-            "orders",
-            "orders:live",
-            "orders%3A%24LATEST",
-            "123456789012:function:orders",
-            "arn%3Aaws%3Alambda%3Aeu-west-1%3A123456789012%3Afunction%3Aorders",
-            "arn:aws:lambda:eu-west-1:123456789012:function:orders:7",
+        for (named, qualifier) in [
+            ("orders", None),
+            ("orders:live", Some("live")),
+            ("orders%3A%24LATEST", Some("$LATEST")),
+            ("123456789012:function:orders", None),
+            ("arn%3Aaws%3Alambda%3Aeu-west-1%3A123456789012%3Afunction%3Aorders", None),
+            ("arn:aws:lambda:eu-west-1:123456789012:function:orders:7", Some("7")),
         ] {
-            assert_eq!(function_name(named), "orders", "{named}");
+            let expected = ("orders".to_owned(), qualifier.map(str::to_owned));
+            assert_eq!(function_name(named), expected, "{named}");
         }
     }
 }

@@ -262,6 +262,20 @@ impl Service {
         Place { region, account_id }
     }
 
+    fn not_found(&self, name: &str, qualifier: Option<&str>) -> InvokeError {
+        let arn = Destination::Function(name.to_owned()).arn(&self.place());
+        let qualifier = qualifier.map(|qualifier| format!(":{qualifier}")).unwrap_or_default();
+        let message = format!("Function not found: {arn}{qualifier}");
+        InvokeError::new(404, "ResourceNotFoundException", message)
+    }
+
+    /// The error, if a function has no such version: there are no aliases.
+    pub(crate) fn refuses_qualifier(&self, name: &str, qualifier: &str) -> Option<InvokeError> {
+        let function = self.function(name).ok()?;
+        let is_its = function.deployment.config.function.version == qualifier;
+        (!is_its).then(|| self.not_found(name, Some(qualifier)))
+    }
+
     pub(crate) async fn invoke(
         &self,
         name: &str,
@@ -283,10 +297,7 @@ impl Service {
         invocation: Invocation,
     ) -> Result<InvokeAnswer, InvokeError> {
         let id = invocation.request_id.clone().unwrap_or_default();
-        let function = self.function(name).map_err(|_| {
-            let arn = Destination::Function(name.to_owned()).arn(&self.place());
-            InvokeError::new(404, "ResourceNotFoundException", format!("Function not found: {arn}"))
-        })?;
+        let function = self.function(name).map_err(|_| self.not_found(name, None))?;
         check_payload(&invocation.payload, invocation_type)?;
         match invocation_type {
             InvocationType::DryRun => {

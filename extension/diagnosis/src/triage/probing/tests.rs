@@ -130,15 +130,15 @@ fn the_first_snapshot_is_told_once_and_the_timeout_after_it() {
 }
 
 #[test]
-fn one_that_ends_after_all_is_a_near_timeout_from_the_percentage_on_that_is_set() {
+fn one_that_ends_after_all_is_a_near_timeout_unless_those_are_turned_off() {
     for (ended_ms, percent, is_near) in
-        [(860, 90, false), (860, 86, true), (899, 90, false), (900, 90, true)]
+        [(860, 90, true), (860, 0, false), (490, 90, false), (900, 90, true)]
     {
         let settings = Settings { near_timeout_percent: percent, ..Settings::default() };
         let mut triage = Triage::new(settings, Function::default());
         invoke(&mut triage, "a", 0, 1_000);
-        triage.handle_snapshot("a", &snapshot(), at(855));
-        assert_eq!(told(&mut triage, 855), is("timeout", false));
+        triage.handle_snapshot("a", &snapshot(), at(480));
+        assert_eq!(told(&mut triage, 480), is("timeout", false));
         done(&mut triage, "a", Status::Success, ended_ms);
         let (request_id, status) = ("a".into(), Status::Success);
         let report = InvocationReport { request_id, status, ..Default::default() };

@@ -1,5 +1,6 @@
 //! What the thread that runs the handler waits for, and what is beside it.
 
+use super::threads::working;
 use super::*;
 
 const SYN: [SocketState; 2] = [SocketState {

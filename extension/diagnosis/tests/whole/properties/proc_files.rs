@@ -102,7 +102,7 @@ fn mountstats(bytes: &[u8]) {
 
 fn counters(bytes: &[u8]) {
     let text = text(bytes);
-    let _ = parse_attempt_fails(&text);
+    let _ = parse_attempts(&text);
     let _ = parse_uptime(&text);
     for name in ["MemTotal", "MemAvailable"] {
         let _ = parse_meminfo(&text, name);

@@ -190,6 +190,7 @@ fn look(choices: &mut Unstructured<'_>) -> Result<Look> {
         is_short: choices.arbitrary()?,
         processes: some(choices, process, 3)?,
         refused_connections: maybe(choices, number)?,
+        opened_connections: maybe(choices, number)?,
     })
 }
 
@@ -214,6 +215,11 @@ fn thread(choices: &mut Unstructured<'_>) -> Result<Thread> {
         cpu_wait_ns: maybe(choices, number)?,
         wait_channel: maybe(choices, |choices| Ok((*choices.choose(&CHANNELS)?).to_owned()))?,
         waits_in: maybe(choices, call)?,
+        waits_with: CallArguments {
+            polled: maybe(choices, |choices| choices.int_in_range(0..=2))?,
+            is_timed: maybe(choices, Unstructured::arbitrary)?,
+            child: maybe(choices, |choices| choices.int_in_range(19..=22))?,
+        },
     })
 }
 

@@ -33,6 +33,41 @@ async fn a_function_that_runs_answers_for_itself() {
 }
 
 #[tokio::test]
+async fn what_a_caller_says_besides_reaches_the_function() {
+    let service = service([deployment("orders")]).await;
+    // {"custom":{"a":"b"}}
+    let headers = [("X-Amz-Client-Context", "eyJjdXN0b20iOnsiYSI6ImIifX0=")];
+    let (answer, _) = request(&service, INVOKE, &headers, r#"{"headers":true}"#).await;
+    assert_eq!(answer.status(), 200);
+    let log = service.sandboxes("orders").remove(0).log();
+    let context = r#"lambda-runtime-client-context: {"custom":{"a":"b"}}"#;
+    assert!(log.iter().any(|event| event.text == context), "{log:?}");
+    for wrong in ["{}", "W10=", "AAEC"] {
+        let (answer, _) = request(&service, INVOKE, &[("X-Amz-Client-Context", wrong)], "{}").await;
+        assert_eq!(answer.status(), 400, "{wrong}");
+        assert_eq!(answer.headers()["x-amzn-errortype"], "InvalidRequestContentException");
+    }
+}
+
+#[tokio::test]
+async fn another_version_is_not_found() {
+    let service = service([deployment("orders")]).await;
+    let named = "/2015-03-31/functions/orders:live/invocations".to_owned();
+    for (path, status) in [
+        (format!("{INVOKE}?Qualifier=%24LATEST"), 200),
+        (format!("{INVOKE}?Qualifier=live"), 404),
+        (named, 404),
+    ] {
+        let (answer, body) = request(&service, &path, &[], "{}").await;
+        assert_eq!(answer.status(), status, "{path}");
+        if status == 404 {
+            assert_eq!(answer.headers()["x-amzn-errortype"], "ResourceNotFoundException");
+            assert!(json(&body)["Message"].as_str().unwrap().ends_with("function:orders:live"));
+        }
+    }
+}
+
+#[tokio::test]
 async fn each_failure_before_init_is_answered_as_lambda_does() {
     let service = service([deployment("orders")]).await;
     let reasons = ThrottleReason::ALL.into_iter().map(InvokeFailure::Throttled);

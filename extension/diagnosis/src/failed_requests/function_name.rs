@@ -2,16 +2,16 @@
 
 /// A function as its ARN names it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct FunctionName {
+pub struct FunctionName {
     /// Its name.
-    pub(crate) name: String,
+    pub name: String,
     /// The version or alias, if the ARN has one.
-    pub(crate) qualifier: Option<String>,
+    pub qualifier: Option<String>,
 }
 
 impl FunctionName {
     /// From `arn:aws:lambda:REGION:ACCOUNT:function:NAME[:QUALIFIER]`; None for anything else.
-    pub(crate) fn of_arn(arn: &str) -> Option<Self> {
+    pub fn of_arn(arn: &str) -> Option<Self> {
         let mut parts = arn.split(':');
         let is_function = parts.next() == Some("arn")
             && parts.next()?.starts_with("aws")
@@ -31,7 +31,7 @@ impl FunctionName {
 /// A function as a user names it: by its name, by its ARN, or by the ARN's end from the account on; each
 /// with a qualifier or without.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct ListedName {
+pub struct ListedName {
     account: Option<String>,
     name: String,
     qualifier: Option<String>,
@@ -39,7 +39,7 @@ pub(crate) struct ListedName {
 
 impl ListedName {
     /// What is none of these forms is a name as it stands: Lambda will say what it thinks of it.
-    pub(crate) fn of(text: &str) -> Self {
+    pub fn of(text: &str) -> Self {
         let parts: Vec<&str> = text.split(':').collect();
         let (account, rest) = match &parts[..] {
             ["arn", _, "lambda", _, account, "function", rest @ ..]
@@ -56,20 +56,25 @@ impl ListedName {
         Self { account: owned(account), name: name.to_owned(), qualifier: owned(qualifier) }
     }
 
+    /// The function's name alone.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// Whether both name a version or an alias of one function, or the function itself.
-    pub(crate) fn is_same_function(&self, other: &Self) -> bool {
+    pub fn is_same_function(&self, other: &Self) -> bool {
         let accounts = self.account.as_ref().zip(other.account.as_ref());
         self.name == other.name && accounts.is_none_or(|(own, other)| own == other)
     }
 
     /// Whether both name the same, however.
-    pub(crate) fn is_same(&self, other: &Self) -> bool {
+    pub fn is_same(&self, other: &Self) -> bool {
         self.is_same_function(other) && self.qualifier == other.qualifier
     }
 }
 
 /// What Lambda takes as the name of a function, a version or an alias.
-pub(crate) fn is_name(name: &str) -> bool {
+pub fn is_name(name: &str) -> bool {
     (1..=140).contains(&name.len())
         && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.$".contains(&b))
 }

@@ -1,9 +1,9 @@
 //! The record of an invocation that failed: of an asynchronous one, or of an event source mapping.
 
-use crate::function_name::FunctionName;
-use crate::payload::PayloadError;
+use super::function_name::FunctionName;
+use super::payload::PayloadError;
+use crate::{FailedRequest, Timestamp};
 use serde_json::Value;
-use triage_diagnosis::{FailedRequest, Timestamp};
 
 /// What a JSON object is that may be a record.
 #[derive(Debug, PartialEq)]

@@ -1,0 +1,108 @@
+//! Requests that failed, by their records: what the failure watcher would have told.
+
+use super::sandboxes::Told;
+use std::collections::{HashSet, VecDeque};
+use std::hash::{BuildHasher, RandomState};
+use triage_diagnosis::failed_requests::Request;
+use triage_diagnosis::{Function, Settings, Timestamp, Triage};
+
+/// So many functions are kept at once; of those beyond, the oldest is over.
+const MAX_FUNCTIONS: usize = 1_000;
+/// So many requests are remembered, as a record may be there twice.
+const MAX_REMEMBERED: usize = 100_000;
+
+/// The functions that requests to failed.
+pub(crate) struct Outside {
+    /// What all have in common is built once.
+    first: Triage,
+    /// Whose the records are that do not say it.
+    function: Function,
+    functions: VecDeque<(Function, Triage)>,
+    now: Timestamp,
+    /// Hashes of their ids.
+    known: HashSet<u64>,
+    hasher: RandomState,
+    told: Vec<Told>,
+    /// How many there were, each once.
+    pub(crate) requests: u64,
+    /// How many of them failed for none of the problems that are known.
+    pub(crate) unknown: u64,
+}
+
+impl Outside {
+    /// None yet.
+    pub(crate) fn new(settings: Settings, function: Function) -> Self {
+        Self {
+            first: Triage::new(settings, function.clone()),
+            function,
+            functions: VecDeque::new(),
+            now: Timestamp::default(),
+            known: HashSet::new(),
+            hasher: RandomState::new(),
+            told: Vec::new(),
+            requests: 0,
+            unknown: 0,
+        }
+    }
+
+    /// A record of a request that failed.
+    pub(crate) fn request(&mut self, request: &Request) {
+        let Request { failure, function_name, function_version, message_id } = request;
+        let id = Some(&failure.request_id).filter(|id| !id.is_empty()).or(message_id.as_ref());
+        if let Some(id) = id
+            && self.known.len() < MAX_REMEMBERED
+            && !self.known.insert(self.hasher.hash_one(id))
+        {
+            return;
+        }
+        self.requests += 1;
+        self.now = failure.at.map_or(self.now, |at| at.max(self.now));
+        let now = self.now;
+        let or = |told: &String, given: &String| if told.is_empty() { given } else { told }.clone();
+        let (name, version) =
+            (or(function_name, &self.function.name), or(function_version, &self.function.version));
+        let triage = self.triage(name, version);
+        let is_known = triage.handle_failed_request(failure, now);
+        let reports: Vec<_> = std::iter::from_fn(|| triage.poll_report(now)).collect();
+        self.unknown += u64::from(!is_known);
+        self.tell(reports);
+    }
+
+    fn triage(&mut self, name: String, version: String) -> &mut Triage {
+        let is_it = |known: &Function| known.name == name && known.version == version;
+        let known = self.functions.iter().position(|(known, _)| is_it(known));
+        let index = known.unwrap_or_else(|| {
+            if self.functions.len() >= MAX_FUNCTIONS {
+                self.close_oldest();
+            }
+            let function = Function { name, version, ..self.function.clone() };
+            self.functions.push_back((function.clone(), self.first.another(function)));
+            self.functions.len() - 1
+        });
+        &mut self.functions[index].1
+    }
+
+    fn close_oldest(&mut self) -> bool {
+        let Some((_, mut triage)) = self.functions.pop_front() else { return false };
+        let now = self.now;
+        triage.finish(now);
+        let reports: Vec<_> = std::iter::from_fn(|| triage.poll_report(now)).collect();
+        self.tell(reports);
+        true
+    }
+
+    fn tell(&mut self, reports: Vec<triage_diagnosis::Report>) {
+        let told = reports.into_iter().map(|report| Told { report, stream: String::new() });
+        self.told.extend(told);
+    }
+
+    /// Nothing more comes.
+    pub(crate) fn finish(&mut self) {
+        while self.close_oldest() {}
+    }
+
+    /// What is to be told since the last call.
+    pub(crate) fn told(&mut self) -> Vec<Told> {
+        std::mem::take(&mut self.told)
+    }
+}

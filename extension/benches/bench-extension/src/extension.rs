@@ -148,10 +148,22 @@ impl Extension {
             }
             let stat = self.stat()?;
             let before = cpu.replace(cpu_of(&stat)?);
-            rests = if before == cpu && stat.starts_with('S') { rests + 1 } else { 0 };
+            rests = if before == cpu && self.is_asleep()? { rests + 1 } else { 0 };
             std::thread::sleep(Duration::from_millis(5));
         }
         Ok(())
+    }
+
+    /// Whether all its threads wait for something: on a busy machine one may want a CPU and get none.
+    fn is_asleep(&self) -> Result<bool> {
+        for thread in std::fs::read_dir(format!("/proc/{}/task", self.pid()))? {
+            // One that has ended since wants nothing.
+            let Ok(stat) = std::fs::read_to_string(thread?.path().join("stat")) else { continue };
+            if !after_name(&stat).starts_with('S') {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// The CPU time that it has had, of all its threads, in steps of 10 ms.
@@ -162,7 +174,7 @@ impl Extension {
     /// What follows the name in /proc/PID/stat.
     fn stat(&self) -> Result<String> {
         let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.pid()))?;
-        Ok(stat.rsplit(')').next().unwrap_or_default().trim_start().to_owned())
+        Ok(after_name(&stat).to_owned())
     }
 
     /// Memory that is resident, and the most that was, in KiB.
@@ -216,6 +228,11 @@ impl Drop for Extension {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// What follows the name in a `stat` file of /proc.
+fn after_name(stat: &str) -> &str {
+    stat.rsplit(')').next().unwrap_or_default().trim_start()
 }
 
 fn cpu_of(stat: &str) -> Result<Duration> {

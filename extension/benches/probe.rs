@@ -6,16 +6,18 @@
 
 #![allow(clippy::disallowed_macros, reason = "it is there to print")]
 
+mod group;
 #[path = "../tests/running/mod.rs"]
 mod running;
 #[path = "../tests/stand_in/mod.rs"]
 mod stand_in;
 
+use group::Group;
 use running::{BINARY, Running};
 use stand_in::{Call, StandIn, now_ms};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -29,9 +31,8 @@ const PROCESSES: usize = 50;
 const THREADS: usize = 10;
 const CONNECTIONS: usize = 1_000;
 const INVOCATIONS: usize = 20;
-/// The share of a CPU at 128 MB: memory over 1,769 MB. In parts of 20 ms, as was measured on Lambda by
-/// others, and in the kernel's ordinary ones of 100 ms.
-const SHARE: f64 = 128.0 / 1769.0;
+/// The share of a CPU at 128 MB comes in parts of 20 ms, as was measured on Lambda by others, and in the
+/// kernel's ordinary ones of 100 ms.
 const PERIODS_MS: [u32; 2] = [20, 100];
 
 fn main() -> Result<()> {
@@ -84,44 +85,6 @@ fn measure_all(program: &Path) -> Result<()> {
         }
     }
     Ok(())
-}
-
-/// A control group, removed when dropped.
-struct Group(PathBuf);
-
-impl Group {
-    fn limited(period_ms: u32) -> std::io::Result<Self> {
-        let name = format!("lambda-triage-bench-{}", std::process::id());
-        let period_us = period_ms * 1_000;
-        let quota_us = (f64::from(period_us) * SHARE).max(1_000.0) as u32;
-        let first = Path::new("/sys/fs/cgroup/cpu");
-        if first.join("cpu.cfs_quota_us").exists() {
-            let group = Self(first.join(name));
-            std::fs::create_dir(&group.0)?;
-            std::fs::write(group.0.join("cpu.cfs_period_us"), period_us.to_string())?;
-            std::fs::write(group.0.join("cpu.cfs_quota_us"), quota_us.to_string())?;
-            return Ok(group);
-        }
-        let group = Self(Path::new("/sys/fs/cgroup").join(name));
-        std::fs::create_dir(&group.0)?;
-        std::fs::write(group.0.join("cpu.max"), format!("{quota_us} {period_us}"))?;
-        Ok(group)
-    }
-
-    fn take_in(&self, pid: u32) -> std::io::Result<()> {
-        std::fs::write(self.0.join("cgroup.procs"), pid.to_string())
-    }
-}
-
-impl Drop for Group {
-    fn drop(&mut self) {
-        for _ in 0..200 {
-            if std::fs::remove_dir(&self.0).is_ok() {
-                return;
-            }
-            std::thread::sleep(Duration::from_millis(10));
-        }
-    }
 }
 
 /// The function; it ends with its standard input.

@@ -115,13 +115,21 @@ impl StandIn {
 
     /// Waits until a call was made so many times, and gives the latest.
     pub fn wait_for(&self, call: Call, times: usize) -> Seen {
+        self.wait_up_to(call, times, PATIENCE).unwrap_or_else(|| {
+            panic!("{call:?} was made {} of {times} times", self.seen(call).len())
+        })
+    }
+
+    /// The same for no longer than this.
+    pub fn wait_up_to(&self, call: Call, times: usize, longest: Duration) -> Option<Seen> {
         let (state, changed) = &*self.shared;
         let state = state.lock().unwrap();
-        let count = |state: &State| state.seen.iter().filter(|s| s.call == call).count();
-        let (state, result) =
-            changed.wait_timeout_while(state, PATIENCE, |state| count(state) < times).unwrap();
-        assert!(!result.timed_out(), "{call:?} was made {} of {times} times", count(&state));
-        state.seen.iter().filter(|s| s.call == call).nth(times - 1).unwrap().clone()
+        let latest = |state: &State| {
+            state.seen.iter().filter(|seen| seen.call == call).nth(times - 1).cloned()
+        };
+        let lacks = |state: &mut State| latest(state).is_none();
+        let (state, _) = changed.wait_timeout_while(state, longest, lacks).unwrap();
+        latest(&state)
     }
 
     /// Where the extension said it listens.

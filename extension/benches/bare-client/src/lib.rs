@@ -1,5 +1,6 @@
-//! The least that an extension on tokio and hyper can do: register, listen, subscribe, poll. The
-//! measure for `cargo bench --bench startup`.
+//! The least that an extension on tokio and hyper can do: register, listen, subscribe, poll, and tell
+//! of timeouts. What `cargo bench-extension` measures beside ours; how it reads telemetry is left to
+//! its programs.
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Empty, Full};
@@ -9,12 +10,20 @@ use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use std::convert::Infallible;
+use std::io::Write;
 use tokio::net::{TcpListener, TcpStream};
 
-type Error = Box<dyn std::error::Error>;
+/// Whatever may go wrong; it ends the program.
+pub type Error = Box<dyn std::error::Error>;
 
-#[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), Error> {
+/// Gives the request ids of the invocations that timed out by a delivery of telemetry, a JSON array.
+pub type Timeouts = fn(&[u8]) -> serde_json::Result<Vec<String>>;
+
+/// Does what an extension does, until SHUTDOWN.
+///
+/// # Errors
+/// If an API cannot be reached or does not answer as documented.
+pub async fn run(timeouts: Timeouts) -> Result<(), Error> {
     let host = std::env::var("AWS_LAMBDA_RUNTIME_API")?;
     let (mut api, connection) = handshake(TokioIo::new(TcpStream::connect(&host).await?)).await?;
     tokio::spawn(connection);
@@ -28,10 +37,7 @@ async fn main() -> Result<(), Error> {
     let port = listener.local_addr()?.port();
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
-            let service = service_fn(|request: Request<Incoming>| async {
-                let _ = request.into_body().collect().await;
-                Ok::<_, Infallible>(Response::new(Empty::<Bytes>::new()))
-            });
+            let service = service_fn(move |request| answer(request, timeouts));
             let http = hyper::server::conn::http1::Builder::new();
             tokio::spawn(http.serve_connection(TokioIo::new(stream), service));
         }
@@ -49,6 +55,20 @@ async fn main() -> Result<(), Error> {
             return Ok(());
         }
     }
+}
+
+/// Takes a delivery, and answers 200 even if it cannot be read.
+async fn answer(
+    request: Request<Incoming>,
+    timeouts: Timeouts,
+) -> Result<Response<Empty<Bytes>>, Infallible> {
+    if let Ok(body) = request.into_body().collect().await {
+        for id in timeouts(&body.to_bytes()).unwrap_or_default() {
+            let line = format!("{{\"problem\":\"timeout\",\"requestId\":\"{id}\"}}\n");
+            let _ = std::io::stdout().write_all(line.as_bytes());
+        }
+    }
+    Ok(Response::new(Empty::new()))
 }
 
 async fn call(

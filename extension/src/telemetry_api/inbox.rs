@@ -1,13 +1,16 @@
 //! Deliveries that wait to be worked through, bounded in bytes.
 
+use crc32fast::Hasher;
 use std::collections::VecDeque;
-use std::hash::{DefaultHasher, Hasher};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 use triage_diagnosis::{Dropped, fault_point};
 
 /// The most bytes of deliveries that are held: those that wait and those still being received.
 pub(crate) const QUEUE_MAX_BYTES: usize = 4 * 1024 * 1024;
+
+/// The most memory that is kept for the next delivery: most are of 256 KiB and some metadata.
+const SPARE_MAX_BYTES: usize = 512 * 1024;
 
 /// How many deliveries are remembered to know one that is sent again.
 const REMEMBERED: usize = 8;
@@ -43,8 +46,10 @@ struct State {
     begun: u64,
     /// What was left out whole.
     dropped: Dropped,
-    /// Hashes of the latest deliveries.
-    recent: VecDeque<u64>,
+    /// Checksums and lengths of the latest deliveries.
+    recent: VecDeque<(u32, u64)>,
+    /// The memory of a delivery that is worked through, for the next one.
+    spare: Vec<u8>,
 }
 
 impl Inbox {
@@ -57,9 +62,18 @@ impl Inbox {
         let mut state = self.lock();
         state.begun = state.begun.wrapping_add(1);
         let number = state.begun;
-        state.receiving.push_back((number, Vec::new()));
-        let hasher = DefaultHasher::new();
-        Reservation { inbox: self.clone(), number, left_out_bytes: 0, hasher }
+        let body = std::mem::take(&mut state.spare);
+        state.receiving.push_back((number, body));
+        Reservation { inbox: self.clone(), number, left_out_bytes: 0, checksum: Hasher::new() }
+    }
+
+    /// Keeps the memory of a delivery for the next one, unless it is much more than most take.
+    pub(crate) fn reuse(&self, mut body: Vec<u8>) {
+        let mut state = self.lock();
+        if (state.spare.capacity()..=SPARE_MAX_BYTES).contains(&body.capacity()) {
+            body.clear();
+            state.spare = body;
+        }
     }
 
     /// The delivery that came first.
@@ -132,14 +146,14 @@ pub(super) struct Reservation {
     number: u64,
     left_out_bytes: u64,
     /// Over all bytes, also those left out, in whatever parts they come.
-    hasher: DefaultHasher,
+    checksum: Hasher,
 }
 
 impl Reservation {
     /// Takes the next bytes as far as there is room, for this body of at most `max_bytes` and
     /// among all of them; the rest is left out and counted.
     pub(super) fn extend(&mut self, bytes: &[u8], max_bytes: usize) {
-        self.hasher.write(bytes);
+        self.checksum.update(bytes);
         let mut state = self.inbox.lock();
         let length = state.body(self.number).map(|body| body.len());
         // Nothing after a gap is taken: the records behind it would not be whole.
@@ -163,26 +177,27 @@ impl Reservation {
     }
 
     /// Puts what was received into the queue, unless it was received before.
-    pub(super) fn commit(self) {
+    pub(super) fn commit(mut self) {
         fault_point!("commit");
         let left_out_bytes = self.left_out_bytes;
         // Lambda sends a delivery again if our answer was lost, in a freeze for instance. Two
         // different ones are never the same: their records carry times and request ids.
-        let hash = self.hasher.finish();
+        let checksum = std::mem::take(&mut self.checksum).finalize();
 
         let mut state = self.inbox.lock();
         let Some(body) = state.take_body(self.number) else {
             state.dropped.bytes += left_out_bytes;
             return;
         };
-        if body.is_empty() && left_out_bytes == 0 || state.recent.contains(&hash) {
+        let identity = (checksum, body.len() as u64 + left_out_bytes);
+        if body.is_empty() && left_out_bytes == 0 || state.recent.contains(&identity) {
             state.held_bytes -= body.len();
             return;
         }
         if state.recent.len() == REMEMBERED {
             state.recent.pop_front();
         }
-        state.recent.push_back(hash);
+        state.recent.push_back(identity);
         if body.is_empty() {
             state.dropped.deliveries += 1;
             state.dropped.bytes += left_out_bytes;

@@ -1,0 +1,163 @@
+//! A few short texts of which one is in each text that is looked for, and a search for them that is many
+//! times as fast: where none of them stands, in whatever bytes, no text does.
+
+use crate::text::{Shape, Text};
+use aho_corasick::packed::Searcher;
+
+/// One of these is in each text of each detector, and in the platform's line on a runtime's end (the tests
+/// see to it). What they begin with decides how fast the search is: four bytes that are rare in logs, and
+/// few different ones. No more than 64 can be searched for in this way.
+const ANCHORS: &[&str] = &[
+    " denied",
+    " thread",
+    "/output error",
+    "AccessDenied",
+    "Disabled",
+    "EMFILE",
+    "ERR_WORKER",
+    "Error: spawn",
+    "Exce",
+    "InvalidKeyUsage",
+    "InvalidState",
+    "KMS is",
+    "KMS key",
+    "LAMBDA_RUNTIME",
+    "MemoryError",
+    "NotAccessible",
+    "NotFound",
+    "OptInRequired",
+    "Runtime exited",
+    "S3 Files",
+    "SizeTooLarge",
+    "Throttl",
+    "address a",
+    "address i",
+    "addresses",
+    "bad_alloc",
+    "because Lambda",
+    "because the limit",
+    "ciphertext",
+    "crypt the protected",
+    "emporar",
+    "exceeded",
+    "file handle",
+    "file system",
+    "following state",
+    "getaddrinfo",
+    "i/o error",
+    "i/o timeout",
+    "inactive",
+    "med out",
+    "me out",
+    "memory",
+    "misbehaving",
+    "nodename",
+    "not connected",
+    "not find",
+    "not known",
+    "not permitted",
+    "not resolve",
+    "open files",
+    "path ",
+    "pending deletion",
+    "pending import",
+    "perform: ",
+    "performed at",
+    "recursive loop",
+    "space left",
+    "such file",
+    "such host",
+];
+
+/// The anchors of all texts of a matcher.
+#[derive(Debug)]
+pub(crate) struct Anchors {
+    search: Searcher,
+    alphabet: Alphabet,
+}
+
+/// The characters that anchors are made of.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Alphabet {
+    ascii: u128,
+    has_others: bool,
+}
+
+impl Anchors {
+    /// None where there are too many of them, or the processor has no vectors of 16 bytes: then every record
+    /// is decoded.
+    pub(crate) fn new<'a>(texts: impl Iterator<Item = &'a Text>) -> Option<Self> {
+        // What users look for is not known beforehand.
+        let of_users = texts.filter(|text| text.shape == Shape::Anything).map(|text| text.needle);
+        let of_users = of_users.filter(|needle| !ANCHORS.iter().any(|anchor| needle.contains(anchor)));
+        let anchors: Vec<&str> = ANCHORS.iter().copied().chain(of_users).collect();
+        let mut alphabet = Alphabet::default();
+        anchors.iter().flat_map(|anchor| anchor.chars()).for_each(|c| alphabet.add(c));
+        Some(Self { search: Searcher::new(anchors)?, alphabet })
+    }
+
+    /// Where the first one begins in `text` from `at` on; at the end of all that can be if there is none.
+    pub(crate) fn next(&self, text: &str, at: usize) -> usize {
+        let found = text.as_bytes().get(at..).and_then(|rest| self.search.find(rest));
+        found.map_or(usize::MAX, |found| at + found.start())
+    }
+
+    pub(crate) fn alphabet(&self) -> Alphabet {
+        self.alphabet
+    }
+}
+
+impl Alphabet {
+    fn add(&mut self, c: char) {
+        match u32::from(c) {
+            c @ 0..128 => self.ascii |= 1 << c,
+            _ => self.has_others = true,
+        }
+    }
+
+    /// Whether this UTF-16 code unit may be a part of an anchor.
+    pub(crate) fn may_hold(self, unit: u16) -> bool {
+        match unit {
+            0..128 => self.ascii >> unit & 1 == 1,
+            _ => self.has_others,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::runtime_exit;
+
+    #[test]
+    fn an_anchor_is_in_each_text_that_is_looked_for() {
+        let texts = crate::detectors().iter().flat_map(|detector| detector.texts);
+        let needles = texts.map(|text| text.needle).chain([runtime_exit::SIGN]);
+        let needles: Vec<&str> = needles.collect();
+        for needle in &needles {
+            assert!(ANCHORS.iter().any(|anchor| needle.contains(anchor)), "{needle}");
+        }
+        for anchor in ANCHORS {
+            assert!(anchor.len() >= 4, "{anchor:?} begins with too little");
+            let is_alone = |needle: &&&str| {
+                needle.contains(anchor)
+                    && !ANCHORS.iter().any(|other| other != anchor && needle.contains(other))
+            };
+            assert!(needles.iter().any(|needle| is_alone(&needle)), "{anchor:?} is not needed");
+        }
+    }
+
+    #[test]
+    fn what_users_look_for_is_an_anchor_too_unless_one_is_in_it() {
+        let texts = [Text::of_signature("Zahlung abgelehnt"), Text::of_signature("a DecryptException")];
+        let anchors = Anchors::new(texts.iter()).unwrap();
+        assert_eq!(anchors.next("eine Zahlung abgelehnt", 0), 5);
+        assert_eq!(anchors.next("eine Zahlung abgelehnt", 6), usize::MAX);
+        assert_eq!(anchors.next("no DecryptException", 0), 10);
+        assert!(anchors.alphabet().may_hold(u16::from(b'Z')));
+        assert!(!anchors.alphabet().may_hold(u16::from(b'<')));
+        assert!(!anchors.alphabet().may_hold(0xe4));
+        let umlaut = [Text::of_signature("gesch\u{e4}ftlich")];
+        assert!(Anchors::new(umlaut.iter()).unwrap().alphabet().may_hold(0xe4));
+    }
+}

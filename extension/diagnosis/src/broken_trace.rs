@@ -267,7 +267,10 @@ fn continues(line: &str) -> bool {
 /// such lines are seen.
 pub(crate) fn surely_begins_anew(line: &str) -> bool {
     let is_apart = line.starts_with(|c: char| c.is_ascii_graphic() && !"\\{b".contains(c));
-    is_apart && !continues(line) && !line.starts_with(TRACEBACK) && surely_names_no_error(line.as_bytes())
+    is_apart
+        && !continues(line)
+        && !line.starts_with(TRACEBACK)
+        && surely_names_no_error(line.as_bytes())
 }
 
 /// Whether this is not the name of an error, or a long one, as far as [`BrokenTraces::warns_of`] would have it.

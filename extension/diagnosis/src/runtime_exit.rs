@@ -19,8 +19,7 @@ impl RuntimeExit {
     /// which may go on with the error type in a line of its own. None for any other text.
     pub(crate) fn parse(text: &str) -> Option<(&str, Self)> {
         const MAX_SIGNAL_BYTES: usize = 40;
-        let (id, said) =
-            text.strip_prefix("RequestId: ")?.split_once(SIGN)?;
+        let (id, said) = text.strip_prefix("RequestId: ")?.split_once(SIGN)?;
         if id.is_empty() || id.contains(char::is_whitespace) {
             return None;
         }

@@ -24,7 +24,12 @@ impl PlainRecord {
     /// The record that begins `at` this byte. None where it is no object of `time`, `type` and `record`
     /// alone, each once, in any order; where its time is not written as Lambda writes it; where its text has
     /// an escape of a character of `alphabet`, or of half a character.
-    pub(crate) fn read(text: &str, at: usize, minute: &mut Minute, alphabet: Alphabet) -> Option<Self> {
+    pub(crate) fn read(
+        text: &str,
+        at: usize,
+        minute: &mut Minute,
+        alphabet: Alphabet,
+    ) -> Option<Self> {
         let mut input = Input { text, at };
         let (mut time, mut is_function, mut value) = (None, false, None);
         input.take(b"{")?;

@@ -89,7 +89,8 @@ impl Anchors {
     pub(crate) fn new<'a>(texts: impl Iterator<Item = &'a Text>) -> Option<Self> {
         // What users look for is not known beforehand.
         let of_users = texts.filter(|text| text.shape == Shape::Anything).map(|text| text.needle);
-        let of_users = of_users.filter(|needle| !ANCHORS.iter().any(|anchor| needle.contains(anchor)));
+        let of_users =
+            of_users.filter(|needle| !ANCHORS.iter().any(|anchor| needle.contains(anchor)));
         let anchors: Vec<&str> = ANCHORS.iter().copied().chain(of_users).collect();
         let mut alphabet = Alphabet::default();
         anchors.iter().flat_map(|anchor| anchor.chars()).for_each(|c| alphabet.add(c));
@@ -149,7 +150,8 @@ mod tests {
 
     #[test]
     fn what_users_look_for_is_an_anchor_too_unless_one_is_in_it() {
-        let texts = [Text::of_signature("Zahlung abgelehnt"), Text::of_signature("a DecryptException")];
+        let texts =
+            [Text::of_signature("Zahlung abgelehnt"), Text::of_signature("a DecryptException")];
         let anchors = Anchors::new(texts.iter()).unwrap();
         assert_eq!(anchors.next("eine Zahlung abgelehnt", 0), 5);
         assert_eq!(anchors.next("eine Zahlung abgelehnt", 6), usize::MAX);

@@ -76,3 +76,6 @@ impl Skipped {
         self.begins_anew = true;
     }
 }
+
+#[cfg(test)]
+mod tests;

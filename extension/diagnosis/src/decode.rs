@@ -144,8 +144,8 @@ impl Body {
 
     /// Brackets and commas between records carry nothing; so an array and lines read alike.
     fn skip_separators(&mut self) {
-        let rest = &self.text[self.at..];
-        self.at += rest.len() - rest.trim_start_matches(is_separator).len();
+        let rest = self.text.as_bytes()[self.at..].iter();
+        self.at += rest.take_while(|byte| is_separator(**byte)).count();
     }
 
     fn skip_to_next_beginning(&mut self, error: &serde_json::Error) -> usize {
@@ -167,8 +167,8 @@ impl Body {
     }
 }
 
-fn is_separator(c: char) -> bool {
-    c.is_ascii_whitespace() || matches!(c, '[' | ']' | ',')
+fn is_separator(byte: u8) -> bool {
+    byte.is_ascii_whitespace() || matches!(byte, b'[' | b']' | b',')
 }
 
 #[derive(Deserialize)]

@@ -100,8 +100,8 @@ impl Input<'_> {
         self.text.as_bytes().get(self.at..).unwrap_or_default()
     }
 
-    fn take(&mut self, what: &[u8]) -> Option<()> {
-        self.rest().starts_with(what).then(|| self.at += what.len())
+    fn take<const N: usize>(&mut self, what: &[u8; N]) -> Option<()> {
+        (self.rest().first_chunk::<N>() == Some(what)).then(|| self.at += N)
     }
 
     fn skip_white_space(&mut self) {

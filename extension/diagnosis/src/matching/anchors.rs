@@ -2,11 +2,11 @@
 //! times as fast: where none of them stands, in whatever bytes, no text does.
 
 use crate::text::{Shape, Text};
-use aho_corasick::packed::Searcher;
+use aho_corasick::packed::{Config, Searcher};
 
 /// One of these is in each text of each detector, and in the platform's line on a runtime's end (the tests
 /// see to it). What they begin with decides how fast the search is: four bytes that are rare in logs, and
-/// few different ones. No more than 64 can be searched for in this way.
+/// few different ones.
 const ANCHORS: &[&str] = &[
     " denied",
     " thread",
@@ -69,6 +69,9 @@ const ANCHORS: &[&str] = &[
     "such host",
 ];
 
+/// With more than that, as a user may look for many texts, the search is no longer worth it.
+const MAX_ANCHORS: usize = 96;
+
 /// The anchors of all texts of a matcher.
 #[derive(Debug)]
 pub(crate) struct Anchors {
@@ -84,8 +87,8 @@ pub(crate) struct Alphabet {
 }
 
 impl Anchors {
-    /// None where there are too many of them, or the processor has no vectors of 16 bytes: then every record
-    /// is decoded.
+    /// None where there are too many of them, or the processor lacks the instructions: then every record is
+    /// decoded.
     pub(crate) fn new<'a>(texts: impl Iterator<Item = &'a Text>) -> Option<Self> {
         // What users look for is not known beforehand.
         let of_users = texts.filter(|text| text.shape == Shape::Anything).map(|text| text.needle);
@@ -94,7 +97,12 @@ impl Anchors {
         let anchors: Vec<&str> = ANCHORS.iter().copied().chain(of_users).collect();
         let mut alphabet = Alphabet::default();
         anchors.iter().flat_map(|anchor| anchor.chars()).for_each(|c| alphabet.add(c));
-        Some(Self { search: Searcher::new(anchors)?, alphabet })
+        if anchors.len() > MAX_ANCHORS {
+            return None;
+        }
+        // Its own limit, which without AVX2 is half of ours, is meant for other texts.
+        let mut search = Config::new().heuristic_pattern_limits(false).builder();
+        Some(Self { search: search.extend(anchors).build()?, alphabet })
     }
 
     /// Where the first one begins in `text` from `at` on; at the end of all that can be if there is none.

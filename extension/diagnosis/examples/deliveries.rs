@@ -9,6 +9,9 @@
 //! how many deliveries of 256 KiB. A third argument, `decode`, has every record decoded. With 0 deliveries it
 //! does all else, so that the difference is what they take.
 
+// It is told on the command line what to do, and fails where that is wrong.
+#![allow(clippy::expect_used, clippy::disallowed_methods)]
+
 use triage_diagnosis::{Body, Function, Settings, Timestamp, Triage};
 
 const DELIVERY_BYTES: usize = 256 * 1024;

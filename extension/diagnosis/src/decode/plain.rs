@@ -187,8 +187,8 @@ fn next_special(bytes: &[u8], mut at: usize) -> Option<usize> {
     let (words, _) = bytes.get(at..)?.as_chunks::<8>();
     for word in words {
         let word = u64::from_le_bytes(*word);
-        let quote = below(word ^ EACH * u64::from(b'"'), 1);
-        let backslash = below(word ^ EACH * u64::from(b'\\'), 1);
+        let quote = below(word ^ (EACH * u64::from(b'"')), 1);
+        let backslash = below(word ^ (EACH * u64::from(b'\\')), 1);
         let special = quote | backslash | below(word, 0x20);
         if special != 0 {
             return Some(at + special.trailing_zeros() as usize / 8);

@@ -80,6 +80,18 @@ fn what_was_gone_past_can_be_gone_back_to() {
     assert_eq!(body.position(), 0);
 }
 
+#[test]
+fn what_stands_between_lines_does_not_hide_when_the_last_one_came() {
+    let object = |ms| record(ms, r#"{"order":7}"#);
+    let bodies = [
+        record(0, r#""a""#),
+        [record(2_000, r#""b""#), object(2_000), object(2_000)].join(","),
+        record(2_500, r#""  c""#),
+    ];
+    let [decoded, skipped] = [false, true].map(|skips| remembered(&bodies, false, skips).0);
+    assert_eq!(format!("{decoded:?}"), format!("{skipped:?}"));
+}
+
 fn line() -> impl Strategy<Value = String> {
     const LINES: &[&str] = &[
         r#""WARN x refused""#,

@@ -87,6 +87,8 @@ pub(crate) struct Observer {
     sigterm: Option<Signal>,
     /// The delivery being worked through.
     delivery: Option<InWork>,
+    /// Whether healthy records are skipped: until there is a bug in it.
+    skips_healthy: bool,
     /// A line that no thread is left to write, and when to try again. What follows it stays folded
     /// in the diagnosis.
     held: Option<(String, Timestamp)>,
@@ -174,6 +176,7 @@ impl Observer {
             polling: Polling::new(parts.extension),
             sigterm: None,
             delivery: None,
+            skips_healthy: true,
             held: None,
             no_timer_before: Timestamp::default(),
             catches_up: false,

@@ -93,6 +93,11 @@ impl SignatureFile {
         };
     }
 
+    /// Whether nothing is awaited of the file any more, or there is none.
+    pub(crate) fn is_over(&self) -> bool {
+        matches!(self.progress, Progress::Over)
+    }
+
     /// Whether log records are held.
     pub(crate) fn is_awaited(&self) -> bool {
         matches!(self.progress, Progress::Reading { wait: Some(_), .. })

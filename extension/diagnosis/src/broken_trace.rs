@@ -124,6 +124,19 @@ impl BrokenTraces {
         self.recent.push_str(&line[..line.floor_char_boundary(MAX_HEAD_BYTES)]);
     }
 
+    /// A line has come that tells nothing, while there was no trace.
+    pub(crate) fn pass(&mut self, record: &str, at: Timestamp) {
+        if self.goes_on(record, at) {
+            self.remember(record);
+        }
+    }
+
+    /// Lines have come of which nothing is to be remembered, the last of them `at` this time, if any.
+    pub(crate) fn forget_lines(&mut self, at: Option<Timestamp>) {
+        self.last_at = at.unwrap_or(self.last_at);
+        self.interrupt();
+    }
+
     /// A record has come that is no line.
     pub(crate) fn interrupt(&mut self) {
         self.recent.clear();
@@ -247,6 +260,35 @@ fn continues(line: &str) -> bool {
         return !begins_with_time(trimmed);
     }
     line.is_empty() || BEGINNINGS.iter().any(|beginning| line.starts_with(beginning))
+}
+
+/// Whether a line, in the escapes of JSON and without its quotes, goes on from no other, whatever came
+/// before but a line of a traceback; and so what was remembered before it is of no matter behind it. Not all
+/// such lines are seen.
+pub(crate) fn surely_begins_anew(line: &str) -> bool {
+    let is_apart = line.starts_with(|c: char| c.is_ascii_graphic() && !"\\{b".contains(c));
+    is_apart
+        && !continues(line)
+        && !line.starts_with(TRACEBACK)
+        && surely_names_no_error(line.as_bytes())
+}
+
+/// Whether this is not the name of an error, or a long one, as far as [`BrokenTraces::warns_of`] would have it.
+fn surely_names_no_error(line: &[u8]) -> bool {
+    let mut dots = 0;
+    let mut rest = line;
+    loop {
+        rest = match rest {
+            [b' ', ..] => return true,
+            [b':', ..] | [] => return dots < 2,
+            [b'\\', b'n' | b'r' | b't', rest @ ..] => rest,
+            [b'\\', ..] => return false,
+            [byte, rest @ ..] => {
+                dots += usize::from(*byte == b'.');
+                rest
+            }
+        }
+    }
 }
 
 /// `2026-03-01…`, `12:00:00…`

@@ -1,7 +1,11 @@
 //! Bytes of a telemetry delivery to records, one by one: what cannot be read costs only itself.
 
+mod plain;
+
+pub(crate) use self::plain::{Minute, PlainRecord};
 use crate::bug::contained;
 use crate::fault_point;
+use crate::matching::Matcher;
 use crate::record::{
     ExtensionState, FunctionLog, InitEnd, InitPhase, InitStart, InvocationReport, LogsDropped,
     Start, Status,
@@ -11,6 +15,7 @@ use serde::Deserialize;
 use serde_json::Number;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
+use std::sync::Arc;
 
 /// One delivery of the Telemetry API: a JSON array or lines of JSON, read record by record.
 #[derive(Debug)]
@@ -20,6 +25,8 @@ pub struct Body {
     /// Bytes that may still be read a second time while looking for the next sound record, so that
     /// no body costs more than a few passes over it.
     rereads: usize,
+    /// Where the next anchor of a matcher stands, from the record on that was asked about last.
+    next_anchor: Option<(Arc<Matcher>, usize)>,
 }
 
 /// A part of a delivery that could not be read as a record.
@@ -43,7 +50,13 @@ impl Body {
         let text = String::from_utf8(bytes)
             .unwrap_or_else(|e| String::from_utf8_lossy(e.as_bytes()).into_owned());
         let rereads = text.len().saturating_mul(2);
-        Self { text, at: 0, rereads }
+        Self { text, at: 0, rereads, next_anchor: None }
+    }
+
+    /// The bytes, or what stands for them, so that their memory can be used again.
+    #[must_use]
+    pub fn into_bytes(self) -> Vec<u8> {
+        self.text.into_bytes()
     }
 
     /// The next record, or what was skipped because it was none. None at the end.
@@ -51,9 +64,7 @@ impl Body {
     /// A bug in reading a record costs that record.
     pub fn next_record(&mut self) -> Option<Result<Record<'_>, Malformed>> {
         fault_point!("delivery");
-        let rest = &self.text[self.at..];
-        // Brackets and commas between records carry nothing; so an array and lines read alike.
-        self.at += rest.len() - rest.trim_start_matches(is_separator).len();
+        self.skip_separators();
         let rest = &self.text[self.at..];
         if rest.is_empty() {
             return None;
@@ -71,6 +82,44 @@ impl Body {
         Some(contained(|| record(value)).flatten().ok_or(Malformed { bytes }))
     }
 
+    /// The record that comes next, if it is plain and holds none of the matcher's texts. It stays the next
+    /// one until [`Self::skip`].
+    pub(crate) fn next_without_text(
+        &mut self,
+        matcher: &Arc<Matcher>,
+        minute: &mut Minute,
+    ) -> Option<PlainRecord> {
+        self.skip_separators();
+        let anchors = matcher.anchors()?;
+        let record = PlainRecord::read(&self.text, self.at, minute, anchors.alphabet())?;
+        let known = self.next_anchor.as_ref().filter(|(of, _)| Arc::ptr_eq(of, matcher));
+        let next = match known {
+            Some((_, next)) if *next >= record.value.start => *next,
+            _ => {
+                let next = anchors.next(&self.text, record.value.start);
+                self.next_anchor = Some((matcher.clone(), next));
+                next
+            }
+        };
+        (next >= record.value.end).then_some(record)
+    }
+
+    /// Goes past a record.
+    pub(crate) fn skip(&mut self, record: &PlainRecord) {
+        self.at = record.end;
+    }
+
+    /// What a plain record says that is text.
+    pub(crate) fn text_of(&self, record: &PlainRecord) -> Option<Cow<'_, str>> {
+        let value = self.text.get(record.value.clone())?;
+        serde_json::from_str(value).ok().map(|Text(text)| text)
+    }
+
+    /// The same as it was sent, without its quotes.
+    pub(crate) fn raw_text_of(&self, record: &PlainRecord) -> &str {
+        self.text.get(record.value.start + 1..record.value.end - 1).unwrap_or_default()
+    }
+
     /// How many bytes have been worked through so far: the measure for a caller that works in
     /// slices.
     #[must_use]
@@ -83,6 +132,7 @@ impl Body {
     pub fn go_back(&mut self, position: usize) {
         if position < self.at && self.text.is_char_boundary(position) {
             self.at = position;
+            self.next_anchor = None;
         }
     }
 
@@ -90,6 +140,12 @@ impl Body {
     #[must_use]
     pub fn remaining(&self) -> usize {
         self.text.len() - self.at
+    }
+
+    /// Brackets and commas between records carry nothing; so an array and lines read alike.
+    fn skip_separators(&mut self) {
+        let rest = self.text.as_bytes()[self.at..].iter();
+        self.at += rest.take_while(|byte| is_separator(**byte)).count();
     }
 
     fn skip_to_next_beginning(&mut self, error: &serde_json::Error) -> usize {
@@ -111,8 +167,8 @@ impl Body {
     }
 }
 
-fn is_separator(c: char) -> bool {
-    c.is_ascii_whitespace() || matches!(c, '[' | ']' | ',')
+fn is_separator(byte: u8) -> bool {
+    byte.is_ascii_whitespace() || matches!(byte, b'[' | b']' | b',')
 }
 
 #[derive(Deserialize)]

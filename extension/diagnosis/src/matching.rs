@@ -1,8 +1,10 @@
 //! Which detectors' texts a log record holds, in one pass for all of them.
 
+mod anchors;
 mod kms;
 mod reported;
 
+pub(crate) use self::anchors::{Alphabet, Anchors};
 use self::kms::speaks_of_kms;
 use self::reported::{is_reported, is_whole_word};
 use crate::errno;
@@ -43,6 +45,7 @@ pub struct Hit {
 pub(crate) struct Matcher {
     texts: Vec<(usize, &'static Text)>,
     search: AhoCorasick,
+    anchors: Option<Anchors>,
 }
 
 /// No more of one record are looked at: they are repetitions.
@@ -66,7 +69,14 @@ impl Matcher {
             .match_kind(MatchKind::Standard)
             .build(texts.iter().map(|(_, text)| text.needle))
             .ok()?;
-        Some(Self { texts, search })
+        let anchors = Anchors::new(texts.iter().map(|(_, text)| *text));
+        Some(Self { texts, search, anchors })
+    }
+
+    /// What none of the texts, nor the platform's line on a runtime's end, is without. None where they cannot
+    /// be searched for.
+    pub(crate) fn anchors(&self) -> Option<&Anchors> {
+        self.anchors.as_ref()
     }
 
     /// Whether a record holds a text at all, however it stands.

@@ -11,13 +11,15 @@ pub enum RuntimeExit {
     NoReason,
 }
 
+/// What stands in each line that tells of one.
+pub(crate) const SIGN: &str = " Error: Runtime exited with";
+
 impl RuntimeExit {
     /// The request id and the end in `RequestId: ID Error: Runtime exited with error: exit status 1`,
     /// which may go on with the error type in a line of its own. None for any other text.
     pub(crate) fn parse(text: &str) -> Option<(&str, Self)> {
         const MAX_SIGNAL_BYTES: usize = 40;
-        let (id, said) =
-            text.strip_prefix("RequestId: ")?.split_once(" Error: Runtime exited with")?;
+        let (id, said) = text.strip_prefix("RequestId: ")?.split_once(SIGN)?;
         if id.is_empty() || id.contains(char::is_whitespace) {
             return None;
         }

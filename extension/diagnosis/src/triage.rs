@@ -5,6 +5,7 @@ mod examining;
 mod outside;
 mod placing;
 mod probing;
+mod skipping;
 
 pub use self::probing::ProbeOrder;
 use crate::broken_trace::BrokenTraces;

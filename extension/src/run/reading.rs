@@ -39,7 +39,11 @@ impl Observer {
         let work_until = self.end.map(|end| end.budget.work_until);
         let is_late = |clock: &Clock| work_until.is_some_and(|until| clock.now() >= until);
         while delivery.body.position() < slice_end && !is_late(&self.clock) {
+            self.skip_healthy(&mut delivery.body, slice_end, now);
             let position = delivery.body.position();
+            if position >= slice_end {
+                break;
+            }
             let Some(next) = contained(|| delivery.body.next_record()) else {
                 // A delivery with a bug in its way is not gone on with.
                 let bytes = delivery.left_out_bytes + delivery.body.remaining() as u64;
@@ -54,6 +58,7 @@ impl Observer {
                         let dropped = Dropped { deliveries: 1, bytes };
                         self.diagnose(|triage| triage.handle_dropped(dropped, now));
                     }
+                    self.inbox.reuse(delivery.body.into_bytes());
                     return;
                 }
                 // The record that was cut in two is ours to answer for.
@@ -85,6 +90,20 @@ impl Observer {
             }
         }
         self.delivery = Some(delivery);
+    }
+
+    /// Goes past the log records that nothing would come of, once all signatures are known.
+    fn skip_healthy(&mut self, body: &mut Body, until: usize, now: Timestamp) {
+        if !self.signatures.is_over() || !self.skips_healthy {
+            return;
+        }
+        let (triage, flush) = (&mut self.triage, &mut self.flush);
+        let made = |made| {
+            flush.with(|flush| flush.handle_record(made, now));
+        };
+        let skipped = triage.with(|triage| triage.skip_healthy(body, until, made));
+        self.skips_healthy = skipped.is_some();
+        self.tell_of_a_bug(skipped.is_none());
     }
 
     /// Takes what was not worked through and will not be any more, and says how much it is.

@@ -1,13 +1,17 @@
 //! Deliveries that wait to be worked through, bounded in bytes.
 
+use crc32fast::Hasher;
 use std::collections::VecDeque;
-use std::hash::{DefaultHasher, Hasher};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 use triage_diagnosis::{Dropped, fault_point};
 
 /// The most bytes of deliveries that are held: those that wait and those still being received.
 pub(crate) const QUEUE_MAX_BYTES: usize = 4 * 1024 * 1024;
+
+/// The most memory that is taken for a delivery before it has come, or kept for the next one: most are of
+/// 256 KiB and some metadata.
+const AHEAD_MAX_BYTES: usize = 512 * 1024;
 
 /// How many deliveries are remembered to know one that is sent again.
 const REMEMBERED: usize = 8;
@@ -43,8 +47,10 @@ struct State {
     begun: u64,
     /// What was left out whole.
     dropped: Dropped,
-    /// Hashes of the latest deliveries.
-    recent: VecDeque<u64>,
+    /// Checksums and lengths of the latest deliveries.
+    recent: VecDeque<(u32, u64)>,
+    /// The memory of a delivery that was worked through, for the next one.
+    spare: Vec<u8>,
 }
 
 impl Inbox {
@@ -52,14 +58,26 @@ impl Inbox {
         self.shared.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Room for a delivery that is about to be received.
-    pub(super) fn reserve(&self) -> Reservation {
+    /// Room for a delivery that is about to be received, and is said to have so many bytes.
+    pub(super) fn reserve(&self, expected_bytes: usize) -> Reservation {
         let mut state = self.lock();
         state.begun = state.begun.wrapping_add(1);
         let number = state.begun;
-        state.receiving.push_back((number, Vec::new()));
-        let hasher = DefaultHasher::new();
-        Reservation { inbox: self.clone(), number, left_out_bytes: 0, hasher }
+        let mut body = std::mem::take(&mut state.spare);
+        body.reserve_exact(expected_bytes.min(AHEAD_MAX_BYTES));
+        state.receiving.push_back((number, body));
+        Reservation { inbox: self.clone(), number, left_out_bytes: 0, checksum: Hasher::new() }
+    }
+
+    /// Keeps the memory of a delivery for the next one while more is on its way. At rest there is none.
+    pub(crate) fn reuse(&self, mut body: Vec<u8>) {
+        let mut state = self.lock();
+        if state.deliveries.is_empty() && state.receiving.is_empty() {
+            state.spare = Vec::new();
+        } else if (state.spare.capacity()..=AHEAD_MAX_BYTES).contains(&body.capacity()) {
+            body.clear();
+            state.spare = body;
+        }
     }
 
     /// The delivery that came first.
@@ -132,14 +150,14 @@ pub(super) struct Reservation {
     number: u64,
     left_out_bytes: u64,
     /// Over all bytes, also those left out, in whatever parts they come.
-    hasher: DefaultHasher,
+    checksum: Hasher,
 }
 
 impl Reservation {
     /// Takes the next bytes as far as there is room, for this body of at most `max_bytes` and
     /// among all of them; the rest is left out and counted.
     pub(super) fn extend(&mut self, bytes: &[u8], max_bytes: usize) {
-        self.hasher.write(bytes);
+        self.checksum.update(bytes);
         let mut state = self.inbox.lock();
         let length = state.body(self.number).map(|body| body.len());
         // Nothing after a gap is taken: the records behind it would not be whole.
@@ -163,26 +181,27 @@ impl Reservation {
     }
 
     /// Puts what was received into the queue, unless it was received before.
-    pub(super) fn commit(self) {
+    pub(super) fn commit(mut self) {
         fault_point!("commit");
         let left_out_bytes = self.left_out_bytes;
         // Lambda sends a delivery again if our answer was lost, in a freeze for instance. Two
         // different ones are never the same: their records carry times and request ids.
-        let hash = self.hasher.finish();
+        let checksum = std::mem::take(&mut self.checksum).finalize();
 
         let mut state = self.inbox.lock();
         let Some(body) = state.take_body(self.number) else {
             state.dropped.bytes += left_out_bytes;
             return;
         };
-        if body.is_empty() && left_out_bytes == 0 || state.recent.contains(&hash) {
+        let identity = (checksum, body.len() as u64 + left_out_bytes);
+        if body.is_empty() && left_out_bytes == 0 || state.recent.contains(&identity) {
             state.held_bytes -= body.len();
             return;
         }
         if state.recent.len() == REMEMBERED {
             state.recent.pop_front();
         }
-        state.recent.push_back(hash);
+        state.recent.push_back(identity);
         if body.is_empty() {
             state.dropped.deliveries += 1;
             state.dropped.bytes += left_out_bytes;
@@ -210,7 +229,7 @@ mod tests {
     use super::*;
 
     fn deliver(inbox: &Inbox, body: &[u8], max_bytes: usize) {
-        let mut reservation = inbox.reserve();
+        let mut reservation = inbox.reserve(0);
         reservation.extend(body, max_bytes);
         reservation.commit();
     }
@@ -243,7 +262,7 @@ mod tests {
         let inbox = Inbox::default();
         deliver(&inbox, b"[1]", 100);
         deliver(&inbox, b"[2]", 100);
-        let mut in_parts = inbox.reserve();
+        let mut in_parts = inbox.reserve(0);
         for part in [&b"["[..], b"", b"1]"] {
             in_parts.extend(part, 100);
         }
@@ -259,9 +278,33 @@ mod tests {
     }
 
     #[test]
+    fn memory_is_used_again_while_more_is_on_its_way_and_given_back_at_rest() {
+        let inbox = Inbox::default();
+        let spare_bytes = || inbox.lock().spare.capacity();
+        let mut next = inbox.reserve(10);
+        next.extend(b"[1]", 100);
+        inbox.reuse(vec![0; 1_000]);
+        assert_eq!(spare_bytes(), 1_000);
+        inbox.reuse(vec![0; 10]);
+        inbox.reuse(vec![0; AHEAD_MAX_BYTES + 1]);
+        assert_eq!(spare_bytes(), 1_000);
+        next.commit();
+        deliver(&inbox, b"[2]", 100);
+        assert_eq!(spare_bytes(), 0);
+        assert_eq!(take_whole(&inbox).as_deref(), Some(&b"[1]"[..]));
+        inbox.reuse(vec![0; 10]);
+        let second = inbox.take().unwrap().body;
+        assert_eq!(second, b"[2]");
+        inbox.reuse(second);
+        assert_eq!(spare_bytes(), 0);
+        // Whatever is promised.
+        drop(inbox.reserve(usize::MAX));
+    }
+
+    #[test]
     fn a_long_delivery_keeps_its_beginning_and_counts_the_rest() {
         let inbox = Inbox::default();
-        let mut reservation = inbox.reserve();
+        let mut reservation = inbox.reserve(0);
         for part in [&b"01234"[..], b"56789", b"abc"] {
             reservation.extend(part, 8);
         }
@@ -288,7 +331,7 @@ mod tests {
     #[test]
     fn a_delivery_that_breaks_off_is_forgotten_and_taken_when_it_comes_again() {
         let inbox = Inbox::default();
-        let mut broken = inbox.reserve();
+        let mut broken = inbox.reserve(0);
         broken.extend(b"[1", 100);
         assert!(inbox.is_receiving());
         drop(broken);
@@ -303,7 +346,7 @@ mod tests {
     fn one_that_does_not_go_on_makes_way_for_those_that_do() {
         let inbox = Inbox::default();
         let mebibyte = |n: u8| vec![n; 1024 * 1024];
-        let mut stuck: Vec<Reservation> = (0..4).map(|_| inbox.reserve()).collect();
+        let mut stuck: Vec<Reservation> = (0..4).map(|_| inbox.reserve(0)).collect();
         for (reservation, n) in stuck.iter_mut().zip(0..) {
             reservation.extend(&mebibyte(n), usize::MAX);
         }

@@ -7,7 +7,7 @@ use super::inbox::Inbox;
 use crate::panics::contained_future;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Empty};
-use hyper::body::Incoming;
+use hyper::body::{Body, Incoming};
 use hyper::header::{CONNECTION, HeaderValue};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -149,7 +149,8 @@ async fn receive(
     inbox: Inbox,
 ) -> Result<Response<Empty<Bytes>>, Infallible> {
     let mut body = request.into_body();
-    let mut delivery = inbox.reserve();
+    let expected_bytes = body.size_hint().lower().try_into().unwrap_or(usize::MAX);
+    let mut delivery = inbox.reserve(expected_bytes);
     fault_point!("receive");
     let mut answer = Response::new(Empty::new());
     let mut parts = 0;

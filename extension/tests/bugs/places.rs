@@ -139,6 +139,8 @@ pub(crate) const PLACES: &[Place] = &[
     place("delivery", 30, ONE, all_of(TELEMETRY)),
     place("record", 30, ONE_FINDING, all_of(TELEMETRY)),
     place("handle invoke", 4, ONE, all_of(&["near-timeout", "recursion"])),
+    // From the first on every record is decoded.
+    place("skip healthy", 4, NOTHING, NOTHING),
     place("handle record", 30, ONE_FINDING, all_of(TELEMETRY)),
     place("mounts", 9, NOTHING, NOTHING),
     passed_once("read mounts", NOTHING),

@@ -1,5 +1,6 @@
 //! The properties on random bytes, on the corpus that fuzzing has gathered, and on the fixtures.
 
+use crate::corpus::{Healthy, corpus};
 use crate::properties;
 use proptest::prelude::*;
 use std::path::{Path, PathBuf};
@@ -31,9 +32,19 @@ fn hold_for_the_corpus() {
 
 #[test]
 fn hold_for_the_fixtures() {
-    for name in ["decoder", "telemetry"] {
+    for name in ["decoder", "skipping", "telemetry"] {
         hold_for_files(name, "../../tests/fixtures");
     }
+}
+
+#[test]
+fn what_is_skipped_holds_for_the_healthy_corpus() {
+    let record = |(n, healthy): (usize, Healthy)| {
+        let time = format!("2026-03-01T12:{:02}:{:02}.000Z", n / 60 % 60, n % 60);
+        format!(r#"{{"time":"{time}","type":"function","record":{}}}"#, healthy.record)
+    };
+    let records: Vec<String> = corpus().into_iter().enumerate().map(record).collect();
+    properties::holds("skipping", format!("[{}]", records.join(",")).as_bytes());
 }
 
 /// Bytes of which some stand for choices, and some for JSON.
@@ -86,6 +97,21 @@ proptest! {
     #[test]
     fn hold_for_any_look(bytes in proptest::collection::vec(any::<u8>(), 0..1_500)) {
         properties::holds("why", &bytes);
+    }
+
+    #[test]
+    fn hold_for_what_is_skipped(
+        mut bytes in proptest::collection::vec(any::<u8>(), 0..120),
+        choices: [u8; 4],
+    ) {
+        bytes.insert(0, 0xff);
+        bytes.retain({
+            let mut is_first = true;
+            move |byte| std::mem::take(&mut is_first) || *byte != 0xff
+        });
+        bytes.push(0xff);
+        bytes.extend(choices);
+        properties::holds("skipping", &bytes);
     }
 
     #[test]

@@ -5,6 +5,7 @@ mod decoder;
 mod log_excerpt;
 mod machine;
 mod proc_files;
+mod skipping;
 mod telemetry;
 mod trace_header;
 pub(crate) mod watch;
@@ -14,11 +15,12 @@ mod why;
 type Property = fn(&[u8]);
 
 /// The properties by the names of their fuzz targets and of their folders in the corpus.
-pub(crate) const ALL: [(&str, Property); 7] = [
+pub(crate) const ALL: [(&str, Property); 8] = [
     ("decoder", decoder::holds),
     ("log_excerpt", log_excerpt::holds),
     ("machine", machine::holds),
     ("proc_files", proc_files::holds),
+    ("skipping", skipping::holds),
     ("telemetry", telemetry::holds),
     ("trace_header", trace_header::holds),
     ("why", why::holds),

@@ -39,6 +39,13 @@ pub const QUERIES: &[Query] = &[
                | sort occurrences desc",
     },
     Query {
+        id: "RepeatedInitializationsQuery",
+        name: "Initializations that repeat, by log stream",
+        text: "filter FunctionName = \"${FunctionName}\" and diagnosis.cause = \"slow-init\" and diagnosis.stage != \"imminent\"\n\
+               | stats sum(diagnosis.occurrences) as invocations, max(diagnosis.evidence.initDurationMs) as longestMs, earliest(@timestamp) as first, latest(@timestamp) as last by @logStream\n\
+               | sort invocations desc",
+    },
+    Query {
         id: "KmsErrorsByKeyQuery",
         name: "KMS errors by key",
         text: "filter FunctionName = \"${FunctionName}\" and diagnosis.problem like /^kms-/\n\

@@ -31,6 +31,13 @@ fn fields() -> BTreeSet<String> {
     fields.map(str::to_owned).collect()
 }
 
+/// The causes that the manual explains.
+fn causes() -> BTreeSet<String> {
+    let manual = std::fs::read_to_string(in_deploy("../extension/DETECTORS.md")).unwrap();
+    let causes = manual.lines().filter_map(|line| line.strip_prefix("- `")?.split("`:").next());
+    causes.map(str::to_owned).collect()
+}
+
 /// The query without its texts and regexes, and these.
 fn without_literals(query: &str) -> (String, Vec<String>) {
     let (mut rest, mut literals) = (String::new(), Vec::new());
@@ -79,7 +86,8 @@ fn problems(query: &str) -> Vec<String> {
             found.push(format!("the alias {name} hides a field"));
         }
     }
-    let known: Vec<_> = triage_diagnosis::problems().chain(["imminent", FUNCTION]).collect();
+    let known = triage_diagnosis::problems().chain(["imminent", FUNCTION]);
+    let known: Vec<_> = known.map(str::to_owned).chain(causes()).collect();
     for literal in literals {
         // A regex of a family's beginnings, ^(efs|s3-files)-, or a name.
         let beginnings = literal.trim_start_matches('^').replace(['(', ')'], "");
@@ -89,8 +97,8 @@ fn problems(query: &str) -> Vec<String> {
         };
         for beginning in beginnings.split('|') {
             let beginning = format!("{beginning}{end}");
-            let is_met = |name: &&str| {
-                **name == *beginning || (!end.is_empty() && name.starts_with(&beginning))
+            let is_met = |name: &String| {
+                *name == beginning || (!end.is_empty() && name.starts_with(&beginning))
             };
             if !known.iter().any(is_met) {
                 found.push(format!("there is no problem {beginning}"));

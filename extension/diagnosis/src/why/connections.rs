@@ -3,7 +3,7 @@
 use super::focus::Focus;
 use super::peers::with_service;
 use super::{LATE_INVOKE_MS, Seen, Why};
-use crate::snapshot::{Protocol, Socket, SocketState, SystemCall, TcpState};
+use crate::snapshot::{Process, Protocol, Socket, SocketState, SystemCall, TcpState};
 use std::cmp::Ordering;
 
 /// What was sent or came in since then is a sign of life.
@@ -132,14 +132,17 @@ impl Seen<'_> {
             |s: &&Socket| s.quiet_ms().is_none_or(|quiet_ms| self.is_in_invocation(quiet_ms));
         let mut used = self.suspects().filter(is_used);
         let is_only = used.next().is_some_and(|one| one == socket) && used.next().is_none();
-        let has_child =
-            || self.processes().iter().any(|p| self.began_in_invocation(p) == Some(true));
+        let is_child = |p: &Process| {
+            self.is_below(p.pid, socket.pid)
+                && p.pid != socket.pid
+                && self.began_in_invocation(p) != Some(false)
+        };
         polls_one
             && self.focus == Focus::Descriptors
             && is_only
             && self.open().is_some_and(|open| !open.has_unconnected)
             && !self.snapshot.is_partial
-            && !has_child()
+            && !self.processes().iter().any(is_child)
     }
 
     /// Which connection it is on which something moved last in this invocation, if no cause is named.

@@ -98,9 +98,10 @@ pub(super) fn sample(root: &Path, scene: &Scene, left: Duration, hand_over: impl
     let refused = Refused::listen();
     let refused = refused.inspect_err(|e| scene.notes.note_absent("refused connections", e));
     let mut refused = refused.ok();
-    // What computes leaves little CPU for reading more: its next look comes first.
+    // Where the first thread computes, that leaves little CPU for reading more: its next look comes first.
     let is_running = |look: &Look| {
-        look.processes.iter().flat_map(|process| &process.threads).any(|thread| thread.state == 'R')
+        let main = look.processes.first().and_then(|process| process.threads.first());
+        main.is_some_and(|main| main.state == 'R')
     };
     let is_computing = snapshot.looks.first().is_some_and(is_running);
     if is_computing {

@@ -7,7 +7,7 @@ use crate::runtime::Runtime::{self, Node, Python, Rust};
 use serde_json::{Value, json};
 
 /// The rows: what is right to name, and what is beside it.
-pub(super) const ROWS: [&str; 14] = [
+pub(super) const ROWS: [&str; 15] = [
     "awaiting-peer, beside a beacon",
     "awaiting-peer, beside a refused tracer",
     "awaiting-peer, beside a computing thread",
@@ -17,6 +17,7 @@ pub(super) const ROWS: [&str; 14] = [
     "cpu-bound, beside a beacon",
     "cpu-bound, beside a refused tracer",
     "idle, beside an accepted connection",
+    "idle, beside answered connections",
     "idle, beside a listener",
     "idle, beside a log shipper",
     "idle, below a shell",
@@ -66,6 +67,11 @@ pub(super) fn provocations(row: &str) -> Vec<Provocation> {
             served(Node, promise()),
             served(Rust, lost(Rust, "async")).in_style("async"),
             served(Python, lost(Python, "event")),
+        ],
+        "idle, beside answered connections" => vec![
+            promise().with_kept(),
+            lost(Rust, "async").with_kept(),
+            does(Node, "sleep", json!({})).with_kept(),
         ],
         "idle, beside a listener" => vec![
             listening(lost(Python, "event")),

@@ -9,8 +9,8 @@
 //!   security group or network ACL drops it.
 //! - `refused-peer`: connections are refused again and again. By whom is told of those that did not wait in
 //!   the call itself: of the others the kernel has forgotten the port.
-//! - `awaiting-peer`: a connection is there, something was sent on it, and no answer came; or a thread that is
-//!   waited for reads from it, or polls it alone, and nothing moves.
+//! - `awaiting-peer`: a connection is there, something was sent on it, and no answer came; or the main thread
+//!   reads from it, or polls it alone, and nothing moves.
 //! - `peer-not-reading`: the other end takes nothing more.
 //! - `dns`: the name server does not answer.
 //! - `cpu-bound`: a thread was running at every look, or several took turns. In its whole life, which may have

@@ -2,7 +2,7 @@
 
 use super::focus::Focus;
 use super::peers::with_service;
-use super::{LATE_INVOKE_MS, Seen, Why};
+use super::{LATE_INVOKE_MS, Seen, Watched, Why};
 use crate::snapshot::{Process, Protocol, Socket, SocketState, SystemCall, TcpState};
 use std::cmp::Ordering;
 
@@ -10,7 +10,9 @@ use std::cmp::Ordering;
 pub(super) const LATELY_MS: u64 = 500;
 /// The kernel's clock ticks so seldom at most.
 const TICK_MS: u64 = 10;
-/// A first SYN is sent again after 100 ticks: of one that has waited for 300 ms so many are left.
+/// After so many ticks a first SYN is sent again.
+const SYN_TICKS: u64 = 100;
+/// Of one that has waited for 300 ms so many are left.
 const OLD_SYN_DUE_TICKS: u64 = 70;
 /// So many times something was sent and never answered: nobody answers there, and nobody waits for it.
 const SENT_ONE_WAY: u64 = 4;
@@ -49,14 +51,12 @@ impl Socket {
         self.last_sent_ms.into_iter().chain(self.last_received_ms).min()
     }
 
-    /// For how long its first SYN has been under way at least, by the kernel's timer: it is sent again
-    /// after 1 s, and each time after twice as long.
+    /// For how long its first SYN has been under way at least: it is sent again after a second, and then after as
+    /// long again or twice as long, as the kernel is set.
     pub(super) fn syn_ms(&self) -> Option<u64> {
         let last = self.last()?;
-        let due_in_ticks = last.due_in_ticks?;
-        let doubled = 100_u64.checked_shl(u32::try_from(last.retransmits).ok()?)?;
-        let ticks = doubled.checked_mul(2)?.checked_sub(100)?.checked_sub(due_in_ticks)?;
-        ticks.checked_mul(TICK_MS)
+        let ticks = SYN_TICKS.saturating_sub(last.due_in_ticks?);
+        last.retransmits.checked_mul(SYN_TICKS)?.checked_add(ticks)?.checked_mul(TICK_MS)
     }
 
     /// Whether it has sent a SYN that has been under way for longer than any round trip takes, by the kernel's
@@ -100,27 +100,13 @@ impl Seen<'_> {
         }
     }
 
-    /// Whether a thread that the main one is, or waits for, waits to receive on this very socket and on nothing
-    /// else: that leaves no doubt.
+    /// Whether a process's first thread waits to receive on this very socket and on nothing else, or polls it
+    /// alone: that leaves no doubt. Of another thread it is not known who waits for it.
     pub(super) fn is_received_on(&self, socket: &Socket) -> bool {
-        let Some(main) = self.main() else { return false };
-        // What comes in long after it was asked for is news, for a thread that listens.
-        let is_asked = || {
-            let sent_ms = socket.last_sent_ms.filter(|ms| self.is_in_invocation(*ms));
-            let later_ms =
-                |sent_ms: u64| sent_ms.saturating_sub(socket.last_received_ms.unwrap_or(sent_ms));
-            sent_ms.is_some_and(|sent_ms| later_ms(sent_ms) <= LATELY_MS)
-        };
         let receives = |call| call == SystemCall::Receive(socket.descriptor);
-        let by_call = self.threads.iter().any(|w| {
-            w.process.pid == socket.pid
-                && w.waits_in(receives)
-                && (w.is_main()
-                    || w.process.pid == main.process.pid
-                        && self.focus == Focus::Threads
-                        && is_asked())
-        });
-        by_call || self.is_polled_alone(socket)
+        let by_call =
+            |w: &Watched<'_>| w.process.pid == socket.pid && w.is_main() && w.waits_in(receives);
+        self.threads.iter().any(by_call) || self.is_polled_alone(socket)
     }
 
     /// Whether the main thread polls one descriptor, and it can be no other.

@@ -32,9 +32,10 @@ pub(super) fn unreachable_peer() -> Vec<Provocation> {
         with_time_out(Python).with_closed(),
         v4(Node).with_helper(),
         v4(Rust).in_style("async").with("workers", json!(2)),
-        with_time_out(Python).with_kept().at_quota(),
+        with_time_out(Python).with_kept().with("delay_ms", json!("%30")).at_quota(),
         v4(Node).at_quota(),
-        late(Rust).at_quota(),
+        // Each look may come a turn of 100 ms later there, and a SYN of less than 300 ms tells nothing.
+        v4(Rust).with("delay_ms", json!("$end-600")).at_quota(),
         v4(Python).with("timeout_ms", json!("$end-60")).in_time(),
     ]
 }

@@ -3,10 +3,12 @@
 
 mod dead_letter;
 mod function_name;
+mod json;
 mod payload;
 mod record;
 
 pub use function_name::{FunctionName, ListedName, is_name};
+pub use json::json;
 
 use crate::{FailedRequest, Timestamp};
 use dead_letter::Attributes;
@@ -125,7 +127,7 @@ impl Wrapping<'_> {
     }
 
     fn open_text(&mut self, text: &str, depth: usize) -> Result<Option<Box<Request>>, NoFailure> {
-        let json = serde_json::from_str(text).map_err(|_| NoFailure::NotJson)?;
+        let json = json(text).map_err(|_| NoFailure::NotJson)?;
         self.open(&json, depth)
     }
 

@@ -71,6 +71,33 @@ fn a_payload_that_is_encoded_twice() {
 }
 
 #[test]
+fn what_the_sender_put_into_the_request_does_not_decide_whether_its_failure_is_told() {
+    for payload in odd_payloads() {
+        let record = record_with(ID, &payload);
+        let of_queue = sqs([(record.as_str(), json!({}))]).to_string();
+        let notified = notification(&record, json!({})).to_string();
+        let of_topic_in_queue = sqs([(notified.as_str(), json!({}))]).to_string();
+        let of_topic = sns(&record, json!({})).to_string();
+        let of_bus = event_bridge(json!("RECORD")).to_string().replace("\"RECORD\"", &record);
+        for event in [&record, &of_queue, &of_topic_in_queue, &of_topic, &of_bus] {
+            let (answer, lines) = Told::new().handle_text(event);
+            assert_eq!(answer, json!({"batchItemFailures": []}));
+            assert_eq!(problem(&lines), "efs-mount-failure");
+            assert_eq!(
+                (&lines[0]["FunctionName"], &lines[0]["requestId"]),
+                (&json!("orders"), &json!(ID))
+            );
+        }
+    }
+    // What the function answered may hold such text as well.
+    let cut = record().to_string().replace("abcdef0.", "abcdef0. \\ud83d");
+    assert!(cut.contains("\\ud83d"));
+    assert_eq!(problem(&Told::new().handle_text(&cut).1), "efs-mount-failure");
+    let (_, lines) = Told::new().handle_text("{\"requestContext\":");
+    assert_eq!(problem(&lines), "", "one line says that it was not taken");
+}
+
+#[test]
 fn a_record_of_another_service() {
     for other in [
         json!({"Records": [{"eventSource": "aws:s3", "s3": {"object": {"key": "EFSIOException: x"}}}]}),
@@ -307,10 +334,10 @@ fn what_could_not_be_written_is_told_when_it_comes_again() {
     let mut handler = Handler::new(|_| None, Full(true, Vec::new()), now);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let left = Duration::from_secs(30);
-    let first = runtime.block_on(handler.handle(&record(), left, || now));
+    let first = runtime.block_on(handler.handle(&record().to_string(), left, || now));
     assert!(first.is_err(), "the event comes again");
     handler.out_mut().0 = false;
-    runtime.block_on(handler.handle(&record(), left, || now)).unwrap();
+    runtime.block_on(handler.handle(&record().to_string(), left, || now)).unwrap();
     let line: Value = serde_json::from_slice(&handler.out_mut().1).unwrap();
     assert_eq!(line["diagnosis"]["problem"], "efs-mount-failure");
 }

@@ -223,7 +223,7 @@ async fn what_is_not_answered_costs_at_most_half_of_the_time() {
         let mut handler = Handler::new(lookup, Vec::new(), now);
         // Of which two seconds are kept back.
         let left = Duration::from_secs(6);
-        let answer = handler.handle(&json!({"check": true}), left, || now).await.unwrap();
+        let answer = handler.handle("{\"check\":true}", left, || now).await.unwrap();
         assert_eq!(answer, json!({"functions": 1, "leftOut": 0}), "{action}");
         let lines = String::from_utf8(std::mem::take(handler.out_mut())).unwrap();
         assert!(lines.contains(&format!("skipped: {action} was not answered")), "{lines}");

@@ -1,6 +1,7 @@
 //! Dead-letter messages: the event that failed, with attributes that say why.
 
 use super::function_name::{FunctionName, ListedName, is_name};
+use super::json::json;
 use super::record::request_id;
 use crate::{FailedRequest, Timestamp};
 use std::collections::BTreeMap;
@@ -97,6 +98,6 @@ fn is_invoke(target: &str) -> bool {
 
 /// The function that Invoke was to be called with.
 fn invoked(message: &str) -> Option<String> {
-    let parameters: serde_json::Value = serde_json::from_str(message).ok()?;
+    let parameters = json(message).ok()?;
     parameters["FunctionName"].as_str().map(str::to_owned)
 }

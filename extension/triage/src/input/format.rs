@@ -95,7 +95,7 @@ fn holds_failed_requests(text: &str, is_cut_off: bool) -> bool {
     if !is_possible {
         return false;
     }
-    match serde_json::from_str(text) {
+    match failed_requests::json(text) {
         Ok(json) => {
             let mut items = failed_requests::read(&json, &DeadLetterNames::new()).into_iter();
             items.any(|item| item.told.is_ok())

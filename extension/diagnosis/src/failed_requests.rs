@@ -2,11 +2,13 @@
 //! whatever wrapping and mixture.
 
 mod dead_letter;
+mod delivered;
 mod function_name;
 mod json;
 mod payload;
 mod record;
 
+pub use delivered::{Delivered, Delivery};
 pub use function_name::{FunctionName, ListedName, is_name};
 pub use json::json;
 

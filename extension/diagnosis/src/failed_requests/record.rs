@@ -58,6 +58,12 @@ pub(crate) fn request_id(text: Option<&str>) -> String {
     text.filter(is_id).unwrap_or_default().to_owned()
 }
 
+/// Whether it is 8-4-4-4-12 hexadecimal digits, as each request id of Lambda's.
+pub(crate) fn is_uuid(id: &str) -> bool {
+    let is_hex = |part: &str| part.bytes().all(|b| b.is_ascii_hexdigit());
+    id.split('-').map(str::len).eq([8, 4, 4, 4, 12]) && id.split('-').all(is_hex)
+}
+
 /// RFC 3339 as AWS writes it, or milliseconds as some stand-ins do.
 pub(crate) fn timestamp(value: &Value) -> Option<Timestamp> {
     match value {

@@ -361,6 +361,32 @@ fn a_name_alone_is_a_suspicion_where_it_is_not_told_what_failed() {
         assert_eq!(lines.len(), 1, "{lines:#?}");
         assert_eq!(lines[0]["diagnosis"]["stage"].as_str(), stage, "{status:?}");
     }
+    // Whatever it was given up for, if that is told at all; and so the errors that have one meaning.
+    record.as_object_mut().unwrap().remove("responseContext");
+    for (error_type, message) in [
+        ("TooManyRequestsException", "the shop is busy"),
+        ("KMSDisabledException", "the key of the vault"),
+        ("THROTTLING", "the shop is busy"),
+    ] {
+        record["responsePayload"] = json!({"errorType": error_type, "errorMessage": message});
+        for condition in ["", "RetriesExhausted", "MaximumEventAgeExceeded", "retriesexhausted"] {
+            record["requestContext"]["condition"] = condition.into();
+            if condition.is_empty() {
+                record["requestContext"].as_object_mut().unwrap().remove("condition");
+            }
+            for line in Told::new().lines(&record) {
+                assert_ne!(line["diagnosis"]["stage"], "confirmed", "{line:#}");
+            }
+        }
+        let mut letter = dead_letter("", &format!("our own: {error_type}: {message}"));
+        letter.as_object_mut().unwrap().remove("ErrorCode");
+        for line in Told::new().lines(&sqs([("{}", letter)])) {
+            assert_ne!(line["diagnosis"]["stage"], "confirmed", "{line:#}");
+        }
+    }
+    record["responsePayload"] =
+        json!({"errorType": "TooManyRequestsException", "errorMessage": "the shop is busy"});
+    record["responseContext"] = json!({"statusCode": 200});
     // It ran, though functionError is not there.
     let lines = Told::with(&[("TRIAGE_FUNCTION_ERRORS", "off")]).lines(&record);
     assert_eq!(lines, [json!(null); 0]);

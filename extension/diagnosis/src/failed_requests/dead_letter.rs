@@ -79,6 +79,7 @@ fn of_event_bridge(
         at,
         condition: text("EXHAUSTED_RETRY_CONDITION"),
         attempts: text("RETRY_ATTEMPTS").and_then(|attempts| attempts.trim().parse().ok()),
+        is_of_invoker: true,
         error_type,
         error_message: text("ERROR_MESSAGE"),
         ..FailedRequest::default()

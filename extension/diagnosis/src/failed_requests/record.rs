@@ -42,6 +42,7 @@ impl Recorded {
             status_code,
             // Invoke answers 200 where the function ran, and nowhere else.
             has_run: has_failed || status_code == Some(200),
+            is_of_invoker: false,
             error_type: error.error_type,
             error_message: error.error_message,
         };

@@ -61,9 +61,8 @@ impl Triage {
             ..InvocationReport::default()
         };
         // Whether it failed within the function or before is not told: its own errors may have such names.
-        let is_where_untold = request.status_code.is_none()
-            && !request.has_run
-            && request.condition.as_deref().is_some_and(|c| CONDITIONS.contains(&c));
+        let is_where_untold =
+            request.status_code.is_none() && !request.has_run && !request.is_of_invoker;
         let matcher = self.matcher();
         let about = Case {
             attempt: Some(&attempt),
@@ -141,9 +140,6 @@ impl Triage {
 fn surest(findings: &[(usize, Finding)]) -> Option<Stage> {
     findings.iter().map(|(_, finding)| finding.stage).max()
 }
-
-/// Why Lambda gives up an event that it may have tried.
-const CONDITIONS: [&str; 3] = ["RetriesExhausted", "EventAgeExceeded", "RetryAttemptsExhausted"];
 
 /// A word of Lambda's API, such as `RetriesExhausted`.
 fn is_name(text: &str) -> bool {

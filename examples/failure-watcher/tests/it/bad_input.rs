@@ -325,10 +325,23 @@ fn what_has_no_request_id_counts_once_by_its_message() {
 
 #[test]
 fn a_message_with_attributes_of_such_names_is_not_taken() {
-    for (name, value) in [("ErrorCode", "429"), ("ErrorMessage", MOUNT)] {
-        let attributes = json!({name: {"stringValue": value, "dataType": "String"}});
-        let (answer, lines) = Told::new().handle(&sqs([(r#"{"order":7}"#, attributes)]));
-        assert_eq!(answer["batchItemFailures"], json!([{"itemIdentifier": "message-0"}]), "{name}");
+    for attributes in [
+        &[("ErrorCode", "429")][..],
+        &[("ErrorMessage", MOUNT)],
+        &[("RequestID", ID)],
+        &[("RequestID", "order-7"), ("ErrorCode", "429"), ("ErrorMessage", "Rate Exceeded.")],
+        &[("RequestID", "A1"), ("ErrorCode", "403"), ("ErrorMessage", MOUNT)],
+        &[("RequestID", ID), ("ErrorCode", "E17"), ("ErrorMessage", "out of stock")],
+        &[("RequestID", ID), ("ErrorCode", "7"), ("ErrorMessage", MOUNT)],
+        &[("TARGET_ARN", ARN)],
+        &[("TARGET_ARN", ARN), ("ERROR_MESSAGE", "Rate Exceeded.")],
+    ] {
+        let value = |text: &str| json!({"stringValue": text, "dataType": "String"});
+        let named: Value =
+            attributes.iter().map(|(name, text)| ((*name).to_owned(), value(text))).collect();
+        let (answer, lines) = Told::new().handle(&sqs([(r#"{"order":7}"#, named)]));
+        let stays = json!([{"itemIdentifier": "message-0"}]);
+        assert_eq!(answer["batchItemFailures"], stays, "{attributes:?}");
         assert_eq!(problem(&lines), "");
     }
 }

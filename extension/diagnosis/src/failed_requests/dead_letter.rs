@@ -2,7 +2,7 @@
 
 use super::function_name::{FunctionName, ListedName, is_name};
 use super::json::json;
-use super::record::request_id;
+use super::record::is_uuid;
 use crate::{FailedRequest, Timestamp};
 use std::collections::BTreeMap;
 
@@ -34,15 +34,19 @@ pub(crate) fn read(
 fn of_lambda(attributes: &Attributes, at: Option<Timestamp>) -> Option<FailedRequest> {
     let text = |name: &str| attributes.get(name).map(String::as_str);
     let (code, message) = (text("ErrorCode"), text("ErrorMessage"));
-    // Others have attributes of such names too; the request's id Lambda always gives.
-    let request_id = request_id(text("RequestID"));
-    if request_id.is_empty() || (code.is_none() && message.is_none()) {
+    // Others have attributes of such names too; the request's id Lambda always gives, and as a UUID.
+    let request_id = text("RequestID").map(str::trim).filter(|id| is_uuid(id))?;
+    if code.is_none() && message.is_none() {
         return None;
     }
-    // Not given for what never was invoked.
-    let status_code = code.and_then(|code| code.trim().parse().ok());
+    // Not given for what never was invoked; another's codes are none of HTTP.
+    let status = |code: &str| code.trim().parse().ok().filter(|code| (100..600).contains(code));
+    let status_code = match code {
+        Some(code) => Some(status(code)?),
+        None => None,
+    };
     Some(FailedRequest {
-        request_id,
+        request_id: request_id.to_owned(),
         at,
         status_code,
         has_run: status_code == Some(200),
@@ -63,6 +67,13 @@ fn of_event_bridge(
 ) -> Option<DeadLetter> {
     let text = |name: &str| attributes.get(name).cloned();
     let target = text("TARGET_ARN")?;
+    // Others may have a target too.
+    let is_event_bridges = ["RULE_ARN", "SCHEDULE_ARN", "ERROR_CODE"]
+        .iter()
+        .any(|name| attributes.contains_key(*name));
+    if !is_event_bridges {
+        return None;
+    }
     let named = match FunctionName::of_arn(&target) {
         Some(_) => target,
         None if is_invoke(&target) => invoked(message).unwrap_or_default(),

@@ -147,7 +147,7 @@ mod tests {
         let event = r#"{"logStreamName":"s","timestamp":1,"message":"START","ingestionTime":2}"#;
         let json_line = r#"{"timestamp":"2026-03-01T12:00:00Z","level":"INFO","message":"x"}"#;
         let failed = r#"{"requestContext":{"requestId":"a","functionArn":"arn:aws:lambda:eu-west-1:123456789012:function:orders","condition":"RetriesExhausted","approximateInvokeCount":3}}"#;
-        let letter = r#"{"eventSource":"aws:sqs","messageAttributes":{"RequestID":{"stringValue":"a"},"ErrorCode":{"stringValue":"429"}},"body":"x"}"#;
+        let letter = r#"{"eventSource":"aws:sqs","messageAttributes":{"RequestID":{"stringValue":"e4b46cbf-b738-4d2c-8880-a18cdf61200e"},"ErrorCode":{"stringValue":"429"}},"body":"x"}"#;
         for (text, expected) in [
             (String::new(), Format::Text),
             ("START RequestId: a".to_owned(), Format::Text),

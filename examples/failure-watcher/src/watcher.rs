@@ -66,8 +66,11 @@ impl Watcher {
         let mut refused = Vec::new();
         for item in items {
             match &item.told {
-                Ok(Some(request)) => self.handle_request(request, now),
-                Ok(None) => {}
+                Ok(requests) => {
+                    for request in requests {
+                        self.handle_request(request, now);
+                    }
+                }
                 Err(why) => {
                     if refused.len() < 20 {
                         let id = item.message_id.as_deref();

@@ -259,7 +259,9 @@ impl Replay {
             let mut unread = u64::from(items.is_err());
             for item in items.unwrap_or_default() {
                 match (item.told, &mut self.outside) {
-                    (Ok(Some(request)), Some(outside)) => outside.request(&request),
+                    (Ok(requests), Some(outside)) => {
+                        requests.iter().for_each(|request| outside.request(request));
+                    }
                     (Ok(_), _) => {}
                     (Err(_), _) => {
                         unread += 1;

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use std::io::{self, Write};
 use std::time::Duration;
 use triage_diagnosis::Timestamp;
+use triage_diagnosis::failed_requests;
 
 /// So long before the deadline a check ends.
 const BEFORE_DEADLINE: Duration = Duration::from_secs(2);
@@ -32,18 +33,21 @@ impl<W: Write> Handler<W> {
         Self { watcher, access: Access::from_lookup(lookup), checks: None, out }
     }
 
-    /// Handles an event; `left` is the time until the deadline. The answer names the messages of a queue
+    /// Handles an event, a text of JSON; `left` is the time until the deadline. The answer names the messages of a queue
     /// that are to stay in it (`batchItemFailures`), or counts what a check did.
     ///
     /// # Errors
     /// If lines cannot be written: then the event should come again, and nothing of it counts as told.
     pub async fn handle(
         &mut self,
-        event: &Value,
+        event: &str,
         left: Duration,
         now: impl Fn() -> Timestamp,
     ) -> io::Result<Value> {
-        let answer = match Arrival::read(event, self.watcher.settings()) {
+        // What is none is refused as the text that it is.
+        let event =
+            failed_requests::json(event).unwrap_or_else(|_| Value::String(event.to_owned()));
+        let answer = match Arrival::read(&event, self.watcher.settings()) {
             Arrival::Items(items) => {
                 let refused = self.watcher.handle_items(&items, now());
                 let failures: Vec<Value> =

@@ -6,7 +6,6 @@
 
 mod arrival;
 pub mod check;
-mod delivered;
 mod handler;
 mod lasting;
 mod settings;

@@ -2,7 +2,7 @@
 
 use failure_watcher::Handler;
 use lambda_runtime::{Error, LambdaEvent, service_fn};
-use serde_json::Value;
+use serde_json::value::RawValue;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::sync::Mutex;
 use triage_diagnosis::Timestamp;
@@ -12,10 +12,11 @@ async fn main() -> Result<(), Error> {
     let lookup = |name: &str| std::env::var(name).ok();
     // One event at a time, as Lambda gives them.
     let handler = Mutex::new(Handler::new(lookup, std::io::stdout(), now()));
-    lambda_runtime::run(service_fn(async |event: LambdaEvent<Value>| {
+    // The event's text: what the runtime itself refused, nobody would tell.
+    lambda_runtime::run(service_fn(async |event: LambdaEvent<Box<RawValue>>| {
         let left = event.context.deadline().duration_since(SystemTime::now());
         let left = left.unwrap_or(Duration::ZERO);
-        let answer = handler.lock().await.handle(&event.payload, left, now).await;
+        let answer = handler.lock().await.handle(event.payload.get(), left, now).await;
         answer.map_err(Error::from)
     }))
     .await

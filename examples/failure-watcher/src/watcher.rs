@@ -1,13 +1,14 @@
 //! Failed requests and states to lines, each under the name of the function it is about.
 
-use crate::delivered::{Delivered, Remembered};
 use crate::lasting::Lasting;
 use crate::settings::Settings;
 use serde_json::json;
 use std::collections::VecDeque;
-use triage_diagnosis::failed_requests::{Item, Request};
-use triage_diagnosis::{FailedRequest, Function, FunctionState, Report, Timestamp, Triage};
+use triage_diagnosis::failed_requests::{Delivered, Delivery, Item, Request};
+use triage_diagnosis::{FailedRequest, Function, FunctionState, Report, Stage, Timestamp, Triage};
 
+/// A request is told once within so long: longer than a queue redelivers what failed, by default.
+const WINDOW_MS: u64 = 60 * 60_000;
 /// Functions that are remembered with what was told of them; of those beyond, the oldest is forgotten.
 const MAX_FUNCTIONS: usize = 1_000;
 /// Failures that no detector knows are told singly up to so many in an event.
@@ -23,8 +24,8 @@ pub struct Watcher {
     undisabled: Option<Triage>,
     functions: VecDeque<(String, String, Triage)>,
     delivered: Delivered,
-    /// Requests that are told for the first time in the event at hand.
-    new: Vec<Remembered>,
+    /// What is told of requests in the event at hand.
+    new: Vec<Delivery>,
     lasting: Lasting,
     unknown: u64,
     lines: Vec<String>,
@@ -45,7 +46,7 @@ impl Watcher {
             model,
             undisabled,
             functions: VecDeque::new(),
-            delivered: Delivered::default(),
+            delivered: Delivered::new(WINDOW_MS),
             new: Vec::new(),
             lasting: Lasting::default(),
             unknown: 0,
@@ -65,8 +66,11 @@ impl Watcher {
         let mut refused = Vec::new();
         for item in items {
             match &item.told {
-                Ok(Some(request)) => self.handle_request(request, now),
-                Ok(None) => {}
+                Ok(requests) => {
+                    for request in requests {
+                        self.handle_request(request, now);
+                    }
+                }
                 Err(why) => {
                     if refused.len() < 20 {
                         let id = item.message_id.as_deref();
@@ -85,16 +89,21 @@ impl Watcher {
     }
 
     fn handle_request(&mut self, request: &Request, now: Timestamp) {
-        let Request { failure, function_name, function_version, message_id } = request;
+        let Request { failure, function_name, function_version, .. } = request;
         if failure.has_run && !self.settings.tells_function_errors {
             return;
         }
-        match self.delivered.remember(&failure.request_id, message_id.as_deref(), now) {
-            Some(remembered) => self.new.push(remembered),
-            None => return,
-        }
+        let delivery = self.delivered.look_up(request, function_name, now);
         let triage = self.triage(function_name, function_version, now);
-        if triage.handle_failed_request(failure, now) || self.is_disabled(failure, now) {
+        // By one way it may say nothing, and by another everything.
+        if delivery.is_known() && !delivery.is_news(triage.failed_request_stage(failure, now)) {
+            return;
+        }
+        let stage = triage.handle_failed_request(failure, now);
+        let stage = stage.or_else(|| self.disabled_stage(failure, now));
+        self.delivered.remember(&delivery, stage, now);
+        self.new.push(delivery);
+        if stage.is_some() {
             return;
         }
         self.unknown += 1;
@@ -122,13 +131,9 @@ impl Watcher {
         }
     }
 
-    /// Whether a failure is one of the problems that are never to be reported.
-    fn is_disabled(&mut self, failure: &FailedRequest, now: Timestamp) -> bool {
-        let Some(triage) = &mut self.undisabled else { return false };
-        let is_known = triage.handle_failed_request(failure, now);
-        triage.finish(now);
-        while triage.poll_report(now).is_some() {}
-        is_known
+    /// How surely a failure is one of the problems that are never to be reported.
+    fn disabled_stage(&mut self, failure: &FailedRequest, now: Timestamp) -> Option<Stage> {
+        self.undisabled.as_mut()?.failed_request_stage(failure, now)
     }
 
     /// Takes in what is known of a function's state. What is only about to happen is told of a scheduled

@@ -2,11 +2,15 @@
 //! whatever wrapping and mixture.
 
 mod dead_letter;
+mod delivered;
 mod function_name;
+mod json;
 mod payload;
 mod record;
 
+pub use delivered::{Delivered, Delivery};
 pub use function_name::{FunctionName, ListedName, is_name};
+pub use json::json;
 
 use crate::{FailedRequest, Timestamp};
 use dead_letter::Attributes;
@@ -22,10 +26,13 @@ pub type DeadLetterNames = BTreeMap<String, String>;
 /// message, an event of a bus, or a list of them; and the answer to SQS's ReceiveMessage.
 #[must_use]
 pub fn read(event: &Value, dead_letters: &DeadLetterNames) -> Vec<Item> {
+    items(event).iter().map(|item| Item::read(item, dead_letters)).collect()
+}
+
+fn items(event: &Value) -> &[Value] {
     let list = [&event["Records"], &event["Messages"], event];
     let items = list.into_iter().find_map(Value::as_array);
-    let items = items.map_or(std::slice::from_ref(event), Vec::as_slice);
-    items.iter().map(|item| Item::read(item, dead_letters)).collect()
+    items.map_or(std::slice::from_ref(event), Vec::as_slice)
 }
 
 /// One message, record or event.
@@ -33,8 +40,9 @@ pub fn read(event: &Value, dead_letters: &DeadLetterNames) -> Vec<Item> {
 pub struct Item {
     /// The id by which a queue's message is answered; None for what came in another way.
     pub message_id: Option<String>,
-    /// What it tells; None of an invocation that succeeded.
-    pub told: Result<Option<Box<Request>>, NoFailure>,
+    /// What it tells: nothing of an invocation that succeeded; of a dead letter around the record of another
+    /// function's failure, both.
+    pub told: Result<Vec<Request>, NoFailure>,
 }
 
 /// A request that failed, and whose.
@@ -80,6 +88,8 @@ impl Item {
     }
 }
 
+type Told = Result<Vec<Request>, NoFailure>;
+
 /// What the wrappings opened so far tell of what is in them.
 struct Wrapping<'a> {
     dead_letters: &'a DeadLetterNames,
@@ -92,7 +102,7 @@ struct Wrapping<'a> {
 }
 
 impl Wrapping<'_> {
-    fn open(&mut self, json: &Value, depth: usize) -> Result<Option<Box<Request>>, NoFailure> {
+    fn open(&mut self, json: &Value, depth: usize) -> Told {
         let Some(depth) = depth.checked_sub(1) else { return Err(NoFailure::Other) };
         if json["eventSource"] == "aws:sqs" {
             return self.open_sqs(json, depth);
@@ -118,19 +128,19 @@ impl Wrapping<'_> {
             return self.open_text(text, depth);
         }
         match Recorded::read(json) {
-            Recorded::Failure(failure, version) => Ok(Some(self.request(*failure, version))),
-            Recorded::Success => Ok(None),
+            Recorded::Failure(failure, version) => Ok(vec![self.request(*failure, version)]),
+            Recorded::Success => Ok(Vec::new()),
             Recorded::Other => Err(NoFailure::Other),
         }
     }
 
-    fn open_text(&mut self, text: &str, depth: usize) -> Result<Option<Box<Request>>, NoFailure> {
-        let json = serde_json::from_str(text).map_err(|_| NoFailure::NotJson)?;
+    fn open_text(&mut self, text: &str, depth: usize) -> Told {
+        let json = json(text).map_err(|_| NoFailure::NotJson)?;
         self.open(&json, depth)
     }
 
     /// A message of a queue, as an event source mapping gives it.
-    fn open_sqs(&mut self, json: &Value, depth: usize) -> Result<Option<Box<Request>>, NoFailure> {
+    fn open_sqs(&mut self, json: &Value, depth: usize) -> Told {
         let attributes = &json["attributes"];
         self.at = timestamp(&attributes["SentTimestamp"]);
         self.message_id = json["messageId"].as_str().map(str::to_owned);
@@ -142,11 +152,7 @@ impl Wrapping<'_> {
     }
 
     /// A message of a queue, as ReceiveMessage gives it.
-    fn open_received(
-        &mut self,
-        json: &Value,
-        depth: usize,
-    ) -> Result<Option<Box<Request>>, NoFailure> {
+    fn open_received(&mut self, json: &Value, depth: usize) -> Told {
         self.at = timestamp(&json["Attributes"]["SentTimestamp"]);
         self.message_id = json["MessageId"].as_str().map(str::to_owned);
         let attributes = named(&json["MessageAttributes"], "StringValue");
@@ -154,7 +160,7 @@ impl Wrapping<'_> {
     }
 
     /// A message of a topic, as a function gets it or as it stands in the body of a queue's message.
-    fn open_sns(&mut self, json: &Value, depth: usize) -> Result<Option<Box<Request>>, NoFailure> {
+    fn open_sns(&mut self, json: &Value, depth: usize) -> Told {
         self.at = timestamp(&json["Timestamp"]).or(self.at);
         let message_id = json["MessageId"].as_str().map(str::to_owned);
         self.message_id = message_id.or(self.message_id.take());
@@ -163,17 +169,20 @@ impl Wrapping<'_> {
         self.open_message(&attributes, json["Message"].as_str().unwrap_or_default(), depth)
     }
 
-    fn open_message(
-        &mut self,
-        attributes: &Attributes,
-        message: &str,
-        depth: usize,
-    ) -> Result<Option<Box<Request>>, NoFailure> {
+    fn open_message(&mut self, attributes: &Attributes, message: &str, depth: usize) -> Told {
         let Some(letter) = dead_letter::read(attributes, self.at, message) else {
             return self.open_text(message, depth);
         };
         self.function = letter.function_name.or(self.function.take());
-        Ok(Some(self.request(letter.failure, None)))
+        let mut told = vec![self.request(letter.failure, None)];
+        // The event that could not be delivered may tell of failures itself.
+        let event = json(message).unwrap_or_default();
+        for item in items(&event) {
+            // The letter is this function's, and what is in it another's.
+            self.function = None;
+            told.extend(self.open(item, depth).unwrap_or_default());
+        }
+        Ok(told)
     }
 
     fn came_by(&mut self, arn: &Value) {
@@ -181,7 +190,7 @@ impl Wrapping<'_> {
         self.function = self.dead_letters.get(name).cloned().or(self.function.take());
     }
 
-    fn request(&self, failure: FailedRequest, version: Option<String>) -> Box<Request> {
+    fn request(&self, failure: FailedRequest, version: Option<String>) -> Request {
         let of_arn = failure.function_arn.as_deref().and_then(FunctionName::of_arn);
         let (name, qualifier) = match of_arn {
             Some(function) => (Some(function.name), function.qualifier),
@@ -191,12 +200,12 @@ impl Wrapping<'_> {
         // An alias is none, and Lambda does not say of what failed before it ran which it stood for.
         let is_version =
             |text: &String| text == "$LATEST" || text.bytes().all(|b| b.is_ascii_digit());
-        Box::new(Request {
+        Request {
             failure,
             function_name: name.filter(is_name).unwrap_or_default(),
             function_version: version.or(qualifier).filter(is_version).unwrap_or_default(),
             message_id: self.message_id.clone(),
-        })
+        }
     }
 }
 

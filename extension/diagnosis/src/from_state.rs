@@ -2,7 +2,7 @@
 
 use crate::aws_name::is_arn;
 use crate::detector::{Case, CaseEvent};
-use crate::finding::Finding;
+use crate::finding::{Finding, Stage};
 use crate::outside::{FunctionState, ReasonField};
 
 /// What was asked about a function, where that is what the case is about.
@@ -26,6 +26,21 @@ pub(crate) fn reason(case: &Case<'_>, codes: &[&str], message: &str) -> Option<F
         }
     };
     Some(finding.evidence(reason.field.name(), Some(reason.code)))
+}
+
+/// What both tell of the key of the function's environment: Lambda's reason for the function's state first,
+/// then what the key is now, and then the reason for the last update that failed: that one may be long ago.
+pub(crate) fn reason_or_key(
+    case: &Case<'_>,
+    codes: &[&str],
+    message: &str,
+    of_key: impl FnOnce() -> Option<Finding>,
+) -> Option<Finding> {
+    let reason = reason(case, codes, message);
+    if reason.as_ref().is_some_and(|finding| finding.stage == Stage::Confirmed) {
+        return reason;
+    }
+    of_key().or(reason)
 }
 
 /// A finding if the key of the function's environment is in one of these states; None stands for a key

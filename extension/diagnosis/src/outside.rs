@@ -27,6 +27,9 @@ pub struct FailedRequest {
     pub status_code: Option<u16>,
     /// Whether it failed within the function (`functionError`), and not before any sandbox began.
     pub has_run: bool,
+    /// Whether the service that invoked the function recorded it, as EventBridge does: then the error is what
+    /// Invoke answered, and not the function.
+    pub is_of_invoker: bool,
     /// The error's name, such as `EFSMountFailureException`.
     pub error_type: Option<String>,
     /// The error's message.

@@ -71,6 +71,33 @@ fn a_payload_that_is_encoded_twice() {
 }
 
 #[test]
+fn what_the_sender_put_into_the_request_does_not_decide_whether_its_failure_is_told() {
+    for payload in odd_payloads() {
+        let record = record_with(ID, &payload);
+        let of_queue = sqs([(record.as_str(), json!({}))]).to_string();
+        let notified = notification(&record, json!({})).to_string();
+        let of_topic_in_queue = sqs([(notified.as_str(), json!({}))]).to_string();
+        let of_topic = sns(&record, json!({})).to_string();
+        let of_bus = event_bridge(json!("RECORD")).to_string().replace("\"RECORD\"", &record);
+        for event in [&record, &of_queue, &of_topic_in_queue, &of_topic, &of_bus] {
+            let (answer, lines) = Told::new().handle_text(event);
+            assert_eq!(answer, json!({"batchItemFailures": []}));
+            assert_eq!(problem(&lines), "efs-mount-failure");
+            assert_eq!(
+                (&lines[0]["FunctionName"], &lines[0]["requestId"]),
+                (&json!("orders"), &json!(ID))
+            );
+        }
+    }
+    // What the function answered may hold such text as well.
+    let cut = record().to_string().replace("abcdef0.", "abcdef0. \\ud83d");
+    assert!(cut.contains("\\ud83d"));
+    assert_eq!(problem(&Told::new().handle_text(&cut).1), "efs-mount-failure");
+    let (_, lines) = Told::new().handle_text("{\"requestContext\":");
+    assert_eq!(problem(&lines), "", "one line says that it was not taken");
+}
+
+#[test]
 fn a_record_of_another_service() {
     for other in [
         json!({"Records": [{"eventSource": "aws:s3", "s3": {"object": {"key": "EFSIOException: x"}}}]}),
@@ -203,54 +230,24 @@ fn very_many_functions() {
 }
 
 #[test]
-fn what_is_delivered_twice_counts_once_within_the_window() {
-    let mut told = Told::with(&[("TRIAGE_DEAD_LETTERS", "failures=orders")]);
-    let body = record().to_string();
-    let twice = sqs([(body.as_str(), json!({})), (body.as_str(), json!({}))]);
-    assert_eq!(problem(&told.lines(&twice)), "efs-mount-failure");
-    let (answer, lines) = told.handle(&twice);
-    assert_eq!((answer, lines.len()), (json!({"batchItemFailures": []}), 0));
-    // The same request, as a dead letter too.
-    assert_eq!(told.lines(&sqs([("{}", dead_letter("403", MOUNT))])).len(), 0);
-    told.now = told.now.plus_ms(60 * 60_000);
-    assert_eq!(problem(&told.lines(&record())), "efs-mount-failure");
-}
-
-#[test]
-fn one_request_by_two_ways_counts_once_though_nobody_says_whose_the_dead_letter_is() {
-    let record = record().to_string();
-    let dead = sqs([("{}", dead_letter("403", MOUNT))]);
-    let whole = sqs([(record.as_str(), json!({}))]);
-    for [first, second] in [[&dead, &whole], [&whole, &dead]] {
-        let mut told = Told::new();
-        assert_eq!(problem(&told.lines(first)), "efs-mount-failure");
-        assert_eq!(told.lines(second), [json!(null); 0]);
-    }
-}
-
-#[test]
-fn what_has_no_request_id_counts_once_by_its_message() {
-    let rule = json!({
-        "TARGET_ARN": {"stringValue": ARN, "dataType": "String"},
-        "ERROR_CODE": {"stringValue": "NO_PERMISSIONS", "dataType": "String"},
-    });
-    let mut event = sqs([("{}", rule.clone())]);
-    let mut told = Told::new();
-    assert_eq!(problem(&told.lines(&event)), "invoke-access-denied");
-    assert_eq!(told.lines(&event), [json!(null); 0], "the same message, delivered again");
-    event["Records"][0]["messageId"] = "another".into();
-    assert_eq!(problem(&told.lines(&event)), "invoke-access-denied");
-    let of_topic = sns("{}", of_topic(&rule));
-    assert_eq!(problem(&told.lines(&of_topic)), "invoke-access-denied");
-    assert_eq!(told.lines(&of_topic), [json!(null); 0]);
-}
-
-#[test]
 fn a_message_with_attributes_of_such_names_is_not_taken() {
-    for (name, value) in [("ErrorCode", "429"), ("ErrorMessage", MOUNT)] {
-        let attributes = json!({name: {"stringValue": value, "dataType": "String"}});
-        let (answer, lines) = Told::new().handle(&sqs([(r#"{"order":7}"#, attributes)]));
-        assert_eq!(answer["batchItemFailures"], json!([{"itemIdentifier": "message-0"}]), "{name}");
+    for attributes in [
+        &[("ErrorCode", "429")][..],
+        &[("ErrorMessage", MOUNT)],
+        &[("RequestID", ID)],
+        &[("RequestID", "order-7"), ("ErrorCode", "429"), ("ErrorMessage", "Rate Exceeded.")],
+        &[("RequestID", "A1"), ("ErrorCode", "403"), ("ErrorMessage", MOUNT)],
+        &[("RequestID", ID), ("ErrorCode", "E17"), ("ErrorMessage", "out of stock")],
+        &[("RequestID", ID), ("ErrorCode", "7"), ("ErrorMessage", MOUNT)],
+        &[("TARGET_ARN", ARN)],
+        &[("TARGET_ARN", ARN), ("ERROR_MESSAGE", "Rate Exceeded.")],
+    ] {
+        let value = |text: &str| json!({"stringValue": text, "dataType": "String"});
+        let named: Value =
+            attributes.iter().map(|(name, text)| ((*name).to_owned(), value(text))).collect();
+        let (answer, lines) = Told::new().handle(&sqs([(r#"{"order":7}"#, named)]));
+        let stays = json!([{"itemIdentifier": "message-0"}]);
+        assert_eq!(answer["batchItemFailures"], stays, "{attributes:?}");
         assert_eq!(problem(&lines), "");
     }
 }
@@ -283,6 +280,32 @@ fn a_name_alone_is_a_suspicion_where_it_is_not_told_what_failed() {
         assert_eq!(lines.len(), 1, "{lines:#?}");
         assert_eq!(lines[0]["diagnosis"]["stage"].as_str(), stage, "{status:?}");
     }
+    // Whatever it was given up for, if that is told at all; and so the errors that have one meaning.
+    record.as_object_mut().unwrap().remove("responseContext");
+    for (error_type, message) in [
+        ("TooManyRequestsException", "the shop is busy"),
+        ("KMSDisabledException", "the key of the vault"),
+        ("THROTTLING", "the shop is busy"),
+    ] {
+        record["responsePayload"] = json!({"errorType": error_type, "errorMessage": message});
+        for condition in ["", "RetriesExhausted", "MaximumEventAgeExceeded", "retriesexhausted"] {
+            record["requestContext"]["condition"] = condition.into();
+            if condition.is_empty() {
+                record["requestContext"].as_object_mut().unwrap().remove("condition");
+            }
+            for line in Told::new().lines(&record) {
+                assert_ne!(line["diagnosis"]["stage"], "confirmed", "{line:#}");
+            }
+        }
+        let mut letter = dead_letter("", &format!("our own: {error_type}: {message}"));
+        letter.as_object_mut().unwrap().remove("ErrorCode");
+        for line in Told::new().lines(&sqs([("{}", letter)])) {
+            assert_ne!(line["diagnosis"]["stage"], "confirmed", "{line:#}");
+        }
+    }
+    record["responsePayload"] =
+        json!({"errorType": "TooManyRequestsException", "errorMessage": "the shop is busy"});
+    record["responseContext"] = json!({"statusCode": 200});
     // It ran, though functionError is not there.
     let lines = Told::with(&[("TRIAGE_FUNCTION_ERRORS", "off")]).lines(&record);
     assert_eq!(lines, [json!(null); 0]);
@@ -307,10 +330,10 @@ fn what_could_not_be_written_is_told_when_it_comes_again() {
     let mut handler = Handler::new(|_| None, Full(true, Vec::new()), now);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let left = Duration::from_secs(30);
-    let first = runtime.block_on(handler.handle(&record(), left, || now));
+    let first = runtime.block_on(handler.handle(&record().to_string(), left, || now));
     assert!(first.is_err(), "the event comes again");
     handler.out_mut().0 = false;
-    runtime.block_on(handler.handle(&record(), left, || now)).unwrap();
+    runtime.block_on(handler.handle(&record().to_string(), left, || now)).unwrap();
     let line: Value = serde_json::from_slice(&handler.out_mut().1).unwrap();
     assert_eq!(line["diagnosis"]["problem"], "efs-mount-failure");
 }

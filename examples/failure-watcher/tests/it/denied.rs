@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use triage_diagnosis::{FunctionState, Timestamp};
+use triage_diagnosis::{FunctionState, KeyState, Timestamp};
 
 const KEY: &str = "arn:aws:kms:eu-west-1:123456789012:key/12345678-90ab-cdef-1234-567890abcdef";
 
@@ -223,7 +223,7 @@ async fn what_is_not_answered_costs_at_most_half_of_the_time() {
         let mut handler = Handler::new(lookup, Vec::new(), now);
         // Of which two seconds are kept back.
         let left = Duration::from_secs(6);
-        let answer = handler.handle(&json!({"check": true}), left, || now).await.unwrap();
+        let answer = handler.handle("{\"check\":true}", left, || now).await.unwrap();
         assert_eq!(answer, json!({"functions": 1, "leftOut": 0}), "{action}");
         let lines = String::from_utf8(std::mem::take(handler.out_mut())).unwrap();
         assert!(lines.contains(&format!("skipped: {action} was not answered")), "{lines}");
@@ -309,4 +309,58 @@ fn a_function_that_is_restored_without_end_is_seen_by_two_checks() {
         })
         .collect();
     assert_eq!(told, [10, 15]);
+}
+
+/// An update that failed long ago is not in use; the key that is, is what the next environment needs.
+#[test]
+fn an_update_that_failed_does_not_hide_what_the_key_is_now() {
+    let now = Timestamp::parse("2026-03-01T12:00:00Z").unwrap();
+    for (reason, key_state, problem, cause) in [
+        ("DisabledKMSKey", Some("Disabled"), "kms-disabled", None),
+        (
+            "InvalidStateKMSKey",
+            Some("PendingDeletion"),
+            "kms-invalid-state",
+            Some("pending-deletion"),
+        ),
+        ("KMSKeyNotFound", None, "kms-not-found", None),
+    ] {
+        let told = |state: FunctionState| {
+            let mut watcher = Watcher::new(Settings::default());
+            watcher.handle_state("orders", &state, true, now);
+            let lines = watcher.take_lines(now).into_iter();
+            let lines = lines.map(|line| serde_json::from_str::<Value>(&line).unwrap());
+            let of_key = |line: &Value| line["diagnosis"]["problem"] == problem;
+            let of_key: Vec<Value> = lines.filter(of_key).collect();
+            assert_eq!(of_key.len(), 1, "{of_key:#?}");
+            of_key.into_iter().next().unwrap()
+        };
+        let key = |state: Option<&str>| {
+            Some(KeyState { arn: KEY.to_owned(), state: state.map(str::to_owned) })
+        };
+        let failed = FunctionState {
+            state: Some("Active".to_owned()),
+            last_update_status: Some("Failed".to_owned()),
+            last_update_status_reason_code: Some(reason.to_owned()),
+            key: key(key_state),
+            ..FunctionState::default()
+        };
+        let line = told(failed.clone());
+        assert_eq!(line["diagnosis"]["stage"], "imminent");
+        assert_eq!(line["diagnosis"]["evidence"]["keyArn"], KEY, "{line:#}");
+        assert_eq!(line["diagnosis"]["evidence"]["keyState"].as_str(), key_state);
+        assert_eq!(line["diagnosis"]["cause"].as_str(), cause);
+        let message = line["message"].as_str().unwrap();
+        assert!(!message.contains("not in use"), "{message}");
+        // The key of now is sound.
+        let line = told(FunctionState { key: key(Some("Enabled")), ..failed.clone() });
+        assert!(line["message"].as_str().unwrap().contains("not in use"), "{line:#}");
+        // Lambda's own word for the function is the surest.
+        let line = told(FunctionState {
+            state: Some("Failed".to_owned()),
+            state_reason_code: Some(reason.to_owned()),
+            ..failed
+        });
+        assert_eq!(line["diagnosis"]["stage"], "confirmed", "{line:#}");
+    }
 }

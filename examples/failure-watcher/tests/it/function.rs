@@ -32,7 +32,12 @@ impl Running {
 
     /// The answer to an event, and the lines that it led to.
     pub(crate) async fn invoke(&mut self, event: &Value) -> (Value, Vec<Value>) {
-        let outcome = self.sandbox.invoke(Invocation::new(event.to_string())).await.unwrap();
+        self.invoke_with(event.to_string()).await
+    }
+
+    /// The same for an event as it is written.
+    async fn invoke_with(&mut self, event: String) -> (Value, Vec<Value>) {
+        let outcome = self.sandbox.invoke(Invocation::new(event)).await.unwrap();
         assert_eq!(outcome.status, Status::Success, "{}", outcome.payload_text());
         let log = self.sandbox.log_from(self.read);
         self.read += log.len();
@@ -101,6 +106,18 @@ async fn each_source_is_taken_by_the_function_as_it_is_by_the_library() {
         assert_eq!(lines.len(), 1, "{event}: {lines:#?}");
         assert_eq!(lines[0]["diagnosis"]["problem"], "efs-mount-failure");
         assert_eq!(lines[0]["FunctionName"], "orders");
+    }
+    running.sandbox.shutdown(ShutdownReason::Spindown).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_sender_put_into_the_request_does_not_decide_whether_the_function_takes_it() {
+    let mut running = Running::start(&[]).await;
+    for (at, payload) in odd_payloads().into_iter().enumerate() {
+        let record = record_with(&format!("{at}{}", &ID[1..]), &payload);
+        let (_, lines) = running.invoke_with(record).await;
+        assert_eq!(lines.len(), 1, "{lines:#?}");
+        assert_eq!(lines[0]["diagnosis"]["problem"], "efs-mount-failure");
     }
     running.sandbox.shutdown(ShutdownReason::Spindown).await;
 }

@@ -4,6 +4,7 @@
 
 mod any_input;
 mod bad_input;
+mod delivered;
 mod denied;
 mod function;
 mod rows;

@@ -224,6 +224,41 @@ fn what_a_schedule_could_not_deliver() {
 }
 
 #[test]
+fn a_dead_letter_around_a_record_tells_of_both_failures() {
+    let string = |text: &str| json!({"stringValue": text, "dataType": "String"});
+    let of_rule = json!({
+        "RULE_ARN": string("arn:aws:events:eu-west-1:123456789012:rule/r"),
+        "TARGET_ARN": string(&ARN.replace("orders", "mailer")),
+        "ERROR_CODE": string("THROTTLING"),
+    });
+    let mut of_lambda = dead_letter("429", "Rate Exceeded.");
+    of_lambda["RequestID"]["stringValue"] = format!("0{}", &ID[1..]).into();
+    let record = record().to_string();
+    let bus = event_bridge(serde_json::from_str(&record).unwrap()).to_string();
+    let of_topic = sns(&record, json!({})).to_string();
+    for (attributes, whose) in [(&of_rule, "mailer"), (&of_lambda, "watcher")] {
+        for message in [&record, &bus, &of_topic] {
+            let event = sqs([(message.as_str(), attributes.clone())]);
+            let mut told = Told::with(&[("TRIAGE_DEAD_LETTERS", "failures=watcher")]);
+            let (answer, mut lines) = told.handle(&event);
+            assert_eq!(answer, json!({"batchItemFailures": []}));
+            lines.sort_by_key(|line| line["diagnosis"]["problem"].to_string());
+            let of = |line: &Value| {
+                let problem = line["diagnosis"]["problem"].as_str().map(str::to_owned);
+                problem.zip(line["FunctionName"].as_str().map(str::to_owned)).unwrap()
+            };
+            let expected = [("efs-mount-failure", "orders"), ("throttled", whose)];
+            let expected = expected.map(|(problem, name)| (problem.into(), name.into()));
+            assert_eq!(lines.iter().map(of).collect::<Vec<_>>(), expected, "{message}");
+            assert_eq!(told.lines(&event), [json!(null); 0], "the same message, delivered again");
+        }
+    }
+    // Any other event is nobody's failure.
+    let event = sqs([(r#"{"Records":[{"eventSource":"aws:s3"}]}"#, of_rule)]);
+    assert_eq!(Told::new().lines(&event).len(), 1);
+}
+
+#[test]
 fn a_mixture_is_told_function_by_function_and_answered_message_by_message() {
     let mut billing = record_of("11111111-b738-4d2c-8880-a18cdf61200e");
     billing["requestContext"]["functionArn"] = ARN.replace("orders", "billing").into();

@@ -32,6 +32,11 @@ impl Told {
 
     /// The answer to an event, and the lines that it led to.
     pub(crate) fn handle(&mut self, event: &Value) -> (Value, Vec<Value>) {
+        self.handle_text(&event.to_string())
+    }
+
+    /// The same for an event as it is written.
+    pub(crate) fn handle_text(&mut self, event: &str) -> (Value, Vec<Value>) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let now = self.now;
         let answer = runtime.block_on(self.handler.handle(event, Duration::from_secs(30), || now));
@@ -74,6 +79,20 @@ pub(crate) fn record_of(request_id: &str) -> Value {
     let mut record = record();
     record["requestContext"]["requestId"] = request_id.into();
     record
+}
+
+/// JSON that anybody may send and serde_json alone refuses: half an emoji, a number beyond the doubles, and
+/// what is nested deep.
+pub(crate) fn odd_payloads() -> [String; 4] {
+    let deep = format!("{}{}", "[".repeat(1_000), "]".repeat(1_000));
+    [r#""a\ud83d""#.into(), r#"{"\udc4d":"\ud83d x"}"#.into(), "-1e400".into(), deep]
+}
+
+/// A record, as it is written, of a request with this payload.
+pub(crate) fn record_with(request_id: &str, payload: &str) -> String {
+    let mut record = record_of(request_id);
+    record["requestPayload"] = "PAYLOAD".into();
+    record.to_string().replace("\"PAYLOAD\"", payload)
 }
 
 /// An event of an event source mapping for a queue, with these bodies and attributes.

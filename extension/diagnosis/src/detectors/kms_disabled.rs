@@ -53,15 +53,14 @@ pub(crate) const DETECTOR: Detector = Detector {
 const OUTSIDE: &str = "the KMS key of the function's environment variables is disabled";
 
 fn examine(case: &Case<'_>) -> Option<Finding> {
-    from_state::reason(case, &["DisabledKMSKey"], OUTSIDE)
-        .or_else(|| from_state::key(case, &[Some("Disabled")], OUTSIDE))
-        .or_else(|| {
-            from_log::finding(case, |view| match view {
-                Some(View::Function) | None => "a KMS key is disabled",
-                Some(View::Outside) => OUTSIDE,
-                Some(View::Caller) => {
-                    "the KMS key of a called function's environment variables is disabled"
-                }
-            })
+    let of_key = || from_state::key(case, &[Some("Disabled")], OUTSIDE);
+    from_state::reason_or_key(case, &["DisabledKMSKey"], OUTSIDE, of_key).or_else(|| {
+        from_log::finding(case, |view| match view {
+            Some(View::Function) | None => "a KMS key is disabled",
+            Some(View::Outside) => OUTSIDE,
+            Some(View::Caller) => {
+                "the KMS key of a called function's environment variables is disabled"
+            }
         })
+    })
 }

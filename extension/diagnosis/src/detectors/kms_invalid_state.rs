@@ -67,7 +67,8 @@ const OUTSIDE: &str =
     "the KMS key of the function's environment variables is in a state that forbids its use";
 
 fn examine(case: &Case<'_>) -> Option<Finding> {
-    from_state::reason(case, &["InvalidStateKMSKey"], OUTSIDE).or_else(|| from_key(case)).or_else(|| from_log::finding(case, |view| match view {
+    let of_key = || from_key(case);
+    from_state::reason_or_key(case, &["InvalidStateKMSKey"], OUTSIDE, of_key).or_else(|| from_log::finding(case, |view| match view {
         Some(View::Function) | None => "a KMS key is in a state that forbids its use",
         Some(View::Outside) => OUTSIDE,
         Some(View::Caller) => {

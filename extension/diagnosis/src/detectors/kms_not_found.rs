@@ -54,15 +54,14 @@ pub(crate) const DETECTOR: Detector = Detector {
 const OUTSIDE: &str = "the KMS key of the function's environment variables was not found";
 
 fn examine(case: &Case<'_>) -> Option<Finding> {
-    from_state::reason(case, &["KMSKeyNotFound"], OUTSIDE)
-        .or_else(|| from_state::key(case, &[None], OUTSIDE))
-        .or_else(|| {
-            from_log::finding(case, |view| match view {
-                Some(View::Function) | None => "a KMS key was not found",
-                Some(View::Outside) => OUTSIDE,
-                Some(View::Caller) => {
-                    "the KMS key of a called function's environment variables was not found"
-                }
-            })
+    let of_key = || from_state::key(case, &[None], OUTSIDE);
+    from_state::reason_or_key(case, &["KMSKeyNotFound"], OUTSIDE, of_key).or_else(|| {
+        from_log::finding(case, |view| match view {
+            Some(View::Function) | None => "a KMS key was not found",
+            Some(View::Outside) => OUTSIDE,
+            Some(View::Caller) => {
+                "the KMS key of a called function's environment variables was not found"
+            }
         })
+    })
 }

@@ -145,8 +145,9 @@ fn from_request(case: &Case<'_>, request: &FailedRequest) -> Option<Finding> {
         let finding = Finding::confirmed(case.at, message.to_owned());
         return Some(finding.cause("reserved-concurrency"));
     }
-    // Invoke has no other error of this status; the second is EventBridge's word.
-    if request.status_code == Some(429) || error_type == Some("THROTTLING") {
+    let is_event_bridges_word = request.is_of_invoker && error_type == Some("THROTTLING");
+    // Invoke has no other error of this status.
+    if request.status_code == Some(429) || is_event_bridges_word {
         return Some(Finding::confirmed(case.at, OUTSIDE.to_owned()));
     }
     let is_untold = request.status_code.is_none() && error_type.is_none();

@@ -1,7 +1,8 @@
 //! Dead-letter messages: the event that failed, with attributes that say why.
 
 use super::function_name::{FunctionName, ListedName, is_name};
-use super::record::request_id;
+use super::json::json;
+use super::record::is_uuid;
 use crate::{FailedRequest, Timestamp};
 use std::collections::BTreeMap;
 
@@ -33,15 +34,19 @@ pub(crate) fn read(
 fn of_lambda(attributes: &Attributes, at: Option<Timestamp>) -> Option<FailedRequest> {
     let text = |name: &str| attributes.get(name).map(String::as_str);
     let (code, message) = (text("ErrorCode"), text("ErrorMessage"));
-    // Others have attributes of such names too; the request's id Lambda always gives.
-    let request_id = request_id(text("RequestID"));
-    if request_id.is_empty() || (code.is_none() && message.is_none()) {
+    // Others have attributes of such names too; the request's id Lambda always gives, and as a UUID.
+    let request_id = text("RequestID").map(str::trim).filter(|id| is_uuid(id))?;
+    if code.is_none() && message.is_none() {
         return None;
     }
-    // Not given for what never was invoked.
-    let status_code = code.and_then(|code| code.trim().parse().ok());
+    // Not given for what never was invoked; another's codes are none of HTTP.
+    let status = |code: &str| code.trim().parse().ok().filter(|code| (100..600).contains(code));
+    let status_code = match code {
+        Some(code) => Some(status(code)?),
+        None => None,
+    };
     Some(FailedRequest {
-        request_id,
+        request_id: request_id.to_owned(),
         at,
         status_code,
         has_run: status_code == Some(200),
@@ -62,6 +67,13 @@ fn of_event_bridge(
 ) -> Option<DeadLetter> {
     let text = |name: &str| attributes.get(name).cloned();
     let target = text("TARGET_ARN")?;
+    // Others may have a target too.
+    let is_event_bridges = ["RULE_ARN", "SCHEDULE_ARN", "ERROR_CODE"]
+        .iter()
+        .any(|name| attributes.contains_key(*name));
+    if !is_event_bridges {
+        return None;
+    }
     let named = match FunctionName::of_arn(&target) {
         Some(_) => target,
         None if is_invoke(&target) => invoked(message).unwrap_or_default(),
@@ -78,6 +90,7 @@ fn of_event_bridge(
         at,
         condition: text("EXHAUSTED_RETRY_CONDITION"),
         attempts: text("RETRY_ATTEMPTS").and_then(|attempts| attempts.trim().parse().ok()),
+        is_of_invoker: true,
         error_type,
         error_message: text("ERROR_MESSAGE"),
         ..FailedRequest::default()
@@ -97,6 +110,6 @@ fn is_invoke(target: &str) -> bool {
 
 /// The function that Invoke was to be called with.
 fn invoked(message: &str) -> Option<String> {
-    let parameters: serde_json::Value = serde_json::from_str(message).ok()?;
+    let parameters = json(message).ok()?;
     parameters["FunctionName"].as_str().map(str::to_owned)
 }

@@ -52,7 +52,7 @@ impl PayloadError {
         if !looks_like_json || encodings == 0 {
             return Self::bounded(None, Some(text.to_owned()));
         }
-        if let Ok(value) = serde_json::from_str::<Value>(text) {
+        if let Ok(value) = super::json::json(text) {
             return Self::within(&value, encodings - 1);
         }
         // Cut off: the fields that are there, and as much of the last as is.

@@ -42,6 +42,7 @@ impl Recorded {
             status_code,
             // Invoke answers 200 where the function ran, and nowhere else.
             has_run: has_failed || status_code == Some(200),
+            is_of_invoker: false,
             error_type: error.error_type,
             error_message: error.error_message,
         };
@@ -56,6 +57,12 @@ pub(crate) fn request_id(text: Option<&str>) -> String {
         (1..=128).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
     };
     text.filter(is_id).unwrap_or_default().to_owned()
+}
+
+/// Whether it is 8-4-4-4-12 hexadecimal digits, as each request id of Lambda's.
+pub(crate) fn is_uuid(id: &str) -> bool {
+    let is_hex = |part: &str| part.bytes().all(|b| b.is_ascii_hexdigit());
+    id.split('-').map(str::len).eq([8, 4, 4, 4, 12]) && id.split('-').all(is_hex)
 }
 
 /// RFC 3339 as AWS writes it, or milliseconds as some stand-ins do.

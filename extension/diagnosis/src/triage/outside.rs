@@ -13,9 +13,39 @@ use crate::runtime_exit::RuntimeExit;
 
 impl Triage {
     /// The record of a failed request to the function has come. Each is a request of its own: whoever calls
-    /// this leaves out what was delivered twice. Whether a detector knew the failure; if none did, nothing
+    /// this leaves out what was delivered twice. How surely a detector knew the failure; if none did, nothing
     /// is told.
-    pub fn handle_failed_request(&mut self, request: &FailedRequest, now: Timestamp) -> bool {
+    pub fn handle_failed_request(
+        &mut self,
+        request: &FailedRequest,
+        now: Timestamp,
+    ) -> Option<Stage> {
+        let (attempt, findings) = self.found_in_request(request, now);
+        let stage = surest(&findings);
+        for (detector, finding) in findings {
+            let finding = finding
+                .evidence("condition", request.condition.as_deref().filter(|c| is_name(c)))
+                .evidence("attempts", request.attempts)
+                .evidence("statusCode", request.status_code);
+            self.tell_outside(detector, finding, &attempt, now);
+        }
+        stage
+    }
+
+    /// How surely a detector knows a failure, without telling anything of it.
+    pub fn failed_request_stage(
+        &mut self,
+        request: &FailedRequest,
+        now: Timestamp,
+    ) -> Option<Stage> {
+        surest(&self.found_in_request(request, now).1)
+    }
+
+    fn found_in_request(
+        &mut self,
+        request: &FailedRequest,
+        now: Timestamp,
+    ) -> (Attempt, Vec<(usize, Finding)>) {
         let at = request.at.unwrap_or(now);
         let message = request.error_message.as_deref().unwrap_or_default();
         let attempt = Attempt {
@@ -31,9 +61,8 @@ impl Triage {
             ..InvocationReport::default()
         };
         // Whether it failed within the function or before is not told: its own errors may have such names.
-        let is_where_untold = request.status_code.is_none()
-            && !request.has_run
-            && request.condition.as_deref().is_some_and(|c| CONDITIONS.contains(&c));
+        let is_where_untold =
+            request.status_code.is_none() && !request.has_run && !request.is_of_invoker;
         let matcher = self.matcher();
         let about = Case {
             attempt: Some(&attempt),
@@ -71,16 +100,7 @@ impl Triage {
                 None => findings.push((detector, finding)),
             }
         }
-        let findings = not_outranked(findings, &self.detectors);
-        let is_known = !findings.is_empty();
-        for (detector, finding) in findings {
-            let finding = finding
-                .evidence("condition", request.condition.as_deref().filter(|c| is_name(c)))
-                .evidence("attempts", request.attempts)
-                .evidence("statusCode", request.status_code);
-            self.tell_outside(detector, finding, &attempt, now);
-        }
-        is_known
+        (attempt, not_outranked(findings, &self.detectors))
     }
 
     /// What is known of the function's state, asked for at `now`.
@@ -117,8 +137,9 @@ impl Triage {
     }
 }
 
-/// Why Lambda gives up an event that it may have tried.
-const CONDITIONS: [&str; 3] = ["RetriesExhausted", "EventAgeExceeded", "RetryAttemptsExhausted"];
+fn surest(findings: &[(usize, Finding)]) -> Option<Stage> {
+    findings.iter().map(|(_, finding)| finding.stage).max()
+}
 
 /// A word of Lambda's API, such as `RetriesExhausted`.
 fn is_name(text: &str) -> bool {

@@ -14,6 +14,7 @@ pub(crate) fn failed_request(json: &Value) -> FailedRequest {
         attempts: json["approximateInvokeCount"].as_u64(),
         status_code: json["statusCode"].as_u64().map(|code| u16::try_from(code).unwrap()),
         has_run: json["functionError"].is_string(),
+        is_of_invoker: json["isOfInvoker"] == true,
         error_type: text("errorType"),
         error_message: text("errorMessage"),
     }

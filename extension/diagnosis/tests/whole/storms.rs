@@ -245,7 +245,7 @@ fn what_comes_from_outside_fits_into_a_line_whatever_it_is() {
             error_message: text(),
             ..FailedRequest::default()
         };
-        assert!(triage.handle_failed_request(&request, now));
+        assert!(triage.handle_failed_request(&request, now).is_some());
         let state = FunctionState {
             function_arn: text(),
             state: Some("Failed".to_owned()),

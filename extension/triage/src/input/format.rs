@@ -95,7 +95,7 @@ fn holds_failed_requests(text: &str, is_cut_off: bool) -> bool {
     if !is_possible {
         return false;
     }
-    match serde_json::from_str(text) {
+    match failed_requests::json(text) {
         Ok(json) => {
             let mut items = failed_requests::read(&json, &DeadLetterNames::new()).into_iter();
             items.any(|item| item.told.is_ok())
@@ -147,7 +147,7 @@ mod tests {
         let event = r#"{"logStreamName":"s","timestamp":1,"message":"START","ingestionTime":2}"#;
         let json_line = r#"{"timestamp":"2026-03-01T12:00:00Z","level":"INFO","message":"x"}"#;
         let failed = r#"{"requestContext":{"requestId":"a","functionArn":"arn:aws:lambda:eu-west-1:123456789012:function:orders","condition":"RetriesExhausted","approximateInvokeCount":3}}"#;
-        let letter = r#"{"eventSource":"aws:sqs","messageAttributes":{"RequestID":{"stringValue":"a"},"ErrorCode":{"stringValue":"429"}},"body":"x"}"#;
+        let letter = r#"{"eventSource":"aws:sqs","messageAttributes":{"RequestID":{"stringValue":"e4b46cbf-b738-4d2c-8880-a18cdf61200e"},"ErrorCode":{"stringValue":"429"}},"body":"x"}"#;
         for (text, expected) in [
             (String::new(), Format::Text),
             ("START RequestId: a".to_owned(), Format::Text),

@@ -24,7 +24,6 @@ use log_line::{LogLines, LogRecord};
 use output::Output;
 use outside::Outside;
 use sandboxes::{Counts, Sandboxes};
-use serde_json::Value;
 use std::fs::File;
 use std::io::{self, BufRead, IsTerminal, Read, Write, stderr};
 use std::path::PathBuf;
@@ -255,12 +254,14 @@ impl Replay {
             };
             let place = piece.place;
             let bytes = piece.bytes.len() as u64 + piece.left_out;
-            let read = serde_json::from_slice::<Value>(piece.bytes);
+            let read = failed_requests::json(&String::from_utf8_lossy(piece.bytes));
             let items = read.map(|json| failed_requests::read(&json, &dead_letters));
             let mut unread = u64::from(items.is_err());
             for item in items.unwrap_or_default() {
                 match (item.told, &mut self.outside) {
-                    (Ok(Some(request)), Some(outside)) => outside.request(&request),
+                    (Ok(requests), Some(outside)) => {
+                        requests.iter().for_each(|request| outside.request(request));
+                    }
                     (Ok(_), _) => {}
                     (Err(_), _) => {
                         unread += 1;

@@ -1,15 +1,12 @@
 //! Requests that failed, by their records: what the failure watcher would have told.
 
 use super::sandboxes::Told;
-use std::collections::{HashSet, VecDeque};
-use std::hash::{BuildHasher, RandomState};
-use triage_diagnosis::failed_requests::Request;
+use std::collections::VecDeque;
+use triage_diagnosis::failed_requests::{Delivered, Request};
 use triage_diagnosis::{Function, Settings, Timestamp, Triage};
 
 /// So many functions are kept at once; of those beyond, the oldest is over.
 const MAX_FUNCTIONS: usize = 1_000;
-/// So many requests are remembered, as a record may be there twice.
-const MAX_REMEMBERED: usize = 100_000;
 
 /// The functions that requests to failed.
 pub(crate) struct Outside {
@@ -19,9 +16,8 @@ pub(crate) struct Outside {
     function: Function,
     functions: VecDeque<(Function, Triage)>,
     now: Timestamp,
-    /// Hashes of their ids.
-    known: HashSet<u64>,
-    hasher: RandomState,
+    /// A record may be there twice, however long ago.
+    delivered: Delivered,
     told: Vec<Told>,
     /// How many there were, each once.
     pub(crate) requests: u64,
@@ -37,8 +33,7 @@ impl Outside {
             function,
             functions: VecDeque::new(),
             now: Timestamp::default(),
-            known: HashSet::new(),
-            hasher: RandomState::new(),
+            delivered: Delivered::new(u64::MAX),
             told: Vec::new(),
             requests: 0,
             unknown: 0,
@@ -47,24 +42,23 @@ impl Outside {
 
     /// A record of a request that failed.
     pub(crate) fn request(&mut self, request: &Request) {
-        let Request { failure, function_name, function_version, message_id } = request;
-        let id = Some(&failure.request_id).filter(|id| !id.is_empty()).or(message_id.as_ref());
-        if let Some(id) = id
-            && self.known.len() < MAX_REMEMBERED
-            && !self.known.insert(self.hasher.hash_one(id))
-        {
-            return;
-        }
-        self.requests += 1;
+        let Request { failure, function_name, function_version, .. } = request;
         self.now = failure.at.map_or(self.now, |at| at.max(self.now));
         let now = self.now;
         let or = |told: &String, given: &String| if told.is_empty() { given } else { told }.clone();
         let (name, version) =
             (or(function_name, &self.function.name), or(function_version, &self.function.version));
+        let delivery = self.delivered.look_up(request, &name, now);
         let triage = self.triage(name, version);
-        let is_known = triage.handle_failed_request(failure, now);
+        if delivery.is_known() && !delivery.is_news(triage.failed_request_stage(failure, now)) {
+            return;
+        }
+        let stage = triage.handle_failed_request(failure, now);
         let reports: Vec<_> = std::iter::from_fn(|| triage.poll_report(now)).collect();
-        self.unknown += u64::from(!is_known);
+        self.delivered.remember(&delivery, stage, now);
+        self.requests += u64::from(!delivery.is_known());
+        self.unknown += u64::from(stage.is_none());
+        self.unknown -= u64::from(delivery.was_unknown());
         self.tell(reports);
     }
 

@@ -67,6 +67,38 @@ fn records_letters_and_events_are_told_each_once() {
 }
 
 #[test]
+fn what_the_sender_put_into_the_request_decides_neither_the_format_nor_what_is_told() {
+    let deep = format!("{}{}", "[".repeat(200), "]".repeat(200));
+    let payloads = [r#""a\ud83d""#, "1e400", &deep, "{}"];
+    let lines: String = (0..)
+        .zip(payloads)
+        .map(|(n, payload)| {
+            let record = record(&format!("e4b46cbf-b738-4d2c-8880-a18cdf61200{n}")).to_string();
+            record.replace(r#"{"card":"s3cr3t"}"#, payload) + "\n"
+        })
+        .collect();
+    assert!(lines.contains(&deep));
+    let ran = run(&["replay"], lines.as_bytes());
+    assert_eq!(ran.problems(), ["kms-disabled"; 4], "{ran:?}");
+    assert!(ran.stderr.contains("4 failed requests"), "{}", ran.stderr);
+}
+
+#[test]
+fn of_one_request_by_two_ways_the_one_that_says_more_is_told() {
+    let id = "e4b46cbf-b738-4d2c-8880-a18cdf61200a";
+    let mut silent = received(id);
+    let error = &mut silent["Messages"][0]["MessageAttributes"];
+    error["ErrorCode"]["StringValue"] = "502".into();
+    error["ErrorMessage"]["StringValue"] = "Bad Gateway".into();
+    for [first, second] in [[&silent, &record(id)], [&record(id), &silent]] {
+        let ran = run(&["replay"], format!("{first}\n{second}\n{first}\n").as_bytes());
+        assert_eq!(ran.problems(), ["kms-disabled"], "{ran:?}");
+        assert!(ran.stderr.contains("1 failed request"), "{}", ran.stderr);
+        assert!(!ran.stderr.contains("none of the known"), "{}", ran.stderr);
+    }
+}
+
+#[test]
 fn a_list_and_what_a_person_reads() {
     let list: Vec<Value> = (10..50).map(|n| record(&format!("id-{n}"))).collect();
     let list = serde_json::to_string_pretty(&list).unwrap();

@@ -105,10 +105,7 @@ fn waits_for_child(seen: &Seen<'_>, child: &Process, what: &str) -> Option<Why> 
 
 /// Whether a child may be waited for: by another thread, or by an event loop.
 pub(super) fn may_wait_for_child(seen: &Seen<'_>) -> bool {
-    // Between two sleeps it may look after it.
-    let is_deaf = seen.main().is_some_and(|main| {
-        main.waits_in(|call| call == SystemCall::Futex) || seen.is_above_main(main)
-    });
+    let is_deaf = seen.main().is_some_and(|main| seen.waits_for_no_socket(main));
     let is_new = |p: &Process| {
         seen.main().is_some_and(|main| !seen.is_below(main.process.pid, p.pid))
             && seen.began_in_invocation(p) != Some(false)

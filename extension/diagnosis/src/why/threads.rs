@@ -331,7 +331,7 @@ pub(super) fn idle(seen: &Seen<'_>) -> Option<Why> {
     let lost = "a callback or promise may have been lost";
     let clause = match (main.thread.waits_in, main.thread.waits_with.is_timed) {
         (Some(SystemCall::Sleep), _) => {
-            "while sleeping, as its own code asks for: so does what pauses before it tries again"
+            "while sleeping, as its own code asks for: so does what pauses before it tries or looks again"
                 .to_owned()
         }
         (_, Some(true)) => format!(

@@ -2,7 +2,8 @@
 //!
 //! After each of them what was read so far is handed over, as there may be no time for the next one:
 //! first what the threads do; then what the processes have open, and short looks at who runs; and as
-//! late as possible all of it again, for what has changed meanwhile.
+//! late as possible all of it again, for what has changed meanwhile. Where the first thread computes, the short
+//! looks come before what is open, and of a small function nothing comes after them.
 
 use super::budget::{Budget, Signals, micros_since};
 use super::descriptors::OpenFound;

@@ -7,6 +7,7 @@ mod concurrency;
 mod configuration;
 mod key;
 mod recursion;
+mod skipped;
 
 pub use access::{Access, AccessError};
 pub use chosen::says_no;
@@ -14,15 +15,20 @@ pub use chosen::says_no;
 use crate::arrival::CheckOf;
 use crate::watcher::Watcher;
 use access::{Api, CallError};
+use skipped::Skipped;
 use std::collections::BTreeMap;
 use std::time::Duration;
 use tokio::time::Instant;
+use triage_diagnosis::failed_requests::ListedName;
 use triage_diagnosis::{FunctionState, KeyState, Timestamp};
 
 /// The clients of a function that looks at states.
 #[derive(Debug)]
 pub struct Checks {
     api: Api,
+    /// Where the next check of all begins: the last one had no time from there on, and it is not always to
+    /// be the same functions that are left out.
+    next: Option<String>,
 }
 
 /// What a check did.
@@ -38,12 +44,12 @@ impl Checks {
     /// Connects to nothing yet.
     #[must_use]
     pub fn new(access: &Access) -> Self {
-        Self { api: Api::new(access) }
+        Self { api: Api::new(access), next: None }
     }
 
     /// Looks at the states of functions one after another, for at most so long.
     pub async fn run(
-        &self,
+        &mut self,
         of: &CheckOf,
         watcher: &mut Watcher,
         budget: Duration,
@@ -54,7 +60,7 @@ impl Checks {
         // What is asked before the functions leaves them half of the time.
         let by = begun + budget / 2;
         let mut skipped = Skipped::default();
-        let functions = match of {
+        let mut functions = match of {
             CheckOf::Named(names) => {
                 let choice = &watcher.settings().functions;
                 let chosen = chosen::among(&self.api, names, choice, by, &mut skipped).await;
@@ -69,23 +75,35 @@ impl Checks {
                 chosen::functions(&self.api, choice, by, &mut skipped).await
             }
         };
+        let is_of_all = !matches!(of, CheckOf::Named(_));
+        let next = self.next.take_if(|_| is_of_all);
+        if let Some(first) = functions.iter().position(|name| next.as_ref() == Some(name)) {
+            functions.rotate_left(first);
+        }
         let is_scheduled = *of == CheckOf::Scheduled;
         let mut checked = Checked::default();
         let mut keys = BTreeMap::new();
         let account = match functions.is_empty() {
             true => None,
-            false => skipped.noted(concurrency::account(&self.api, by).await),
+            false => {
+                let account = concurrency::account(&self.api, by);
+                skipped.ask(concurrency::OF_ACCOUNT, "", account).await
+            }
         };
         for (index, function) in functions.iter().enumerate() {
             let state = self.state(function, &mut keys, &mut skipped);
             let Ok(state) = tokio::time::timeout_at(until, state).await else {
                 checked.left_out = functions.len() - index;
+                if is_of_all {
+                    // One that takes all of the time is not waited for again and again.
+                    self.next = functions.get(index.max(1)).cloned();
+                }
                 break;
             };
             let Some((name, state)) = state else { continue };
             checked.functions += 1;
             let state = FunctionState { account, ..state };
-            watcher.handle_state(&name, &state, is_scheduled, now());
+            watcher.handle_state(function, &name, &state, is_scheduled, now());
         }
         watcher.warn_of_check(skipped.lines(), is_scheduled, now());
         if checked.left_out > 0 {
@@ -103,43 +121,32 @@ impl Checks {
         keys: &mut BTreeMap<String, Option<KeyState>>,
         skipped: &mut Skipped,
     ) -> Option<(String, FunctionState)> {
-        let asked = configuration::ask(&self.api, function).await;
-        if let Err(CallError::NoFunction(_)) = asked {
-            skipped.noted(asked);
-            return None;
-        }
-        let asked = skipped.noted(asked);
-        let mut known = asked.unwrap_or_else(|| configuration::unknown(function));
+        let asked = configuration::ask(&self.api, function);
+        let mut known = match skipped.ask(configuration::ACTION, function, asked).await {
+            Some(Some(known)) => known,
+            Some(None) => {
+                skipped.note(CallError::NoFunction(function.to_owned()), function);
+                return None;
+            }
+            None => configuration::unknown(function),
+        };
+        // A version or an alias has none of its own.
+        let bare = ListedName::without_qualifier(function);
+        let reserved = concurrency::reserved(&self.api, bare);
         known.state.reserved_concurrency =
-            skipped.noted(concurrency::reserved(&self.api, function).await).flatten();
+            skipped.ask(concurrency::RESERVED, function, reserved).await.flatten();
+        let recursion = recursion::ask(&self.api, bare);
         known.state.recursive_loop =
-            skipped.noted(recursion::ask(&self.api, function).await).flatten();
+            skipped.ask(recursion::ACTION, function, recursion).await.flatten();
         if let Some(arn) = known.key_arn {
             // Functions share keys.
             if !keys.contains_key(&arn) {
-                let key = skipped.noted(key::ask(&self.api, &arn).await);
+                let about = format!("{arn} of {function}");
+                let key = skipped.ask(key::ACTION, &about, key::ask(&self.api, &arn)).await;
                 keys.insert(arn.clone(), key);
             }
             known.state.key = keys.get(&arn).cloned().flatten();
         }
         Some((known.name, known.state))
-    }
-}
-
-/// What could not be asked, and how often.
-#[derive(Debug, Default)]
-struct Skipped(BTreeMap<CallError, u64>);
-
-impl Skipped {
-    /// The answer; a failure is counted.
-    fn noted<T>(&mut self, answer: Result<T, CallError>) -> Option<T> {
-        answer.map_err(|error| *self.0.entry(error).or_default() += 1).ok()
-    }
-
-    fn lines(&self) -> impl Iterator<Item = String> {
-        self.0.iter().map(|(error, times)| match times {
-            1 => format!("skipped: {error}"),
-            n => format!("skipped {n} times: {error}"),
-        })
     }
 }

@@ -56,8 +56,8 @@ impl<W: Write> Handler<W> {
             }
             Arrival::Check(of) => {
                 let checks = match (&mut self.checks, &self.access) {
-                    (Some(checks), _) => Ok(&*checks),
-                    (none, Ok(access)) => Ok(&*none.insert(Checks::new(access))),
+                    (Some(checks), _) => Ok(checks),
+                    (none, Ok(access)) => Ok(none.insert(Checks::new(access))),
                     (None, Err(error)) => Err(*error),
                 };
                 match checks {

@@ -137,41 +137,44 @@ impl Watcher {
     }
 
     /// Takes in what is known of a function's state. What is only about to happen is told of a scheduled
-    /// check where it is new, and once an hour.
+    /// check where it is new, and once an hour. `listed` is what was looked at, a version, an alias or the
+    /// function itself; `name` the function's name.
     pub fn handle_state(
         &mut self,
+        listed: &str,
         name: &str,
         state: &FunctionState,
         is_scheduled: bool,
         now: Timestamp,
     ) {
         let is_pending = state.state.as_deref() == Some("Pending");
-        let pending_since = self.lasting.pending_since(name, is_pending, now);
+        let pending_since = self.lasting.pending_since(listed, is_pending, now);
         let state = FunctionState { pending_since, ..state.clone() };
         let triage = self.triage(name, "", now);
         triage.handle_function_state(&state, now);
         triage.finish(now);
         let reports: Vec<_> = std::iter::from_fn(|| triage.poll_report(now)).collect();
-        self.lasting.begin(name);
+        self.lasting.begin(listed);
         for report in reports {
             let what = (report.problem(), report.message());
-            let is_due = report.is_problem() || self.lasting.is_due(name, what, now);
+            let is_due = report.is_problem() || self.lasting.is_due(listed, what, now);
             if is_due || !is_scheduled {
                 self.tell(&report);
             }
         }
     }
 
-    /// Lines of a check's own, at WARN: at each scheduled one those that are new, and each once an hour.
+    /// Lines of a check's own, at WARN, each with its reason: at each scheduled one those whose reason is
+    /// new, and each once an hour.
     pub fn warn_of_check(
         &mut self,
-        messages: impl IntoIterator<Item = String>,
+        messages: impl IntoIterator<Item = (String, String)>,
         is_scheduled: bool,
         now: Timestamp,
     ) {
         self.lasting.begin("");
-        for message in messages {
-            if self.lasting.is_due("", &message, now) || !is_scheduled {
+        for (reason, message) in messages {
+            if self.lasting.is_due("", reason, now) || !is_scheduled {
                 self.warn(&message, now);
             }
         }

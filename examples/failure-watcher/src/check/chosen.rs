@@ -1,7 +1,7 @@
 //! Whose states are looked at: by list, by tag, and never of those whose tag says no.
 
-use super::Skipped;
 use super::access::{Api, CallError};
+use super::skipped::Skipped;
 use crate::settings::FunctionChoice;
 use aws_sdk_resourcegroupstagging::types::TagFilter;
 use tokio::time::Instant;
@@ -61,8 +61,11 @@ async fn asked(
     skipped: &mut Skipped,
 ) -> Vec<(String, String)> {
     let Some((key, _)) = &choice.tag else { return Vec::new() };
-    let tagged = tokio::time::timeout_at(by, tagged(api, key)).await;
-    skipped.noted(tagged.unwrap_or(Err(CallError::Unanswered(ACTION)))).unwrap_or_default()
+    let tagged = async {
+        let tagged = tokio::time::timeout_at(by, tagged(api, key)).await;
+        tagged.unwrap_or(Err(CallError::Unanswered(ACTION)))
+    };
+    skipped.ask(ACTION, "", tagged).await.unwrap_or_default()
 }
 
 /// The ARNs of the functions that have this tag, with its values.

@@ -1,10 +1,10 @@
 //! The state of a function and of its last update, and the key of its environment.
 
 use super::access::{Api, CallError};
-use triage_diagnosis::failed_requests::FunctionName;
+use triage_diagnosis::failed_requests::{FunctionName, ListedName};
 use triage_diagnosis::{FunctionState, Timestamp};
 
-const ACTION: &str = "lambda:GetFunctionConfiguration";
+pub(super) const ACTION: &str = "lambda:GetFunctionConfiguration";
 
 /// What a function's configuration tells.
 pub(super) struct Configuration {
@@ -15,27 +15,31 @@ pub(super) struct Configuration {
 
 /// Of a function whose configuration may not be read.
 pub(super) fn unknown(function: &str) -> Configuration {
-    let of_arn = FunctionName::of_arn(function);
-    let function_arn = of_arn.as_ref().map(|_| function.to_owned());
+    let function_arn = FunctionName::of_arn(function).map(|_| function.to_owned());
     Configuration {
-        name: of_arn.map_or_else(|| function.to_owned(), |function| function.name),
+        name: ListedName::of(function).name().to_owned(),
         state: FunctionState { function_arn, ..FunctionState::default() },
         key_arn: None,
     }
 }
 
-/// Asks for it, by the function's name or ARN. Its environment variables are not looked at.
-pub(super) async fn ask(api: &Api, function: &str) -> Result<Configuration, CallError> {
+/// Asks for it, by the function's name or ARN; None if there is no such function. Its environment
+/// variables are not looked at.
+pub(super) async fn ask(api: &Api, function: &str) -> Result<Option<Configuration>, CallError> {
     let answer = api.lambda.get_function_configuration().function_name(function).send().await;
-    let answer = answer.map_err(|error| match error.as_service_error() {
-        Some(refused) if refused.is_resource_not_found_exception() => {
-            CallError::NoFunction(function.to_owned())
+    let answer = match answer {
+        Ok(answer) => answer,
+        Err(error) => {
+            let refused = error.as_service_error();
+            return match refused.is_some_and(|e| e.is_resource_not_found_exception()) {
+                true => Ok(None),
+                false => Err(CallError::of(ACTION, &error)),
+            };
         }
-        _ => CallError::of(ACTION, &error),
-    })?;
+    };
     let word = |text: Option<&str>| text.map(str::to_owned);
     let name = answer.function_name().map(str::to_owned);
-    Ok(Configuration {
+    Ok(Some(Configuration {
         name: name.unwrap_or_else(|| unknown(function).name),
         key_arn: word(answer.kms_key_arn()).filter(|arn| !arn.is_empty()),
         state: FunctionState {
@@ -49,7 +53,7 @@ pub(super) async fn ask(api: &Api, function: &str) -> Result<Configuration, Call
             last_modified: answer.last_modified().and_then(last_modified),
             ..FunctionState::default()
         },
-    })
+    }))
 }
 
 /// `2021-04-04T19:41:12.000+0000`

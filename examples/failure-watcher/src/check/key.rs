@@ -3,7 +3,7 @@
 use super::access::{Api, CallError};
 use triage_diagnosis::KeyState;
 
-const ACTION: &str = "kms:DescribeKey";
+pub(super) const ACTION: &str = "kms:DescribeKey";
 
 /// Asks KMS in what state a key is. There being no such key is an answer.
 pub(super) async fn ask(api: &Api, arn: &str) -> Result<KeyState, CallError> {

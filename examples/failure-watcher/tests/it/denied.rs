@@ -11,7 +11,8 @@ use triage_diagnosis::{FunctionState, KeyState, Timestamp};
 
 const KEY: &str = "arn:aws:kms:eu-west-1:123456789012:key/12345678-90ab-cdef-1234-567890abcdef";
 
-/// AWS, as far as it is asked. What is denied is answered as IAM denies it, and what is silent not at all.
+/// AWS, as far as it is asked. What is denied is answered as IAM denies it, and what is silent not at all,
+/// as is what concerns the function `slow`.
 async fn aws(denied: &'static [&'static str], silent: &'static [&'static str]) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -44,7 +45,7 @@ async fn serve(
             continue;
         }
         let action = action(&head);
-        if silent.contains(&action) {
+        if silent.contains(&action) || head.contains("/functions/slow/") {
             request.clear();
             continue;
         }
@@ -140,22 +141,22 @@ async fn what_is_not_permitted_is_skipped_with_one_line_and_the_rest_goes_on() {
         (
             &["kms:DescribeKey"] as &'static [&'static str],
             &["function-pending", "recursion", "throttled"] as &[&str],
-            "skipped: kms:DescribeKey is not permitted",
+            "skipped: kms:DescribeKey is not permitted (arn:aws:kms:eu-west-1:123456789012:key/12345678-90ab-cdef-1234-567890abcdef of orders)",
         ),
         (
             &["lambda:GetFunctionConfiguration"],
             &["recursion", "throttled"],
-            "skipped 2 times: lambda:GetFunctionConfiguration is not permitted",
+            "skipped 2 times: lambda:GetFunctionConfiguration is not permitted (first of all for orders)",
         ),
         (
             &["lambda:GetFunctionConcurrency"],
             &["function-pending", "kms-disabled", "recursion"],
-            "skipped 2 times: lambda:GetFunctionConcurrency is not permitted",
+            "skipped 2 times: lambda:GetFunctionConcurrency is not permitted (first of all for orders)",
         ),
         (
             &["lambda:GetFunctionRecursionConfig"],
             &["function-pending", "kms-disabled", "throttled"],
-            "skipped 2 times: lambda:GetFunctionRecursionConfig is not permitted",
+            "skipped 2 times: lambda:GetFunctionRecursionConfig is not permitted (first of all for orders)",
         ),
         (
             &["lambda:GetAccountSettings"],
@@ -196,7 +197,7 @@ async fn an_endpoint_that_is_not_there_is_told() {
     assert_eq!(answer["functions"], 1);
     let messages: Vec<_> = lines.iter().filter_map(|line| line["message"].as_str()).collect();
     assert!(
-        messages.contains(&"skipped: lambda:GetFunctionConfiguration was not answered"),
+        messages.contains(&"skipped: lambda:GetFunctionConfiguration was not answered (orders)"),
         "{messages:?}"
     );
 }
@@ -227,6 +228,44 @@ async fn what_is_not_answered_costs_at_most_half_of_the_time() {
         assert_eq!(answer, json!({"functions": 1, "leftOut": 0}), "{action}");
         let lines = String::from_utf8(std::mem::take(handler.out_mut())).unwrap();
         assert!(lines.contains(&format!("skipped: {action} was not answered")), "{lines}");
+    }
+}
+
+/// A handler of these functions, whose checks have a second.
+async fn handler_of(functions: &'static str) -> Handler<Vec<u8>> {
+    let url = aws(&[], &[]).await;
+    let lookup = |name: &str| {
+        let value = match name {
+            "AWS_ENDPOINT_URL" => url.as_str(),
+            "AWS_REGION" => "eu-west-1",
+            "AWS_ACCESS_KEY_ID" | "AWS_SECRET_ACCESS_KEY" => "x",
+            "TRIAGE_FUNCTIONS" => functions,
+            _ => return None,
+        };
+        Some(value.to_owned())
+    };
+    Handler::new(lookup, Vec::new(), Timestamp::from_ms(0))
+}
+
+#[tokio::test]
+async fn those_that_were_left_out_come_first_the_next_time() {
+    let mut handler = handler_of("slow,orders").await;
+    for looked_at in [0, 1, 0] {
+        let left = Duration::from_secs(3);
+        let now = || Timestamp::parse("2026-03-01T12:00:00Z").unwrap();
+        let answer = handler.handle("{\"check\":true}", left, now).await.unwrap();
+        assert_eq!(answer, json!({"functions": looked_at, "leftOut": 2 - looked_at}));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_function_whose_configuration_is_denied_has_its_name_all_the_same() {
+    let url = aws(&["lambda:GetFunctionConfiguration"], &[]).await;
+    for listed in ["orders:live", "123456789012:function:orders:live", "function:orders", ARN] {
+        let variables = [("AWS_ENDPOINT_URL", url.as_str()), ("TRIAGE_FUNCTIONS", listed)];
+        let (_, lines) = Running::start(&variables).await.invoke(&json!({"check": true})).await;
+        let told: Vec<_> = lines.iter().filter(|line| line["diagnosis"].is_object()).collect();
+        assert!(!told.is_empty() && told.iter().all(|line| line["FunctionName"] == "orders"));
     }
 }
 
@@ -271,7 +310,8 @@ async fn a_tag_that_says_no_holds_in_whatever_form_the_function_is_listed() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_schedule_tells_what_lasts_once_and_what_is_wrong_each_time() {
     let url = aws(&["lambda:GetFunctionRecursionConfig"], &[]).await;
-    let variables = [("AWS_ENDPOINT_URL", url.as_str()), ("TRIAGE_FUNCTIONS", "orders")];
+    let variables =
+        [("AWS_ENDPOINT_URL", url.as_str()), ("TRIAGE_FUNCTIONS", "orders,orders:live")];
     let mut running = Running::start(&variables).await;
     let tick = json!({"detail-type": "Scheduled Event", "source": "aws.events", "detail": {}});
     let stages = |lines: &[Value]| -> Vec<String> {
@@ -304,7 +344,7 @@ fn a_function_that_is_restored_without_end_is_seen_by_two_checks() {
         .step_by(5)
         .filter(|minutes| {
             let now = Timestamp::from_ms(begun + minutes * 60_000);
-            watcher.handle_state("orders", &state, true, now);
+            watcher.handle_state("orders", "orders", &state, true, now);
             watcher.take_lines(now).iter().any(|line| line.contains("stuck-pending"))
         })
         .collect();
@@ -327,7 +367,7 @@ fn an_update_that_failed_does_not_hide_what_the_key_is_now() {
     ] {
         let told = |state: FunctionState| {
             let mut watcher = Watcher::new(Settings::default());
-            watcher.handle_state("orders", &state, true, now);
+            watcher.handle_state("orders", "orders", &state, true, now);
             let lines = watcher.take_lines(now).into_iter();
             let lines = lines.map(|line| serde_json::from_str::<Value>(&line).unwrap());
             let of_key = |line: &Value| line["diagnosis"]["problem"] == problem;

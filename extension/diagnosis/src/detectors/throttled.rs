@@ -168,7 +168,7 @@ fn from_state(case: &Case<'_>, state: &FunctionState) -> Option<Finding> {
         let finding = Finding::imminent(case.at, message.to_owned()).cause("reserved-concurrency");
         return Some(finding.evidence("reservedConcurrency", Some(0)));
     }
-    let account = state.account?;
+    let account = state.account.filter(|account| account.limit > 0)?;
     // In a small account what may not be reserved comes near the limit: then it must hold the greater part.
     let is_most = reserved.saturating_add(MAX_KEPT_UNRESERVED) >= account.limit
         && reserved > account.limit / 2;

@@ -56,6 +56,15 @@ impl ListedName {
         Self { account: owned(account), name: name.to_owned(), qualifier: owned(qualifier) }
     }
 
+    /// The same form without version or alias, as those of Lambda's calls take it that are the function's
+    /// alone.
+    pub fn without_qualifier(text: &str) -> &str {
+        match Self::of(text).qualifier {
+            Some(qualifier) => text.strip_suffix(&format!(":{qualifier}")).unwrap_or(text),
+            None => text,
+        }
+    }
+
     /// The function's name alone.
     pub fn name(&self) -> &str {
         &self.name
@@ -95,6 +104,8 @@ mod tests {
             assert!(is_same_function(&qualified, arn) && !is_same(&qualified, arn), "{form}");
             assert!(is_same(&qualified, "orders:live"), "{form}");
             assert!(!is_same_function(form, "billing"), "{form}");
+            assert_eq!(ListedName::without_qualifier(&qualified), form);
+            assert_eq!(ListedName::without_qualifier(form), form);
         }
         assert!(!is_same_function("210987654321:function:orders", arn), "another account's");
         for odd in ["", ":", "a:b:c:d", "function:"] {

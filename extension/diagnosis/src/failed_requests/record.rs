@@ -32,7 +32,7 @@ impl Recorded {
             return Self::Success;
         }
         let error = PayloadError::of(&json["responsePayload"]);
-        let status_code = response["statusCode"].as_u64().and_then(|code| u16::try_from(code).ok());
+        let status_code = status_code(&response["statusCode"]);
         let request = FailedRequest {
             request_id: request_id(context["requestId"].as_str()),
             function_arn: Some(arn.to_owned()),
@@ -63,6 +63,14 @@ pub(crate) fn request_id(text: Option<&str>) -> String {
 pub(crate) fn is_uuid(id: &str) -> bool {
     let is_hex = |part: &str| part.bytes().all(|b| b.is_ascii_hexdigit());
     id.split('-').map(str::len).eq([8, 4, 4, 4, 12]) && id.split('-').all(is_hex)
+}
+
+/// A number or, as some stand-ins have it, its digits.
+fn status_code(value: &Value) -> Option<u16> {
+    match value {
+        Value::String(text) => text.parse().ok(),
+        value => value.as_u64().and_then(|code| u16::try_from(code).ok()),
+    }
 }
 
 /// RFC 3339 as AWS writes it, or milliseconds as some stand-ins do.

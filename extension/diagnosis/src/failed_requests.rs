@@ -65,6 +65,8 @@ pub enum NoFailure {
     NotJson,
     /// It is JSON of something else.
     Other,
+    /// It is a message that ReceiveMessage gave without its attributes, by which alone a dead letter is known.
+    NoAttributes,
 }
 
 impl fmt::Display for NoFailure {
@@ -72,6 +74,10 @@ impl fmt::Display for NoFailure {
         f.write_str(match self {
             Self::NotJson => "it is no JSON",
             Self::Other => "it is none of the records of failed invocations",
+            Self::NoAttributes => {
+                "a dead letter is known by its message's attributes, and it came without any \
+                 (--message-attribute-names All)"
+            }
         })
     }
 }
@@ -156,7 +162,8 @@ impl Wrapping<'_> {
         self.at = timestamp(&json["Attributes"]["SentTimestamp"]);
         self.message_id = json["MessageId"].as_str().map(str::to_owned);
         let attributes = named(&json["MessageAttributes"], "StringValue");
-        self.open_message(&attributes, json["Body"].as_str().unwrap_or_default(), depth)
+        let told = self.open_message(&attributes, json["Body"].as_str().unwrap_or_default(), depth);
+        told.map_err(|why| if attributes.is_empty() { NoFailure::NoAttributes } else { why })
     }
 
     /// A message of a topic, as a function gets it or as it stands in the body of a queue's message.

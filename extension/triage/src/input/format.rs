@@ -85,9 +85,41 @@ pub(crate) fn detect(sample: &[u8]) -> Format {
     }
 }
 
+/// What `aws sqs receive-message` prints: this and nothing beside it, as what a function logs of its own has.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Received<'a> {
+    #[serde(borrow, rename = "Messages")]
+    messages: Vec<Message<'a>>,
+}
+
+#[derive(Deserialize)]
+struct Message<'a> {
+    #[serde(borrow, rename = "MessageId")]
+    _message_id: &'a RawValue,
+    #[serde(borrow, rename = "ReceiptHandle")]
+    _receipt_handle: &'a RawValue,
+    #[serde(borrow, rename = "Body")]
+    _body: &'a RawValue,
+}
+
+/// Whether a value is messages of a queue. What is in them may be anything: as a log it would tell nothing,
+/// which would pass for all being well.
+fn is_received(text: &str, is_cut_off: bool) -> bool {
+    let begin = text.strip_prefix('{').map(str::trim_ascii_start);
+    begin.is_some_and(|begin| begin.starts_with("\"Messages\""))
+        && match serde_json::from_str::<Received<'_>>(text) {
+            Ok(received) => !received.messages.is_empty(),
+            Err(error) => is_cut_off && error.is_eof() && text.contains("\"ReceiptHandle\""),
+        }
+}
+
 /// Whether a value is a record of a failed request, or holds some. Functions log their events, too, and
 /// lines of their own: what is none of the records says nothing.
 fn holds_failed_requests(text: &str, is_cut_off: bool) -> bool {
+    if is_received(text, is_cut_off) {
+        return true;
+    }
     // What no record is without, however it is wrapped and encoded.
     let is_possible = ["approximateInvokeCount", "functionArn", "RequestID", "TARGET_ARN"]
         .iter()
@@ -148,6 +180,7 @@ mod tests {
         let json_line = r#"{"timestamp":"2026-03-01T12:00:00Z","level":"INFO","message":"x"}"#;
         let failed = r#"{"requestContext":{"requestId":"a","functionArn":"arn:aws:lambda:eu-west-1:123456789012:function:orders","condition":"RetriesExhausted","approximateInvokeCount":3}}"#;
         let letter = r#"{"eventSource":"aws:sqs","messageAttributes":{"RequestID":{"stringValue":"e4b46cbf-b738-4d2c-8880-a18cdf61200e"},"ErrorCode":{"stringValue":"429"}},"body":"x"}"#;
+        let message = r#"{"MessageId":"a","ReceiptHandle":"b","MD5OfBody":"c","Body":"{}"}"#;
         for (text, expected) in [
             (String::new(), Format::Text),
             ("START RequestId: a".to_owned(), Format::Text),
@@ -172,6 +205,11 @@ mod tests {
             (format!("{{\"Records\":[{letter}]}}"), Format::FailedRequests),
             (format!("{{\"Records\":[{letter},{}", &letter[..90]), Format::FailedRequests),
             (failed[..failed.len() - 3].to_owned(), Format::FailedRequests),
+            // Its attributes were not asked for.
+            (format!("{{\"Messages\": [{message}]}}"), Format::FailedRequests),
+            (format!("{{\n  \"Messages\": [{message},{{\"Mess"), Format::FailedRequests),
+            (format!("{{\"Messages\":[{message}],\"ResponseMetadata\":{{}}}}"), Format::Text),
+            ("{\"Messages\":[]}".to_owned(), Format::Text),
             // A function's log of its own events.
             (
                 "{\"Records\":[{\"eventSource\":\"aws:sqs\",\"body\":\"functionArn\"}]}".to_owned(),

@@ -28,7 +28,7 @@ use std::fs::File;
 use std::io::{self, BufRead, IsTerminal, Read, Write, stderr};
 use std::path::PathBuf;
 use triage_diagnosis::Body;
-use triage_diagnosis::failed_requests::{self, DeadLetterNames};
+use triage_diagnosis::failed_requests::{self, DeadLetterNames, NoFailure};
 use triage_diagnosis::signatures::Signatures;
 use unreadable::Unreadable;
 
@@ -256,23 +256,24 @@ impl Replay {
             let bytes = piece.bytes.len() as u64 + piece.left_out;
             let read = failed_requests::json(&String::from_utf8_lossy(piece.bytes));
             let items = read.map(|json| failed_requests::read(&json, &dead_letters));
-            let mut unread = u64::from(items.is_err());
+            let mut unread = items.is_err().then_some(NoFailure::NotJson);
             for item in items.unwrap_or_default() {
                 match (item.told, &mut self.outside) {
                     (Ok(requests), Some(outside)) => {
-                        requests.iter().for_each(|request| outside.request(request));
+                        requests.into_iter().for_each(|request| outside.request(request));
                     }
                     (Ok(_), _) => {}
-                    (Err(_), _) => {
-                        unread += 1;
+                    (Err(why), _) => {
+                        unread = Some(why);
                         continue;
                     }
                 }
                 self.records += 1;
             }
-            if unread > 0 {
+            if let Some(why) = unread {
                 self.output.clear_progress();
-                self.unreadable.note(place, bytes, "no record of a failed request");
+                let what = format!("no record of a failed request: {why}");
+                self.unreadable.note(place, bytes, &what);
             }
             self.tell(place)?;
         }

@@ -1,12 +1,14 @@
 //! Requests that failed, by their records: what the failure watcher would have told.
 
 use super::sandboxes::Told;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use triage_diagnosis::failed_requests::{Delivered, Request};
 use triage_diagnosis::{Function, Settings, Timestamp, Triage};
 
 /// So many functions are kept at once; of those beyond, the oldest is over.
 const MAX_FUNCTIONS: usize = 1_000;
+/// So many requests are kept to be put in the order of their times: what queues and files hold is in none.
+const MAX_WAITING: usize = 20_000;
 
 /// The functions that requests to failed.
 pub(crate) struct Outside {
@@ -15,6 +17,11 @@ pub(crate) struct Outside {
     /// Whose the records are that do not say it.
     function: Function,
     functions: VecDeque<(Function, Triage)>,
+    /// By its time, and those of one time as they came.
+    waiting: BTreeMap<(Timestamp, u64), Request>,
+    /// How many were read, and the time of the last one that has one.
+    read: u64,
+    last_at: Timestamp,
     now: Timestamp,
     /// A record may be there twice, however long ago.
     delivered: Delivered,
@@ -32,6 +39,9 @@ impl Outside {
             first: Triage::new(settings, function.clone()),
             function,
             functions: VecDeque::new(),
+            waiting: BTreeMap::new(),
+            read: 0,
+            last_at: Timestamp::default(),
             now: Timestamp::default(),
             delivered: Delivered::new(u64::MAX),
             told: Vec::new(),
@@ -40,8 +50,19 @@ impl Outside {
         }
     }
 
-    /// A record of a request that failed.
-    pub(crate) fn request(&mut self, request: &Request) {
+    /// A record of a request that failed. One without a time belongs to what it stands beside.
+    pub(crate) fn request(&mut self, request: Request) {
+        self.last_at = request.failure.at.unwrap_or(self.last_at);
+        self.waiting.insert((self.last_at, self.read), request);
+        self.read += 1;
+        if self.waiting.len() > MAX_WAITING
+            && let Some((_, first)) = self.waiting.pop_first()
+        {
+            self.in_order(&first);
+        }
+    }
+
+    fn in_order(&mut self, request: &Request) {
         let Request { failure, function_name, function_version, .. } = request;
         self.now = failure.at.map_or(self.now, |at| at.max(self.now));
         let now = self.now;
@@ -92,6 +113,9 @@ impl Outside {
 
     /// Nothing more comes.
     pub(crate) fn finish(&mut self) {
+        for request in std::mem::take(&mut self.waiting).into_values() {
+            self.in_order(&request);
+        }
         while self.close_oldest() {}
     }
 

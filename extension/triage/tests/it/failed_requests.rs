@@ -110,6 +110,39 @@ fn a_list_and_what_a_person_reads() {
     assert!(ran.stderr.contains("40 failed requests"), "{}", ran.stderr);
 }
 
+/// Queues are read in no order, and files may be written newest first; and a clock may have been wrong.
+#[test]
+fn what_is_told_does_not_hang_on_the_order_of_the_records() {
+    let at = |n: usize, time: &str| {
+        let mut record = record(&format!("e4b46cbf-b738-4d2c-8880-a18cdf6120{n:02}"));
+        record["timestamp"] = time.into();
+        record
+    };
+    let mut hourly: Vec<Value> = (0..48)
+        .map(|n| at(n, &format!("2026-03-{:02}T{:02}:00:00.000Z", 1 + n / 24, n % 24)))
+        .collect();
+    let told = |records: &[Value]| {
+        let ran = run(&["replay"], serde_json::to_string(records).unwrap().as_bytes());
+        let of = |line: &Value| line["diagnosis"]["occurrences"].as_u64().unwrap();
+        ran.lines().iter().map(of).collect::<Vec<_>>()
+    };
+    assert_eq!(told(&hourly), [1; 48]);
+    hourly.reverse();
+    assert_eq!(told(&hourly), [1; 48], "newest first");
+    hourly.insert(0, at(60, "2099-01-01T00:00:00.000Z"));
+    assert_eq!(told(&hourly), [1; 49], "beside one of the far future");
+}
+
+/// It would be a false all-clear.
+#[test]
+fn messages_without_their_attributes_are_not_passed_over() {
+    let mut received = received("e4b46cbf-b738-4d2c-8880-a18cdf61200a");
+    received["Messages"][0].as_object_mut().unwrap().remove("MessageAttributes");
+    let ran = run(&["replay"], format!("{received:#}").as_bytes());
+    assert_eq!(ran.code, 2, "{ran:?}");
+    assert!(ran.stderr.contains("--message-attribute-names All"), "{}", ran.stderr);
+}
+
 #[test]
 fn what_is_no_record_is_said() {
     for (input, code) in [("{}", 2), ("not JSON", 2), ("{\"Records\":[]}", 0), ("[]", 0)] {

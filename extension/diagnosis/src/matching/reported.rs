@@ -90,7 +90,10 @@ fn is_value(before: &str, after: &str) -> bool {
     let (key, is_bare) = (unquoted.unwrap_or(before), unquoted.is_none());
     let key = skip_space_back(key).trim_end_matches([' ', '\\', '"', '\'']);
     let key = key.strip_suffix("Some(").map_or(key, str::trim_end);
+    // Python's: the key that a dictionary lacks.
+    let is_lacking = key.ends_with("KeyError:");
     ends_here
+        && !is_lacking
         && (key.ends_with('=') || key.ends_with(':'))
         && (!is_bare || key.ends_with('=') || !after.starts_with(' '))
 }
@@ -150,6 +153,7 @@ mod tests {
             "DisabledExceptionHandler: x",
             "use DisabledException::class",
             "We handle: DisabledException and others",
+            "[ERROR] KeyError: 'DisabledException'",
             "see DisabledException.",
             "rescue Aws::KMS::Errors::DisabledException => e",
             "retried on (DisabledException), [DisabledException] and <DisabledException>",

@@ -195,19 +195,21 @@ fn attempts(proc: &mut Proc<'_>) -> Option<(u64, u64)> {
 
 /// Whether the process of an earlier look is still there: its id may have been given to another.
 pub(super) fn is_still_there(proc: &mut Proc<'_>, process: &Process) -> bool {
-    let stat = proc.small(format_args!("{}/stat", process.pid)).ok().and_then(Stat::parse);
-    stat.is_some_and(|stat| stat.started_at_ticks == process.started_at_ticks)
+    still_there(proc, process).is_some()
 }
 
-/// Looks again at threads of an earlier look: their times and states alone. Of a whole look at those
-/// that ran since or were to, and at the connections refused.
+fn still_there(proc: &mut Proc<'_>, process: &Process) -> Option<Stat> {
+    let stat = proc.small(format_args!("{}/stat", process.pid)).ok().and_then(Stat::parse);
+    stat.filter(|stat| stat.started_at_ticks == process.started_at_ticks)
+}
+
+/// Looks again at threads of an earlier look: their times and states alone, and the faults of their
+/// processes. Of a whole look at those that ran since or were to, and at the connections refused.
 pub(super) fn look_again(proc: &mut Proc<'_>, last: &Look, is_whole: bool, begun: Instant) -> Look {
     let at_us = micros_since(begun);
     let mut look = Look { at_us, at_ticks: at_ticks(proc), is_short: true, ..Look::default() };
     for process in &last.processes {
-        if !is_still_there(proc, process) {
-            continue;
-        }
+        let Some(Stat { major_faults, .. }) = still_there(proc, process) else { continue };
         let mut threads = Vec::new();
         for thread in &process.threads {
             if proc.budget.is_over() {
@@ -226,7 +228,8 @@ pub(super) fn look_again(proc: &mut Proc<'_>, last: &Look, is_whole: bool, begun
             threads.push(Thread { tid, name, state, cpu_ns, cpu_wait_ns, ..Thread::default() });
         }
         if !threads.is_empty() {
-            look.processes.push(Process { threads, ..process_without_threads(process) });
+            let process = process_without_threads(process);
+            look.processes.push(Process { threads, major_faults, ..process });
         }
     }
     if is_whole {

@@ -11,8 +11,13 @@ const MB_PER_CPU: f64 = 1_769.0;
 const LEAST_TIME_US: u64 = 20_000;
 /// What runs all of this time, at look after look, computes.
 const LEAST_BUSY_US: u64 = 10_000;
-/// Of the CPU that a thread could have had, what it must have used to be bound by it.
-const BUSY_SHARE: f64 = 0.5;
+/// Of the CPU that a thread could have had, what it must have used to be bound by it. At a quota it may come
+/// in turns of 100 ms, of which the looks may see more or fewer.
+const BUSY_SHARE: f64 = 0.6;
+const BUSY_SHARE_AT_QUOTA: f64 = 0.5;
+/// In so long a time a quota is kept to; what has used so many times as much had none.
+const QUOTA_TIME_US: u64 = 100_000;
+const BEYOND_QUOTA: f64 = 3.0;
 /// Less does where it ran or waited for a CPU for so much of the time.
 const WANTED_SHARE: f64 = 0.9;
 /// And of the CPU that it could have had since the invocation began: what computes for the last moments
@@ -63,9 +68,15 @@ impl Seen<'_> {
         whole.any(|ids| Some(ids) != first)
     }
 
-    /// The share of one CPU that the function may use, one thread at most.
+    /// The share of one CPU that the function may use, one thread at most: by its memory, unless it used
+    /// more than that would have let it, as where Lambda gives more or a sandbox sets none.
     fn quota(&self) -> f64 {
-        self.running.memory_size_mb.map_or(1.0, |mb| (mb as f64 / MB_PER_CPU).clamp(0.01, 1.0))
+        let quota =
+            self.running.memory_size_mb.map_or(1.0, |mb| (mb as f64 / MB_PER_CPU).clamp(0.01, 1.0));
+        let time_us = self.time_us();
+        let cpu_ns = self.threads.iter().map(|w| w.cpu_ns).fold(0, u64::saturating_add);
+        let is_beyond = cpu_ns as f64 > time_us as f64 * 1_000.0 * quota * BEYOND_QUOTA;
+        if time_us >= QUOTA_TIME_US && is_beyond { 1.0 } else { quota }
     }
 }
 
@@ -78,10 +89,11 @@ impl Watched<'_> {
     }
 
     fn is_busy(&self, quota: f64) -> bool {
+        let busy_share = if quota < 1.0 { BUSY_SHARE_AT_QUOTA } else { BUSY_SHARE };
         self.time_us >= LEAST_BUSY_US
             && self.looks > 1
             && self.running * 100 >= self.looks * BUSY_LOOKS_PERCENT
-            && (self.cpu_share() >= quota * BUSY_SHARE
+            && (self.cpu_share() >= quota * busy_share
                 || self.cpu_share() >= quota * BUSY_LIFE_SHARE
                     && self.wanted_share() >= WANTED_SHARE)
     }

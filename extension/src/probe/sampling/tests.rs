@@ -138,3 +138,23 @@ fn what_computes_is_looked_at_again_before_what_is_open_is_read() {
         assert_eq!(is_read, !is_first, "{handed:?}");
     }
 }
+
+/// It runs whenever it is not waiting for memory, and all is read of it: its CPU is no matter.
+#[test]
+fn what_faults_while_it_computes_is_not_left_to_it() {
+    let tree = Tree::new();
+    tree.process(40, INIT, "python", 30).thread(40, 40, "python", 'R', 1_000);
+    tree.file("40/stat", stat(40, "python", 'R', INIT, 1, 30));
+    let root = tree.root().to_owned();
+    let handed = Mutex::new(Vec::new());
+    let scene = Scene { is_small: true, ..Scene::default() };
+    scene.signals.written.store(true, Ordering::Relaxed);
+    sample(&root, &scene, AMPLE, |snapshot| {
+        let faulted = stat(40, "python", 'R', INIT, 1, 30).replacen(" 0 3 0 ", " 0 9 0 ", 1);
+        tree.file("40/stat", faulted);
+        handed.lock().unwrap().push(snapshot);
+    });
+    let handed = handed.into_inner().unwrap();
+    assert_eq!(handed[1].looks[1].processes[0].major_faults, 9);
+    assert!(handed.iter().any(|snapshot| snapshot.open.is_some()), "{handed:?}");
+}

@@ -24,6 +24,19 @@ fn what_computes_uses_its_share_of_the_cpu() {
 }
 
 #[test]
+fn what_uses_far_more_than_its_quota_has_none() {
+    let small = Running { memory_size_mb: Some(128), ..RUNNING };
+    assert_eq!(
+        why(&working('R', 48, Vec::new()), small).cause,
+        None,
+        "it rests as long as it works"
+    );
+    let why = why(&working('R', 97, Vec::new()), small);
+    assert_eq!(why.cause, Some("cpu-bound"));
+    assert_eq!(why.evidence["quotaPercent"], 100.0);
+}
+
+#[test]
 fn a_computing_main_thread_comes_before_a_connection_in_the_background() {
     let mut snapshot = working('R', 97, vec![thread(21, 'S', Some(SystemCall::Connect(7)))]);
     let syn = [state(TcpState::SynSent); 2];

@@ -259,7 +259,10 @@ fn continues(line: &str) -> bool {
     if trimmed.len() < line.len() {
         return !begins_with_time(trimmed);
     }
-    line.is_empty() || BEGINNINGS.iter().any(|beginning| line.starts_with(beginning))
+    let Some(first) = line.as_bytes().first() else { return true };
+    // Few lines begin like one of them: the first byte says it of nearly all.
+    let begins = |with: &str| with.as_bytes().first() == Some(first) && line.starts_with(with);
+    BEGINNINGS.iter().any(|beginning| begins(beginning))
 }
 
 /// Whether a line, in the escapes of JSON and without its quotes, goes on from no other, whatever came

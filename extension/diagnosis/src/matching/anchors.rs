@@ -84,7 +84,8 @@ pub(crate) struct Anchors {
 /// The characters that anchors are made of.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Alphabet {
-    ascii: u128,
+    /// One bit each, in two halves.
+    ascii: [u64; 2],
     has_others: bool,
 }
 
@@ -120,16 +121,19 @@ impl Anchors {
 
 impl Alphabet {
     fn add(&mut self, c: char) {
-        match u32::from(c) {
-            c @ 0..128 => self.ascii |= 1 << c,
+        match (u32::from(c), &mut self.ascii) {
+            (c @ 0..64, [low, _]) => *low |= 1 << c,
+            (c @ 64..128, [_, high]) => *high |= 1 << (c - 64),
             _ => self.has_others = true,
         }
     }
 
     /// Whether this UTF-16 code unit may be a part of an anchor.
     pub(crate) fn may_hold(self, unit: u16) -> bool {
+        let [low, high] = self.ascii;
         match unit {
-            0..128 => self.ascii >> unit & 1 == 1,
+            0..64 => low >> unit & 1 == 1,
+            64..128 => high >> (unit - 64) & 1 == 1,
             _ => self.has_others,
         }
     }

@@ -31,8 +31,8 @@ GLIBC = "2.26"
 # A cold start reads the whole file. The lean layer has no client of CloudWatch's API.
 Layer = collections.namedtuple("Layer", "binary_kb zip_kb has_client")
 LAYERS = {
-    "lambda-triage": Layer(5_200, 2_500, True),
-    "lambda-triage-lean": Layer(2_400, 1_200, False),
+    "lambda-triage": Layer(4_300, 2_200, True),
+    "lambda-triage-lean": Layer(2_250, 1_150, False),
 }
 # The operation's name is part of each request.
 CLIENT = b"PutMetricData"

@@ -31,10 +31,13 @@ class Pack(unittest.TestCase):
                 self.assertEqual(archive.read(entry), binary.read_bytes())
 
     def test_the_templates_take_the_files_that_it_makes(self):
-        for template in ("sam/failure-watcher.yaml", "terraform/failure-watcher.tf"):
-            text = (HERE.parent / template).read_text()
-            self.assertIn("failure-watcher-", text)
-            self.assertTrue("failure-watcher-arm64.zip" in text or "(x86_64|arm64)[.]zip" in text, template)
+        build_text = (HERE / "build").read_text()
+        sam = (HERE.parent / "sam" / "failure-watcher.yaml").read_text()
+        self.assertIn("CodeUri: ../../target/failure-watcher/failure-watcher.zip\n", sam)
+        self.assertIn('"failure-watcher.zip"', build_text)
+        terraform = (HERE.parent / "terraform" / "failure-watcher.tf").read_text()
+        self.assertIn("failure-watcher-(x86_64|arm64)[.]zip", terraform)
+        self.assertIn('f"failure-watcher-{name}.zip"', build_text)
 
 
 if __name__ == "__main__":

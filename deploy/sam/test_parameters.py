@@ -48,7 +48,7 @@ class Parameters(unittest.TestCase):
         "FunctionErrors": (["on", "off"], ["", "yes"]),
         "Tag": (["", "triage", "triage=yes", "team/x:y=", "a=b=c"], ["=yes", "a b=c", "a=*"]),
         "DeadLetters": (["", "orders-dlq=orders", "a=b,c_d=e-f"], ["orders", "a=", "a=b,", "a=b, c=d", "a.fifo=b"]),
-        "CheckMinutes": (["1", "7"], ["", "0", "8", "often"]),
+        "CheckMinutes": (["1", "5"], ["", "0", "6", "often"]),
         "KeyChecks": (["yes", "no"], ["", "true"]),
         "ConcurrencyChecks": (["yes", "no"], ["", "true"]),
         "RecursionChecks": (["yes", "no"], ["", "true"]),

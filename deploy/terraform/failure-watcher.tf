@@ -2,7 +2,7 @@
 # sandbox sees.
 
 variable "failure_watcher" {
-  description = "The failure watcher, with a queue for the on-failure records of your functions; null for none. zip is the file that deploy/failure-watcher/build makes. The states of the functions that function_names or tag (KEY or KEY=VALUE) choose are checked every check_minutes (1 to 7, for alarms to see what lasts); the other checks may be left out one by one. function_errors = true tells of what failed within a function too: set it where no function has the layer, which tells of that, as it would count twice. dead_letters says whose dead letters a queue or topic holds, the function's name by its own, where copies of dead letters come to the queue."
+  description = "The failure watcher, with a queue for the on-failure records of your functions; null for none. zip is the file that deploy/failure-watcher/build makes. The states of the functions that function_names or tag (KEY or KEY=VALUE) choose are checked every check_minutes (1 to 5, for alarms to see what lasts); the other checks may be left out one by one. function_errors = true tells of what failed within a function too: set it where no function has the layer, which tells of that, as it would count twice. dead_letters says whose dead letters a queue or topic holds, the function's name by its own, where copies of dead letters come to the queue."
   type = object({
     zip                = string
     name               = optional(string, "lambda-triage-failure-watcher")
@@ -39,8 +39,8 @@ variable "failure_watcher" {
     error_message = "failure_watcher.dead_letters must be functions' names by the names of queues or topics."
   }
   validation {
-    condition     = var.failure_watcher == null || try(var.failure_watcher.check_minutes >= 1 && var.failure_watcher.check_minutes <= 7 && floor(var.failure_watcher.check_minutes) == var.failure_watcher.check_minutes, false)
-    error_message = "failure_watcher.check_minutes must be a whole number from 1 to 7: the alarm of StateConflicts asks for three minutes of fifteen."
+    condition     = var.failure_watcher == null || try(var.failure_watcher.check_minutes >= 1 && var.failure_watcher.check_minutes <= 5 && floor(var.failure_watcher.check_minutes) == var.failure_watcher.check_minutes, false)
+    error_message = "failure_watcher.check_minutes must be a whole number from 1 to 5: the alarm of StateConflicts asks for three minutes of fifteen."
   }
 }
 

@@ -211,7 +211,7 @@ run "checks_that_no_alarm_would_see_are_refused" {
     failure_watcher = {
       zip            = "failure-watcher-x86_64.zip"
       function_names = ["orders"]
-      check_minutes  = 8
+      check_minutes  = 6
     }
   }
   expect_failures = [var.failure_watcher]

@@ -28,6 +28,8 @@ pub struct Watcher {
     new: Vec<Delivery>,
     lasting: Lasting,
     unknown: u64,
+    /// Failures within functions, which the settings leave to the extension.
+    left_to_extension: u64,
     lines: Vec<String>,
 }
 
@@ -50,6 +52,7 @@ impl Watcher {
             new: Vec::new(),
             lasting: Lasting::default(),
             unknown: 0,
+            left_to_extension: 0,
             lines: Vec::new(),
         }
     }
@@ -91,6 +94,7 @@ impl Watcher {
     fn handle_request(&mut self, request: &Request, now: Timestamp) {
         let Request { failure, function_name, function_version, .. } = request;
         if failure.has_run && !self.settings.tells_function_errors {
+            self.left_to_extension += 1;
             return;
         }
         let delivery = self.delivered.look_up(request, function_name, now);
@@ -203,6 +207,14 @@ impl Watcher {
             self.lines.push(warning(now, &message, None));
         }
         self.unknown = 0;
+        // Their messages are deleted all the same.
+        if self.left_to_extension > 0 {
+            let number = std::mem::take(&mut self.left_to_extension);
+            let message = format!(
+                "{number} failures within functions not told: TRIAGE_FUNCTION_ERRORS is off"
+            );
+            self.lines.push(line("INFO", now, &message, None));
+        }
         std::mem::take(&mut self.lines)
     }
 
@@ -245,9 +257,13 @@ fn drain(triage: &mut Triage, lines: &mut Vec<String>, now: Timestamp) {
     }
 }
 
-/// A line that is no diagnosis.
 fn warning(now: Timestamp, message: &str, message_id: Option<&str>) -> String {
-    let mut line = json!({"timestamp": now.to_string(), "level": "WARN", "message": message});
+    line("WARN", now, message, message_id)
+}
+
+/// A line that is no diagnosis.
+fn line(level: &str, now: Timestamp, message: &str, message_id: Option<&str>) -> String {
+    let mut line = json!({"timestamp": now.to_string(), "level": level, "message": message});
     line["messageId"] = message_id.into();
     without_absent(&mut line);
     line.to_string()

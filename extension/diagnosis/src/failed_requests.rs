@@ -181,13 +181,14 @@ impl Wrapping<'_> {
             return self.open_text(message, depth);
         };
         self.function = letter.function_name.or(self.function.take());
+        let is_of_bus = letter.failure.is_of_invoker;
         let mut told = vec![self.request(letter.failure, None)];
-        // The event that could not be delivered may tell of failures itself.
-        let event = json(message).unwrap_or_default();
-        for item in items(&event) {
-            // The letter is this function's, and what is in it another's.
+        // The event that a bus could not deliver may be Lambda's own, and tell of another's failure. Of any other
+        // letter a stranger may have written the event.
+        let event = if is_of_bus { json(message).unwrap_or_default() } else { Value::Null };
+        if event["source"] == "lambda" {
             self.function = None;
-            told.extend(self.open(item, depth).unwrap_or_default());
+            told.extend(self.open(&event, depth).unwrap_or_default());
         }
         Ok(told)
     }

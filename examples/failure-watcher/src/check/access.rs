@@ -11,6 +11,8 @@ use std::time::Duration;
 
 /// How long a connection may take.
 const CONNECT: Duration = Duration::from_secs(2);
+/// How long one try may take.
+const TRY: Duration = Duration::from_secs(3);
 /// How long one call may take, with its tries.
 const OPERATION: Duration = Duration::from_secs(10);
 const TRIES: u32 = 3;
@@ -76,7 +78,8 @@ macro_rules! configured {
         let token = access.token.clone();
         let (id, secret) = (access.id.clone(), access.secret.clone());
         let timeouts = TimeoutConfig::builder();
-        let timeouts = timeouts.connect_timeout(CONNECT).operation_timeout(OPERATION).build();
+        let timeouts = timeouts.connect_timeout(CONNECT).operation_attempt_timeout(TRY);
+        let timeouts = timeouts.operation_timeout(OPERATION).build();
         let mut config = $sdk::config::Builder::new()
             .behavior_version(BehaviorVersion::latest())
             .region(Region::new(access.region.clone()))
@@ -122,8 +125,15 @@ pub(super) enum CallError {
 impl CallError {
     /// The failure of a call, by the IAM action that it needs.
     pub(super) fn of<E: ProvideErrorMetadata>(action: &'static str, error: &SdkError<E>) -> Self {
-        let Some(code) = error.as_service_error().map(|e| e.code().unwrap_or_default()) else {
-            return Self::Unanswered(action);
+        let code = match error {
+            SdkError::ConstructionFailure(_) => {
+                return Self::Refused(action, "no such name".to_owned());
+            }
+            SdkError::ResponseError(_) => "",
+            error => match error.as_service_error() {
+                Some(refused) => refused.code().unwrap_or_default(),
+                None => return Self::Unanswered(action),
+            },
         };
         if code.starts_with("AccessDenied") || code == "UnauthorizedOperation" {
             return Self::NotPermitted(action);

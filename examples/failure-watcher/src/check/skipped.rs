@@ -3,34 +3,57 @@
 use super::access::CallError;
 use std::collections::BTreeMap;
 
-/// What could not be asked in one check, how often, and of what first.
+/// An action that was not answered for so many functions in a row is not asked for the others: an endpoint
+/// that cannot be reached would take all the time there is. One answer may get lost.
+const MOST_UNANSWERED: u32 = 2;
+
+/// What could not be asked in one check.
 #[derive(Debug, Default)]
-pub(super) struct Skipped(BTreeMap<CallError, (u64, String)>);
+pub(super) struct Skipped {
+    /// How often, and of what first.
+    times: BTreeMap<CallError, (u64, String)>,
+    unanswered_in_a_row: BTreeMap<&'static str, u32>,
+    answers: u64,
+}
 
 impl Skipped {
-    /// Asks for what an action gives of `about` (empty: of the account). What was once not answered in a
-    /// check is not asked again in it: an endpoint that cannot be reached would take all the time there is.
+    /// Asks for what an action gives of `about` (empty: of the account).
     pub(super) async fn ask<T>(
         &mut self,
         action: &'static str,
         about: &str,
         question: impl Future<Output = Result<T, CallError>>,
     ) -> Option<T> {
-        let unanswered = CallError::Unanswered(action);
-        let answer = match self.0.contains_key(&unanswered) {
-            true => Err(unanswered),
+        let answer = match self.is_given_up(action) {
+            true => Err(CallError::Unanswered(action)),
             false => question.await,
         };
+        let in_a_row = self.unanswered_in_a_row.entry(action).or_default();
+        match answer {
+            Err(CallError::Unanswered(_)) => *in_a_row += 1,
+            _ => *in_a_row = 0,
+        }
+        self.answers += u64::from(answer.is_ok());
         answer.map_err(|error| self.note(error, about)).ok()
     }
 
+    /// Whether an action is not asked any more.
+    pub(super) fn is_given_up(&self, action: &str) -> bool {
+        self.unanswered_in_a_row.get(action).is_some_and(|times| *times >= MOST_UNANSWERED)
+    }
+
+    /// How many questions were answered so far.
+    pub(super) fn answers(&self) -> u64 {
+        self.answers
+    }
+
     pub(super) fn note(&mut self, error: CallError, about: &str) {
-        self.0.entry(error).or_insert_with(|| (0, about.to_owned())).0 += 1;
+        self.times.entry(error).or_insert_with(|| (0, about.to_owned())).0 += 1;
     }
 
     /// A line for each reason, and that reason, which stays the same where the number changes.
     pub(super) fn lines(&self) -> impl Iterator<Item = (String, String)> {
-        self.0.iter().map(|(error, (times, first))| {
+        self.times.iter().map(|(error, (times, first))| {
             let reason = error.to_string();
             let line = match (times, first.is_empty() || matches!(error, CallError::NoFunction(_)))
             {
@@ -49,15 +72,22 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn what_was_not_answered_is_not_asked_again() {
+    async fn what_was_not_answered_twice_in_a_row_is_not_asked_again() {
+        const KEY: &str = "kms:DescribeKey";
         let mut skipped = Skipped::default();
-        let unanswered = async || Err::<u8, _>(CallError::Unanswered("kms:DescribeKey"));
-        assert_eq!(skipped.ask("kms:DescribeKey", "a", unanswered()).await, None);
+        let unanswered = async || Err::<u8, _>(CallError::Unanswered(KEY));
+        // One answer may get lost.
+        assert_eq!(skipped.ask(KEY, "a", unanswered()).await, None);
+        assert_eq!(skipped.ask(KEY, "b", async { Ok(1) }).await, Some(1));
+        assert_eq!(skipped.ask(KEY, "c", unanswered()).await, None);
+        assert_eq!(skipped.ask(KEY, "d", unanswered()).await, None);
+        assert!(skipped.is_given_up(KEY));
         let never = async { unreachable!("asked again") };
-        assert_eq!(skipped.ask::<u8>("kms:DescribeKey", "b", never).await, None);
+        assert_eq!(skipped.ask::<u8>(KEY, "e", never).await, None);
         assert_eq!(skipped.ask("tag:GetResources", "", async { Ok(1) }).await, Some(1));
+        assert_eq!(skipped.answers(), 2);
         let lines: Vec<_> = skipped.lines().map(|(_, line)| line).collect();
-        let line = "skipped 2 times: kms:DescribeKey was not answered (first of all for a)";
+        let line = "skipped 4 times: kms:DescribeKey was not answered (first of all for a)";
         assert_eq!(lines, [line]);
     }
 

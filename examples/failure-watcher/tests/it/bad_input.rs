@@ -308,7 +308,7 @@ fn a_name_alone_is_a_suspicion_where_it_is_not_told_what_failed() {
     record["responseContext"] = json!({"statusCode": 200});
     // It ran, though functionError is not there.
     let lines = Told::with(&[("TRIAGE_FUNCTION_ERRORS", "off")]).lines(&record);
-    assert_eq!(lines, [json!(null); 0]);
+    assert!(lines.iter().all(|line| line["level"] == "INFO"), "{lines:#?}");
 }
 
 /// Full until it is emptied.

@@ -11,6 +11,15 @@ use triage_diagnosis::{FunctionState, KeyState, Timestamp};
 
 const KEY: &str = "arn:aws:kms:eu-west-1:123456789012:key/12345678-90ab-cdef-1234-567890abcdef";
 
+const ACTIONS: [&str; 6] = [
+    "kms:DescribeKey",
+    "tag:GetResources",
+    "lambda:GetFunctionConfiguration",
+    "lambda:GetFunctionConcurrency",
+    "lambda:GetFunctionRecursionConfig",
+    "lambda:GetAccountSettings",
+];
+
 /// AWS, as far as it is asked. What is denied is answered as IAM denies it, and what is silent not at all,
 /// as is what concerns the function `slow`.
 async fn aws(denied: &'static [&'static str], silent: &'static [&'static str]) -> String {
@@ -119,7 +128,9 @@ async fn check(denied: &'static [&'static str]) -> (Vec<String>, Vec<String>) {
         ("TRIAGE_TAG", "watch"),
     ];
     let (answer, lines) = Running::start(&variables).await.invoke(&json!({"check": true})).await;
-    assert_eq!(answer, json!({"functions": 2, "leftOut": 0}));
+    // Those of which something was answered.
+    let functions = if denied.len() == ACTIONS.len() { 0 } else { 2 };
+    assert_eq!(answer, json!({"functions": functions, "leftOut": 0}));
     let of = |line: &Value| line["diagnosis"]["problem"].as_str().map(str::to_owned);
     let mut problems: Vec<_> = lines.iter().filter_map(of).collect();
     problems.sort();
@@ -177,15 +188,7 @@ async fn what_is_not_permitted_is_skipped_with_one_line_and_the_rest_goes_on() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn with_no_permission_nothing_breaks() {
-    let (problems, others) = check(&[
-        "kms:DescribeKey",
-        "tag:GetResources",
-        "lambda:GetFunctionConfiguration",
-        "lambda:GetFunctionConcurrency",
-        "lambda:GetFunctionRecursionConfig",
-        "lambda:GetAccountSettings",
-    ])
-    .await;
+    let (problems, others) = check(&ACTIONS).await;
     assert_eq!(problems, [""; 0]);
     assert_eq!(others.len(), 5, "{others:#?}");
 }
@@ -194,7 +197,7 @@ async fn with_no_permission_nothing_breaks() {
 async fn an_endpoint_that_is_not_there_is_told() {
     let variables = [("AWS_ENDPOINT_URL", "http://127.0.0.1:9"), ("TRIAGE_FUNCTIONS", "orders")];
     let (answer, lines) = Running::start(&variables).await.invoke(&json!({"check": true})).await;
-    assert_eq!(answer["functions"], 1);
+    assert_eq!(answer["functions"], 0, "nothing was answered");
     let messages: Vec<_> = lines.iter().filter_map(|line| line["message"].as_str()).collect();
     assert!(
         messages.contains(&"skipped: lambda:GetFunctionConfiguration was not answered (orders)"),
@@ -256,6 +259,17 @@ async fn those_that_were_left_out_come_first_the_next_time() {
         let answer = handler.handle("{\"check\":true}", left, now).await.unwrap();
         assert_eq!(answer, json!({"functions": looked_at, "leftOut": 2 - looked_at}));
     }
+}
+
+/// A name that cannot even be asked for is no reason to pass over the others.
+#[tokio::test]
+async fn what_is_wrong_with_one_function_keeps_no_other_from_being_looked_at() {
+    let mut handler = handler_of("").await;
+    let now = || Timestamp::parse("2026-03-01T12:00:00Z").unwrap();
+    let left = Duration::from_secs(60);
+    let check = json!({"check": ["", "orders", "orders-2"]}).to_string();
+    let answer = handler.handle(&check, left, now).await.unwrap();
+    assert_eq!(answer, json!({"functions": 2, "leftOut": 0}));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -40,8 +40,8 @@ impl Recorded {
             condition: condition.map(str::to_owned),
             attempts: context["approximateInvokeCount"].as_u64(),
             status_code,
-            // Invoke answers 200 where the function ran, and nowhere else.
-            has_run: has_failed || status_code == Some(200),
+            // Invoke answers 200 where the function ran, and nowhere else, whatever else the record says.
+            has_run: status_code.map_or(has_failed, |status| status == 200),
             is_of_invoker: false,
             error_type: error.error_type,
             error_message: error.error_message,

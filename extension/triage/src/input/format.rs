@@ -85,12 +85,14 @@ pub(crate) fn detect(sample: &[u8]) -> Format {
     }
 }
 
-/// What `aws sqs receive-message` prints: this and nothing beside it, as what a function logs of its own has.
+/// What `aws sqs receive-message` or boto3's receive_message gives: this and nothing else beside it.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Received<'a> {
     #[serde(borrow, rename = "Messages")]
     messages: Vec<Message<'a>>,
+    #[serde(borrow, default, rename = "ResponseMetadata")]
+    _response_metadata: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
@@ -106,6 +108,9 @@ struct Message<'a> {
 /// Whether a value is messages of a queue. What is in them may be anything: as a log it would tell nothing,
 /// which would pass for all being well.
 fn is_received(text: &str, is_cut_off: bool) -> bool {
+    if serde_json::from_str::<Message<'_>>(text).is_ok() {
+        return true;
+    }
     let begin = text.strip_prefix('{').map(str::trim_ascii_start);
     begin.is_some_and(|begin| begin.starts_with("\"Messages\""))
         && match serde_json::from_str::<Received<'_>>(text) {
@@ -208,7 +213,13 @@ mod tests {
             // Its attributes were not asked for.
             (format!("{{\"Messages\": [{message}]}}"), Format::FailedRequests),
             (format!("{{\n  \"Messages\": [{message},{{\"Mess"), Format::FailedRequests),
-            (format!("{{\"Messages\":[{message}],\"ResponseMetadata\":{{}}}}"), Format::Text),
+            (
+                format!("{{\"Messages\":[{message}],\"ResponseMetadata\":{{}}}}"),
+                Format::FailedRequests,
+            ),
+            (format!("{{\"Messages\":[{message}],\"queue\":\"x\"}}"), Format::Text),
+            (format!("{message}\n{message}\n"), Format::FailedRequests),
+            (format!("[{message}, {message}]"), Format::FailedRequests),
             ("{\"Messages\":[]}".to_owned(), Format::Text),
             // A function's log of its own events.
             (

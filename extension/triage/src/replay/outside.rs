@@ -7,8 +7,10 @@ use triage_diagnosis::{Function, Settings, Timestamp, Triage};
 
 /// So many functions are kept at once; of those beyond, the oldest is over.
 const MAX_FUNCTIONS: usize = 1_000;
-/// So many requests are kept to be put in the order of their times: what queues and files hold is in none.
+/// So many requests are kept to be put in the order of their times, as what queues and files hold is in none;
+/// and no more of them than have so many bytes of messages.
 const MAX_WAITING: usize = 20_000;
+const MAX_WAITING_BYTES: usize = 8 << 20;
 
 /// The functions that requests to failed.
 pub(crate) struct Outside {
@@ -19,6 +21,7 @@ pub(crate) struct Outside {
     functions: VecDeque<(Function, Triage)>,
     /// By its time, and those of one time as they came.
     waiting: BTreeMap<(Timestamp, u64), Request>,
+    waiting_bytes: usize,
     /// How many were read, and the time of the last one that has one.
     read: u64,
     last_at: Timestamp,
@@ -40,6 +43,7 @@ impl Outside {
             function,
             functions: VecDeque::new(),
             waiting: BTreeMap::new(),
+            waiting_bytes: 0,
             read: 0,
             last_at: Timestamp::default(),
             now: Timestamp::default(),
@@ -53,11 +57,13 @@ impl Outside {
     /// A record of a request that failed. One without a time belongs to what it stands beside.
     pub(crate) fn request(&mut self, request: Request) {
         self.last_at = request.failure.at.unwrap_or(self.last_at);
+        self.waiting_bytes += message_bytes(&request);
         self.waiting.insert((self.last_at, self.read), request);
         self.read += 1;
-        if self.waiting.len() > MAX_WAITING
+        while (self.waiting.len() > MAX_WAITING || self.waiting_bytes > MAX_WAITING_BYTES)
             && let Some((_, first)) = self.waiting.pop_first()
         {
+            self.waiting_bytes -= message_bytes(&first);
             self.in_order(&first);
         }
     }
@@ -123,4 +129,8 @@ impl Outside {
     pub(crate) fn told(&mut self) -> Vec<Told> {
         std::mem::take(&mut self.told)
     }
+}
+
+fn message_bytes(request: &Request) -> usize {
+    request.failure.error_message.as_ref().map_or(0, String::len)
 }

@@ -84,3 +84,18 @@ fn one_line_without_end_is_never_held_whole() {
     let peak = peak_kb(&format!("{KMS}: KMS\n"), |_| "x".repeat(1_000), "", "\n");
     assert!(peak < MAX_PEAK_KB, "{peak} KB");
 }
+
+/// They are put in order, but not all of them at once.
+#[test]
+fn failed_requests_with_long_messages_are_never_held_whole() {
+    let arn = "arn:aws:lambda:eu-west-1:123456789012:function:orders";
+    let filler = "all is well ".repeat(1_300);
+    let record = |n: u64| {
+        let at = triage_diagnosis::Timestamp::from_ms(1_772_366_400_000 - n);
+        format!(
+            "{{\"timestamp\":\"{at}\",\"requestContext\":{{\"requestId\":\"{n:08x}-b738-4d2c-8880-a18cdf61200e\",\"functionArn\":\"{arn}\",\"condition\":\"RetriesExhausted\",\"approximateInvokeCount\":3}},\"responseContext\":{{\"statusCode\":403}},\"responsePayload\":{{\"errorType\":\"EFSMountFailureException\",\"errorMessage\":\"{filler}\"}}}}"
+        )
+    };
+    let peak = peak_kb("", record, "\n", "\n");
+    assert!(peak < MAX_PEAK_KB, "{peak} KB");
+}

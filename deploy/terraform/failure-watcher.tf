@@ -207,6 +207,24 @@ resource "aws_cloudwatch_metric_alarm" "about_to_fail" {
   alarm_actions       = local.topics.warning
 }
 
+# The failure watcher tells of others; this tells of it.
+resource "aws_cloudwatch_metric_alarm" "unread_failures" {
+  for_each = local.watchers
+
+  alarm_name          = "lambda-triage.${each.key}.UnreadFailures"
+  alarm_description   = "Messages that the failure watcher ${each.key} could not read twenty times lie in the queue ${each.key}-unread. Its log says why, as \"not taken\", or that it fails itself."
+  namespace           = "AWS/SQS"
+  metric_name         = "ApproximateNumberOfMessagesVisible"
+  dimensions          = { QueueName = aws_sqs_queue.unread[each.key].name }
+  statistic           = "Maximum"
+  period              = 300
+  evaluation_periods  = 1
+  threshold           = 1
+  comparison_operator = "GreaterThanOrEqualToThreshold"
+  treat_missing_data  = "notBreaching"
+  alarm_actions       = local.topics.warning
+}
+
 resource "aws_iam_role" "failure_watcher" {
   for_each = local.watchers
 

@@ -16,6 +16,7 @@ output "alarm_names" {
     [for alarm in aws_cloudwatch_metric_alarm.fleet : alarm.alarm_name],
     [for alarm in aws_cloudwatch_composite_alarm.fleet_is_sick : alarm.alarm_name],
     [for alarm in aws_cloudwatch_metric_alarm.about_to_fail : alarm.alarm_name],
+    [for alarm in aws_cloudwatch_metric_alarm.unread_failures : alarm.alarm_name],
   ))
 }
 

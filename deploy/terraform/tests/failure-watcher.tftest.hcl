@@ -156,7 +156,7 @@ run "all_checks_permit_what_they_ask_and_nothing_else" {
     error_message = "It must be told what to check."
   }
   assert {
-    condition     = aws_cloudwatch_metric_alarm.about_to_fail["lambda-triage-failure-watcher"].alarm_actions == toset(["arn:aws:sns:eu-west-1:123456789012:chat"]) && contains(output.alarm_names, "lambda-triage.ImminentProblems")
+    condition     = aws_cloudwatch_metric_alarm.about_to_fail["lambda-triage-failure-watcher"].alarm_actions == toset(["arn:aws:sns:eu-west-1:123456789012:chat"]) && aws_cloudwatch_metric_alarm.unread_failures["lambda-triage-failure-watcher"].alarm_actions == toset(["arn:aws:sns:eu-west-1:123456789012:chat"]) && contains(output.alarm_names, "lambda-triage.ImminentProblems") && contains(output.alarm_names, "lambda-triage.lambda-triage-failure-watcher.UnreadFailures")
     error_message = "What is about to fail is a warning."
   }
   assert {

@@ -144,12 +144,13 @@ fn a_list_permits_no_other_functions() {
 fn what_is_about_to_fail_raises_an_alarm_of_its_own() {
     const TOPIC: &str = "arn:aws:sns:eu-west-1:123456789012:chat";
     let checks = ("FunctionNames", "orders");
-    let made = stack(&[checks, ("WarningTopicArn", TOPIC)]);
+    let parameters = [checks, ("WarningTopicArn", TOPIC)];
+    let made = stack(&parameters);
     let (_, filter) = made.resources("AWS::Logs::MetricFilter").unwrap().remove(0);
     assert_eq!(filter["FilterPattern"], "{ $.diagnosis.stage = \"imminent\" }");
     assert_eq!(filter["LogGroupName"], format!("/aws/lambda/{NAME}"));
     let counted = &filter["MetricTransformations"][0];
-    let (_, alarm) = made.resources("AWS::CloudWatch::Alarm").unwrap().remove(0);
+    let alarm = alarm_of(&parameters, "ImminentProblemsAlarm").unwrap();
     for (of_filter, of_alarm) in [("MetricNamespace", "Namespace"), ("MetricName", "MetricName")] {
         assert_eq!(counted[of_filter], alarm[of_alarm]);
     }
@@ -159,9 +160,24 @@ fn what_is_about_to_fail_raises_an_alarm_of_its_own() {
         alarm[name].as_u64().unwrap_or_else(|| alarm[name].as_str().unwrap().parse().unwrap())
     };
     assert!(number("Period") * number("EvaluationPeriods") >= 2 * 3600);
-    let silent = stack(&[checks]).resources("AWS::CloudWatch::Alarm").unwrap().remove(0).1;
+    let silent = alarm_of(&[checks], "ImminentProblemsAlarm").unwrap();
     assert_eq!(silent["AlarmActions"], json!([]));
-    assert!(stack(&[]).resources("AWS::CloudWatch::Alarm").unwrap().is_empty());
+    assert_eq!(alarm_of(&[], "ImminentProblemsAlarm"), None);
+}
+
+fn alarm_of(parameters: &[(&str, &str)], id: &str) -> Option<Value> {
+    let mut alarms = stack(parameters).resources("AWS::CloudWatch::Alarm").unwrap().into_iter();
+    alarms.find(|(of, _)| of == id).map(|(_, alarm)| alarm.clone())
+}
+
+/// Without it nobody would be told that nobody is told.
+#[test]
+fn what_could_not_be_read_raises_an_alarm() {
+    const TOPIC: &str = "arn:aws:sns:eu-west-1:123456789012:chat";
+    let alarm = alarm_of(&[("WarningTopicArn", TOPIC)], "UnreadFailuresAlarm").unwrap();
+    assert_eq!(alarm["AlarmActions"], json!([TOPIC]));
+    assert_eq!(alarm["MetricName"], "ApproximateNumberOfMessagesVisible");
+    assert_eq!(alarm["AlarmName"], format!("lambda-triage.{NAME}.UnreadFailures"));
 }
 
 #[test]

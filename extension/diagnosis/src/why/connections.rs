@@ -171,6 +171,43 @@ impl Seen<'_> {
         })
     }
 
+    /// Whether a connection was used in this invocation and is none of those that are named.
+    fn is_used_beside(&self, socket: &Socket, named: &Why) -> bool {
+        socket.protocol == Protocol::Tcp
+            && !socket.is_accepted
+            && Some(socket.peer) != named.peer
+            && socket.last().is_some_and(|last| last.state == TcpState::Established)
+            && socket.quiet_ms().is_none_or(|quiet_ms| self.is_in_invocation(quiet_ms))
+    }
+
+    /// Whether the main thread waits for others, of which one receives on a connection that is not named: it
+    /// may be that one's answer that is waited for, also where a part of it came.
+    fn others_receive(&self, named: &Why) -> bool {
+        self.focus == Focus::Threads
+            && self.sockets().any(|socket| {
+                let receives = |w: &Watched<'_>| {
+                    w.process.pid == socket.pid
+                        && w.waits_in(|call| call == SystemCall::Receive(socket.descriptor))
+                };
+                self.is_used_beside(socket, named) && self.threads.iter().any(receives)
+            })
+    }
+
+    /// Whether the main thread polls, as another does, and there is a connection that it may poll in place of
+    /// what is named.
+    fn others_poll(&self, named: &Why) -> bool {
+        let Some(main) = self.main().filter(|_| self.focus == Focus::Descriptors) else {
+            return false;
+        };
+        let polls = |w: &Watched<'_>| {
+            w.process.pid == main.process.pid
+                && w.thread.tid != main.thread.tid
+                && w.waits_in(|call| call == SystemCall::Poll)
+        };
+        self.threads.iter().any(polls)
+            && self.suspects().any(|socket| self.is_used_beside(socket, named))
+    }
+
     /// Whether something else than this one may be waited for of which not enough is known to name it.
     pub(super) fn is_in_doubt(&self, named: &Why) -> bool {
         let is_shown = |pid| named.pid.is_some_and(|named| self.is_below(named, pid));
@@ -182,6 +219,8 @@ impl Seen<'_> {
         };
         self.snapshot.is_partial && self.suspects().any(is_unread)
             || self.has_moved_since(named)
+            || self.others_receive(named)
+            || self.others_poll(named)
             || self.undated_child().is_some_and(|child| !is_shown(child.pid))
     }
 

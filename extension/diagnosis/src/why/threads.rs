@@ -350,6 +350,13 @@ pub(super) fn idle(seen: &Seen<'_>) -> Option<Why> {
             "while waiting for a timer of its own: no connection and no child process is waited for; {lost}, or \
              it pauses before it tries again"
         ),
+        (Some(SystemCall::Futex), _)
+            if seen.threads.iter().any(|w| w.waits_in(|call| call == SystemCall::Sleep)) =>
+        {
+            "while one of its threads sleeps, as its own code asks for: so does what pauses before it tries or looks \
+             again"
+                .to_owned()
+        }
         (Some(SystemCall::Futex), _) => format!(
             "while waiting for nothing that could come: its threads wait for one another; {lost}"
         ),

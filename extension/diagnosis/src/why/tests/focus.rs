@@ -296,3 +296,50 @@ fn memory_that_the_kernel_has_left_is_not_short() {
     assert_ne!(told(900, 1_800), Some("memory-pressure"), "they share pages");
     assert_eq!(told(9_000, 16_000), Some("memory-pressure"), "it is not the function's");
 }
+
+/// Something came in on it after something was sent, as a part of an answer or a new TLS session does.
+fn moved() -> Socket {
+    established("10.0.3.9:443", 1_900, 1_880)
+}
+
+/// The first thread and two others, each in a call.
+fn threads(calls: [SystemCall; 3]) -> Vec<Process> {
+    let threads = (20..).zip(calls).map(|(tid, call)| thread(tid, 'S', Some(call)));
+    vec![process(20, 1, threads.collect())]
+}
+
+#[test]
+fn of_threads_that_receive_it_is_not_known_which_one_is_waited_for() {
+    use SystemCall::{Futex, Receive, Sleep};
+    let of = |calls| causes(&twice(threads(calls), vec![moved(), pending()]));
+    assert_eq!(of([Futex, Receive(7), Receive(8)]), (None, 1));
+    assert_eq!(of([Futex, Sleep, Receive(8)]), (Some("awaiting-peer"), 0));
+    assert_eq!(of([Receive(8), Receive(7), Sleep]), (Some("awaiting-peer"), 0));
+    let mut computing = beside_computing(Futex);
+    for look in &mut computing.looks {
+        look.processes[0].threads.push(thread(22, 'S', Some(Receive(7))));
+    }
+    computing.open = Some(Open { sockets: vec![moved()], ..Open::default() });
+    assert_eq!(causes(&computing), (None, 1));
+}
+
+#[test]
+fn of_threads_that_poll_it_is_not_known_which_one_polls_what() {
+    use SystemCall::{Poll, Sleep};
+    let of = |calls, sockets| causes(&twice(threads(calls), sockets));
+    assert_eq!(of([Poll, Poll, Sleep], vec![moved(), pending()]), (None, 1));
+    assert_eq!(of([Poll, Poll, Sleep], vec![pending()]), (Some("awaiting-peer"), 0));
+}
+
+#[test]
+fn who_waits_for_a_thread_that_sleeps_waits_for_time_to_go_by() {
+    use SystemCall::{Futex, Sleep};
+    for (calls, expected) in [
+        ([Futex, Sleep, Futex], "while one of its threads sleeps"),
+        ([Futex, Futex, Futex], "while waiting for nothing that could come"),
+    ] {
+        let why = why(&twice(threads(calls), Vec::new()), RUNNING);
+        assert_eq!(why.cause, Some("idle"));
+        assert!(why.clause.starts_with(expected), "{}", why.clause);
+    }
+}

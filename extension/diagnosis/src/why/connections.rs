@@ -2,9 +2,11 @@
 
 use super::focus::Focus;
 use super::peers::with_service;
+use super::service::takes_telemetry;
 use super::{LATE_INVOKE_MS, Seen, Watched, Why};
 use crate::snapshot::{Process, Protocol, Socket, SocketState, SystemCall, TcpState};
 use std::cmp::Ordering;
+use std::net::SocketAddr;
 
 /// What was sent or came in since then is a sign of life.
 pub(super) const LATELY_MS: u64 = 500;
@@ -193,6 +195,15 @@ impl Seen<'_> {
             })
     }
 
+    /// Whether what is named takes telemetry, and a connection was used that does not: the work may wait for a
+    /// part of its answer.
+    fn is_telemetry_beside_work(&self, named: &Why) -> bool {
+        let is_telemetry = |peer: SocketAddr| takes_telemetry(peer.port());
+        named.peer.is_some_and(is_telemetry)
+            && !matches!(self.focus, Focus::Socket(_))
+            && self.suspects().any(|s| self.is_used_beside(s, named) && !is_telemetry(s.peer))
+    }
+
     /// Whether the main thread polls, as another does, and there is a connection that it may poll in place of
     /// what is named.
     fn others_poll(&self, named: &Why) -> bool {
@@ -221,6 +232,7 @@ impl Seen<'_> {
             || self.has_moved_since(named)
             || self.others_receive(named)
             || self.others_poll(named)
+            || self.is_telemetry_beside_work(named)
             || self.undated_child().is_some_and(|child| !is_shown(child.pid))
     }
 

@@ -27,3 +27,9 @@ pub(super) fn service(port: u16) -> Option<&'static str> {
         _ => return None,
     })
 }
+
+/// Whether what listens on a port takes telemetry, which is sent beside the work: by OTLP, to the agents of
+/// Datadog, X-Ray and Fluentd, to Zipkin or Jaeger.
+pub(super) fn takes_telemetry(port: u16) -> bool {
+    matches!(port, 2000 | 4317 | 4318 | 8125 | 8126 | 9411 | 14_250 | 14_268 | 24_224)
+}

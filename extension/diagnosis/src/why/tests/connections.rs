@@ -62,7 +62,7 @@ fn of_a_thread_that_reads_it_is_not_known_who_waits_for_it() {
 
 #[test]
 fn what_moved_since_a_wait_began_may_be_what_is_waited_for() {
-    let pending = || established("10.0.3.7:4317", 1_900, 2_500);
+    let pending = || established("10.0.3.7:9090", 1_900, 2_500);
     let moved =
         |quiet_ms| Socket { descriptor: 8, ..established("10.0.3.9:443", quiet_ms + 20, quiet_ms) };
     for (quiet_ms, expected) in [(30, None), (1_800, None), (1_950, Some("awaiting-peer"))] {
@@ -73,7 +73,7 @@ fn what_moved_since_a_wait_began_may_be_what_is_waited_for() {
     let syn = SocketState { retransmits: 1, due_in_ticks: Some(150), ..state(TcpState::SynSent) };
     for (quiet_ms, expected) in [(30, None), (1_600, Some("unreachable-peer"))] {
         let snapshot =
-            twice(one(EPOLL), vec![socket("10.0.3.99:4317", &[syn, syn]), moved(quiet_ms)]);
+            twice(one(EPOLL), vec![socket("10.0.3.99:9090", &[syn, syn]), moved(quiet_ms)]);
         assert_eq!(cause(&snapshot), expected, "{quiet_ms}");
     }
     // A child of this invocation, 1 s old.

@@ -324,6 +324,18 @@ fn of_threads_that_receive_it_is_not_known_which_one_is_waited_for() {
 }
 
 #[test]
+fn a_collector_of_telemetry_is_not_named_beside_what_the_work_has_used() {
+    let collector = || socket("10.0.9.9:4318", &SYN);
+    let used = || Socket { descriptor: 8, ..moved() };
+    let of = |sockets| causes(&twice(one(EPOLL), sockets));
+    assert_eq!(of(vec![collector(), used()]), (None, 1));
+    assert_eq!(of(vec![collector()]), (Some("unreachable-peer"), 0));
+    assert_eq!(of(vec![unanswered(), used()]), (Some("unreachable-peer"), 0));
+    let connecting = twice(one(SystemCall::Connect(7)), vec![collector(), used()]);
+    assert_eq!(causes(&connecting), (Some("unreachable-peer"), 0), "it is in that call");
+}
+
+#[test]
 fn of_threads_that_poll_it_is_not_known_which_one_polls_what() {
     use SystemCall::{Poll, Sleep};
     let of = |calls, sockets| causes(&twice(threads(calls), sockets));

@@ -31,8 +31,8 @@ struct Seen {
 }
 
 impl Lasting {
-    /// Begins to look at a function as it is listed, or at what is no function's (the empty name): what is not found
-    /// again is new when it comes back.
+    /// Begins to look at a function as it is listed, or at what is no function's (the empty name): what is
+    /// not found again is new when it comes back.
     pub(crate) fn begin(&mut self, subject: &str) {
         let subject = self.subjects.entry(subject.to_owned()).or_default();
         subject.told = std::mem::take(&mut subject.found);

@@ -38,7 +38,7 @@ impl Skipped {
     }
 
     /// Whether an action is not asked any more.
-    pub(super) fn is_given_up(&self, action: &str) -> bool {
+    fn is_given_up(&self, action: &str) -> bool {
         self.unanswered_in_a_row.get(action).is_some_and(|times| *times >= MOST_UNANSWERED)
     }
 

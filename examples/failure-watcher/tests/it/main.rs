@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 mod any_input;
+mod aws;
 mod bad_input;
 mod delivered;
 mod denied;
